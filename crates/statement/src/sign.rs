@@ -1,0 +1,266 @@
+//! Making an entry: encode, sign, seal. One encoder for devices and servers.
+//!
+//! ```text
+//! signed   84 6a "Signature1" <protected> 40 <payload>
+//! entry    d2 84              <protected> a0 <payload> 58 40 <signature>
+//! ```
+//!
+//! Both hold protected header and payload in the same order, so what was signed is
+//! turned into the entry in place, in one buffer.
+
+use crate::codec::{self, Count, Sink, Slice};
+use crate::envelope::{SIG_STRUCTURE, check_names};
+use crate::{
+    Algorithm, CONTENT_TYPE, Field, Kind, PublicKey, StatementError as E, Thumbprint,
+    check_scalars, normalise_low_s,
+};
+use core::fmt;
+
+/// Whoever holds a key: a file, a TPM, a secure element.
+pub trait Signer {
+    /// The public half.
+    fn public_key(&self) -> PublicKey;
+    /// Signs: ES256 as r ‖ s (either S), EdDSA as R ‖ S.
+    fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError>;
+}
+
+/// Why an entry could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The key's holder did not sign.
+    Refused = 1,
+    /// The key's holder is out of reach.
+    Unavailable = 2,
+    /// The statement cannot be written.
+    Statement(E) = 3,
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("the key's holder refused to sign"),
+            Self::Unavailable => f.write_str("the key's holder is out of reach"),
+            Self::Statement(e) => e.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SignError {}
+
+impl From<E> for SignError {
+    fn from(e: E) -> Self {
+        Self::Statement(e)
+    }
+}
+
+/// A payload of one kind.
+pub trait Body: Sized {
+    /// Which kind.
+    const KIND: Kind;
+    /// Writes the payload map.
+    fn encode_payload(&self, out: &mut dyn Sink) -> Result<(), E>;
+    /// Reads a payload map.
+    fn decode_payload(payload: &[u8]) -> Result<Self, E>;
+    /// Reads over a payload map, refusing what [`decode_payload`](Self::decode_payload) refuses.
+    fn check_payload(payload: &[u8]) -> Result<(), E>;
+}
+
+/// Anything that writes a payload.
+pub(crate) trait Payload {
+    fn write(&self, out: &mut dyn Sink) -> Result<(), E>;
+}
+
+impl<B: Body> Payload for B {
+    fn write(&self, out: &mut dyn Sink) -> Result<(), E> {
+        self.encode_payload(out)
+    }
+}
+
+fn write_protected(
+    out: &mut dyn Sink,
+    algorithm: Algorithm,
+    kid: &Thumbprint,
+    issuer: &str,
+    subject: &str,
+) -> Result<(), E> {
+    codec::head(out, 5, 4)?;
+    codec::uint(out, 1)?;
+    codec::int(out, algorithm.cose())?;
+    codec::uint(out, 3)?;
+    codec::text(out, CONTENT_TYPE)?;
+    codec::uint(out, 4)?;
+    kid.encode(out)?;
+    codec::uint(out, 15)?;
+    codec::head(out, 5, 2)?;
+    codec::uint(out, 1)?;
+    codec::text(out, issuer)?;
+    codec::uint(out, 2)?;
+    codec::text(out, subject)
+}
+
+/// Writes what stands between the first bytes and the signature, `separator` in the middle.
+fn write_middle(
+    out: &mut dyn Sink,
+    header: (Algorithm, &Thumbprint, &str, &str),
+    separator: u8,
+    body: &dyn Payload,
+) -> Result<(), E> {
+    let (algorithm, kid, issuer, subject) = header;
+    let mut size = Count(0);
+    write_protected(&mut size, algorithm, kid, issuer, subject)?;
+    codec::head(out, 2, size.0 as u64)?;
+    write_protected(out, algorithm, kid, issuer, subject)?;
+    out.put(&[separator])?;
+    let mut size = Count(0);
+    body.write(&mut size)?;
+    codec::head(out, 2, size.0 as u64)?;
+    body.write(out)
+}
+
+/// Writes an entry up to its signature.
+pub(crate) fn write_unsigned(
+    out: &mut dyn Sink,
+    algorithm: Algorithm,
+    kid: &Thumbprint,
+    issuer: &str,
+    subject: &str,
+    body: &dyn Payload,
+) -> Result<(), E> {
+    check_names(issuer, subject)?;
+    out.put(&[0xd2, 0x84])?;
+    write_middle(out, (algorithm, kid, issuer, subject), 0xa0, body)
+}
+
+/// Writes what is to be signed.
+pub(crate) fn write_tbs(
+    out: &mut dyn Sink,
+    algorithm: Algorithm,
+    kid: &Thumbprint,
+    issuer: &str,
+    subject: &str,
+    body: &dyn Payload,
+) -> Result<(), E> {
+    check_names(issuer, subject)?;
+    out.put(SIG_STRUCTURE)?;
+    write_middle(out, (algorithm, kid, issuer, subject), 0x40, body)
+}
+
+/// Encodes and signs into a fixed buffer, without allocation; returns the entry's length.
+///
+/// The buffer must hold the entry; what is signed is shorter.
+pub fn seal<B: Body>(
+    body: &B,
+    issuer: &str,
+    subject: &str,
+    signer: &dyn Signer,
+    buffer: &mut [u8],
+) -> Result<usize, SignError> {
+    seal_payload(body, issuer, subject, signer, buffer)
+}
+
+pub(crate) fn seal_payload(
+    body: &dyn Payload,
+    issuer: &str,
+    subject: &str,
+    signer: &dyn Signer,
+    buffer: &mut [u8],
+) -> Result<usize, SignError> {
+    let (algorithm, kid) = (signer.public_key().algorithm(), signer.public_key().thumbprint());
+    let mut out = Slice::new(buffer);
+    write_tbs(&mut out, algorithm, &kid, issuer, subject, body)?;
+    let tbs_len = out.len();
+    let tbs = buffer.get(..tbs_len).ok_or(E::Bug)?;
+    let signature = finish_signature(algorithm, signer.sign(tbs)?)?;
+    let mut out = Slice::new(buffer);
+    write_unsigned(&mut out, algorithm, &kid, issuer, subject, body)?;
+    codec::bytes(&mut out, &signature)?;
+    let len = out.len();
+    let entry = buffer.get(..len).ok_or(E::Bug)?;
+    crate::Parsed::parse(entry)?;
+    Ok(len)
+}
+
+fn finish_signature(algorithm: Algorithm, mut signature: [u8; 64]) -> Result<[u8; 64], E> {
+    if algorithm == Algorithm::Es256 {
+        normalise_low_s(&mut signature);
+    }
+    check_scalars(algorithm, &signature)?;
+    Ok(signature)
+}
+
+#[cfg(feature = "alloc")]
+pub use owned::{attach_signature, sign_statement, to_be_signed};
+
+#[cfg(feature = "alloc")]
+mod owned {
+    use super::*;
+    use crate::{MAX_ENTRY, Parsed, Statement};
+    use alloc::{vec, vec::Vec};
+
+    /// Encodes and signs a statement into entry bytes.
+    pub fn sign_statement(
+        statement: &Statement,
+        issuer: &str,
+        subject: &str,
+        signer: &dyn Signer,
+    ) -> Result<Vec<u8>, SignError> {
+        let mut size = Count(0);
+        write_tbs(
+            &mut size,
+            signer.public_key().algorithm(),
+            &Thumbprint([0; 32]),
+            issuer,
+            subject,
+            statement,
+        )?;
+        if size.0 > MAX_ENTRY {
+            return Err(E::EntryTooLong.into());
+        }
+        let mut buffer = vec![0; size.0.saturating_add(66)];
+        let len = seal_payload(statement, issuer, subject, signer, &mut buffer)?;
+        buffer.truncate(len);
+        Ok(buffer)
+    }
+
+    /// What an outside signer must sign (PKCS#11 on another machine, a person's card).
+    pub fn to_be_signed(
+        statement: &Statement,
+        issuer: &str,
+        subject: &str,
+        key: &PublicKey,
+    ) -> Result<Vec<u8>, E> {
+        let mut out = Vec::new();
+        write_tbs(&mut out, key.algorithm(), &key.thumbprint(), issuer, subject, statement)?;
+        Ok(out)
+    }
+
+    /// The entry made of what was signed and its signature.
+    pub fn attach_signature(
+        statement: &Statement,
+        issuer: &str,
+        subject: &str,
+        key: &PublicKey,
+        signature: [u8; 64],
+    ) -> Result<Vec<u8>, E> {
+        attach(statement, issuer, subject, (key.algorithm(), &key.thumbprint()), signature)
+    }
+
+    pub(crate) fn attach(
+        statement: &Statement,
+        issuer: &str,
+        subject: &str,
+        (algorithm, kid): (Algorithm, &Thumbprint),
+        signature: [u8; 64],
+    ) -> Result<Vec<u8>, E> {
+        let signature = finish_signature(algorithm, signature)?;
+        let mut out = Vec::new();
+        write_unsigned(&mut out, algorithm, kid, issuer, subject, statement)?;
+        codec::bytes(&mut out, &signature)?;
+        Parsed::parse(&out)?;
+        Ok(out)
+    }
+}
+#[cfg(feature = "json")]
+pub(crate) use owned::attach;

@@ -1,0 +1,68 @@
+//! STM-032 as a device sees it: `cargo test -p firmlog-statement --no-default-features`
+//! leaves nothing of the crate that could allocate, and an update is still made,
+//! sealed, parsed and read.
+
+use firmlog_statement::disclosure::Commitments;
+use firmlog_statement::event::EventType;
+use firmlog_statement::time::{DeviceTime, Source, SyncState};
+use firmlog_statement::*;
+
+/// A secure element that signs everything alike.
+struct Element;
+
+impl Signer for Element {
+    fn public_key(&self) -> PublicKey {
+        PublicKey::P256([0x33; 64])
+    }
+    fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError> {
+        if tbs.is_empty() { Err(SignError::Refused) } else { Ok([0x7e; 64]) }
+    }
+}
+
+fn update() -> Update {
+    let time = DeviceTime {
+        utc_ms: None,
+        zone_min: None,
+        source: Source::None,
+        sync: SyncState::Never,
+        uncertainty_ms: None,
+        last_sync_ms: None,
+        boot_id: None,
+        uptime_ms: Some(600),
+        counter: Some(41),
+    };
+    Update {
+        device: Element.public_key().thumbprint().into(),
+        image: Digest([1; 32]),
+        version: VersionCode(2),
+        counter: SecurityCounter(3),
+        outcome: Outcome::Succeeded,
+        seq: Seq(4),
+        prev: Digest([5; 32]),
+        events: Events::new(&[Event::new(EventType::Committed, 0)]).unwrap(),
+        time,
+        from: None,
+        to: None,
+        release: None,
+        authorisation: None,
+        initiator: None,
+        reason: None,
+        transport: None,
+        result: None,
+        boot: None,
+        checkpoint: None,
+        unit: None,
+        commitments: Commitments::default(),
+        extra: Extra::default(),
+    }
+}
+
+#[test]
+fn stm_032_an_update_needs_no_allocator() {
+    let mut buffer = [0; 512];
+    let len = seal(&update(), "acme.example/devices", "ip-200/app", &Element, &mut buffer).unwrap();
+    let parsed = Parsed::parse(&buffer[..len]).unwrap();
+    assert_eq!(parsed.update(), Ok(update()));
+    assert_eq!(parsed.update_head().map(|head| head.seq), Some(4));
+    assert_eq!(update().entry_len("acme.example/devices", "ip-200/app"), Ok(len));
+}
