@@ -1,0 +1,138 @@
+//! Replaying a bundle's entries through the registry, as the log did when it took them.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use firmlog_statement::event::Life;
+use firmlog_statement::{DeviceId, Kind, Meaning, Parsed, Severity, Statement, Thumbprint};
+use firmlog_tlog::merkle::{Hash, LeafIndex};
+
+use super::{EntryState, Evidence, Finding};
+use crate::Crypto;
+use crate::registry::{Candidate, Decision, Refusal, Registry};
+
+/// Who said what about a release.
+#[derive(Default)]
+pub(super) struct Opinions {
+    pub(super) approvers: Vec<Thumbprint>,
+    pub(super) rejected: Vec<LeafIndex>,
+    pub(super) entries: Vec<LeafIndex>,
+}
+
+/// The state of a replay.
+#[derive(Default)]
+pub(super) struct Replay {
+    pub(super) registry: Registry,
+    pub(super) findings: Vec<Finding>,
+    pub(super) opinions: BTreeMap<Hash, Opinions>,
+    lives: BTreeMap<DeviceId, Life>,
+    /// Where each device's statement of a seq is.
+    places: BTreeMap<(DeviceId, u64), LeafIndex>,
+}
+
+impl Replay {
+    /// Takes the next entry that is known to be in the log.
+    pub(super) fn entry<C: Crypto + ?Sized>(
+        &mut self,
+        parsed: &Parsed,
+        index: LeafIndex,
+        crypto: &C,
+    ) -> EntryState {
+        let candidate = match self.registry.check(parsed, crypto) {
+            Ok(candidate) => candidate,
+            Err(Refusal::KeyUnknown | Refusal::GenesisMissing) => return EntryState::KeyUnknown,
+            Err(Refusal::SignatureWrong) => return EntryState::SignatureWrong,
+            Err(refusal) => return self.against_rules(refusal, index),
+        };
+        if let Err(refusal) = self.sequence(&candidate, parsed, index) {
+            return self.against_rules(refusal, index);
+        }
+        match parsed.kind() {
+            Kind::Update => self.observe(parsed, index),
+            Kind::Approval => self.opinion(parsed, index),
+            _ => {}
+        }
+        EntryState::Good
+    }
+
+    /// Applies the entry, recording forks and gaps on the way.
+    fn sequence(
+        &mut self,
+        candidate: &Candidate,
+        parsed: &Parsed,
+        index: LeafIndex,
+    ) -> Result<(), Refusal> {
+        let place = parsed.update_head().map(|head| (head.device, head.seq));
+        match (self.registry.admit(candidate), place) {
+            // A bundle may leave the release out; that the log had it cannot be seen here.
+            (Decision::Refuse(Refusal::ReleaseUnknown), _) => return Ok(()),
+            (Decision::Refuse(refusal), _) => return Err(refusal),
+            (Decision::Gap { have }, Some((device, seq))) => {
+                let evidence = Evidence::ChainGap { device, from: have.next, to: seq };
+                self.found(Severity::P3, evidence, [index].into());
+                self.registry.heads.resume(candidate, index);
+                self.lives.remove(&device);
+            }
+            (Decision::Fork { .. } | Decision::Earlier { .. }, Some((device, seq))) => {
+                let other = self.places.get(&(device, seq)).copied();
+                let entries = other.into_iter().chain([index]).collect();
+                self.found(Severity::P1, Evidence::ChainFork { device, seq }, entries);
+                self.registry.apply(candidate, parsed, index)?;
+            }
+            _ => self.registry.apply(candidate, parsed, index)?,
+        }
+        if let Some(place) = place {
+            self.places.entry(place).or_insert(index);
+        }
+        Ok(())
+    }
+
+    /// Checks the legal order of a device's events. A life that begins in the middle is believed.
+    fn observe(&mut self, parsed: &Parsed, index: LeafIndex) {
+        let Ok(update) = parsed.update() else { return };
+        let fresh = if update.seq.0 == 0 { Some(Life::NEW) } else { None };
+        for event in update.events.iter() {
+            let start = fresh.unwrap_or_else(|| Life::after(Some(event.kind)));
+            let known = self.lives.contains_key(&update.device);
+            let life = self.lives.entry(update.device).or_insert(start);
+            if !known && fresh.is_none() {
+                continue;
+            }
+            if let Err(violation) = life.observe(event.kind) {
+                let evidence = Evidence::SequenceViolation {
+                    device: update.device,
+                    after: violation.after,
+                    found: violation.found,
+                };
+                self.found(Severity::P2, evidence, [index].into());
+            }
+        }
+    }
+
+    fn opinion(&mut self, parsed: &Parsed, index: LeafIndex) {
+        let Ok(Statement::Approval(approval)) = parsed.decode() else { return };
+        let opinions = self.opinions.entry(Hash(approval.release.0)).or_default();
+        opinions.entries.push(index);
+        match approval.esig.meaning {
+            Meaning::Approval if !opinions.approvers.contains(parsed.kid()) => {
+                opinions.approvers.push(*parsed.kid());
+            }
+            Meaning::Rejection => opinions.rejected.push(index),
+            _ => {}
+        }
+    }
+
+    fn against_rules(&mut self, refusal: Refusal, index: LeafIndex) -> EntryState {
+        self.found(Severity::P1, Evidence::AgainstRules(refusal), [index].into());
+        EntryState::AgainstRules(refusal)
+    }
+
+    pub(super) fn found(
+        &mut self,
+        severity: Severity,
+        evidence: Evidence,
+        entries: Vec<LeafIndex>,
+    ) {
+        self.findings.push(Finding { severity, evidence, entries });
+    }
+}

@@ -1,0 +1,95 @@
+//! `docs/spec/evidence-bundle.md`, rule by rule, and the trust root file.
+
+mod common;
+
+use common::World;
+use common::log::TestLog;
+use firmlog_verify::TrustRoot;
+use firmlog_verify::bundle::{Bundle, BundleError};
+use firmlog_verify::root::TrustRootError;
+
+fn error(bytes: &[u8]) -> BundleError {
+    Bundle::parse(bytes).expect_err("refused").error
+}
+
+fn sample() -> (TestLog, Bundle) {
+    let log = TestLog::new(World::new().entries);
+    let bundle = log.whole();
+    (log, bundle)
+}
+
+/// `BND-001`, `BND-004`: parse and encode are each other's inverse.
+#[test]
+fn bnd_001_one_spelling() {
+    let (_, mut bundle) = sample();
+    bundle.disclosures = vec![vec![1], vec![2]];
+    bundle.certificates =
+        vec![firmlog_verify::bundle::Certificate { kind: 7, bytes: vec![1, 2, 3] }];
+    let bytes = bundle.encode();
+    assert_eq!(Bundle::parse(&bytes), Ok(bundle));
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(error(&longer), BundleError::TrailingBytes);
+    for cut in 0..bytes.len() {
+        assert!(Bundle::parse(&bytes[..cut]).is_err());
+    }
+}
+
+/// `BND-002`
+#[test]
+fn bnd_002_one_proof_fewer_than_checkpoints() {
+    let (_, mut bundle) = sample();
+    bundle.consistency.clear();
+    assert_eq!(error(&bundle.encode()), BundleError::ConsistencyCount);
+}
+
+/// `BND-003`
+#[test]
+fn bnd_003_entries_ascend() {
+    let (_, mut bundle) = sample();
+    bundle.entries.swap(1, 2);
+    assert_eq!(error(&bundle.encode()), BundleError::EntriesOutOfOrder);
+}
+
+/// `BND-004`: nodes are shared between entries.
+#[test]
+fn bnd_004_nodes_are_there_once() {
+    let bundle = TestLog::new((0..64).map(|n| vec![n; 100]).collect()).whole();
+    let hashes: usize = bundle.entries.iter().map(|entry| entry.path.len()).sum();
+    assert_eq!(hashes, 64 * 6);
+    // 126 distinct nodes, 64 entries, and two checkpoints.
+    assert!(bundle.encode().len() < 126 * 34 + 64 * 120 + 1200);
+}
+
+/// `BND-006`
+#[test]
+fn bnd_006_disclosures_ascend() {
+    let (_, mut bundle) = sample();
+    bundle.disclosures = vec![vec![2], vec![1]];
+    assert_eq!(error(&bundle.encode()), BundleError::DisclosuresOutOfOrder);
+}
+
+/// `BND-007`
+#[test]
+fn bnd_007_the_checksum_finds_damage() {
+    let (_, bundle) = sample();
+    let mut bytes = bundle.encode();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    assert_eq!(error(&bytes), BundleError::ChecksumMismatch);
+}
+
+/// `BND-020`
+#[test]
+fn bnd_020_a_trust_root_is_one_log_and_its_first_entry() {
+    let (log, _) = sample();
+    let root = log.root("both");
+    let text = root.encode();
+    assert_eq!(TrustRoot::parse(text.as_bytes()), Ok(root));
+    let refused = |text: &str| TrustRoot::parse(text.as_bytes()).expect_err("refused");
+    assert_eq!(refused(&text.replace(" v1", " v2")), TrustRootError::HeaderMissing);
+    let capital = text.replacen("genesis ", "genesis A", 1);
+    assert_eq!(refused(&capital), TrustRootError::GenesisMalformed);
+    assert_eq!(refused(&text.replacen("\n\n", "\n", 1)), TrustRootError::BlankLineMissing);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("log ")).collect();
+    assert_eq!(refused(&(lines.join("\n") + "\n")), TrustRootError::NotOneLog);
+}

@@ -1,0 +1,218 @@
+//! The registry as a log drives it: roles, rotation, revocation, chains, forks, snapshots.
+
+mod common;
+
+use common::*;
+use firmlog_statement::{Kind, Parsed, PublicKey, Role, Signer as _};
+use firmlog_tlog::merkle::LeafIndex;
+use firmlog_verify::RustCrypto;
+use firmlog_verify::registry::{Decision, Refusal, Registry};
+
+/// A log's write path in one function: check, admit, apply.
+fn submit(registry: &mut Registry, entry: &[u8], index: u64) -> Result<Decision, Refusal> {
+    let parsed = Parsed::parse(entry).expect("a statement");
+    let candidate = registry.check(&parsed, &RustCrypto)?;
+    let decision = registry.admit(&candidate);
+    if matches!(decision, Decision::Append | Decision::Fork { .. } | Decision::Earlier { .. }) {
+        registry.apply(&candidate, &parsed, LeafIndex(index))?;
+    }
+    Ok(decision)
+}
+
+fn world() -> (World, Registry) {
+    let world = World::new();
+    let mut registry = Registry::new();
+    for (index, entry) in (0..).zip(&world.entries) {
+        assert_eq!(submit(&mut registry, entry, index), Ok(Decision::Append), "entry {index}");
+    }
+    (world, registry)
+}
+
+#[test]
+fn genesis_enrols_its_keys_and_comes_once() {
+    let (world, mut registry) = world();
+    assert_eq!(registry.rules.origin, ORIGIN);
+    assert_eq!(registry.rules.approvals, 2);
+    let view = registry.keys.key_for(&world.release.public_key().thumbprint()).unwrap();
+    assert_eq!((view.role, view.issuer), (Role::Manufacturer, "acme.example"));
+    let again = submit(&mut registry, &world.entries[0], 9);
+    assert_eq!(again, Err(Refusal::GenesisTwice));
+}
+
+#[test]
+fn genesis_must_be_signed_by_the_first_admin_it_names() {
+    let world = World::new();
+    let forged = world.genesis_signed_by(&world.release);
+    assert_eq!(submit(&mut Registry::new(), &forged, 0), Err(Refusal::GenesisSelfSigned));
+    let mut registry = Registry::new();
+    let early = submit(&mut registry, &world.entries[1], 0);
+    assert_eq!(early, Err(Refusal::GenesisMissing));
+}
+
+#[test]
+fn a_role_signs_its_own_kinds_only() {
+    let (world, mut registry) = world();
+    let release = release(&world.devices[0].key, DEVICES, 3);
+    assert_eq!(submit(&mut registry, &release, 9), Err(Refusal::RoleMismatch));
+    let other_name = world.release_as("mallory.example", 3);
+    assert_eq!(submit(&mut registry, &other_name, 9), Err(Refusal::IssuerMismatch));
+    let stranger = world.update_by(&Key::p256(99), 0, 0, world.devices[0].seed);
+    assert_eq!(submit(&mut registry, &stranger, 9), Err(Refusal::KeyUnknown));
+    let about_other = world.update_by(&world.devices[1].key, 0, 0, world.devices[0].seed);
+    assert_eq!(submit(&mut registry, &about_other, 9), Err(Refusal::DeviceMismatch));
+}
+
+#[test]
+fn an_altered_signature_is_refused() {
+    let (world, mut registry) = world();
+    let mut entry = world.update(0, 0, world.devices[0].seed);
+    let last = entry.len() - 1;
+    entry[last] ^= 1;
+    assert_eq!(submit(&mut registry, &entry, 9), Err(Refusal::SignatureWrong));
+}
+
+#[test]
+fn the_author_of_a_release_cannot_approve_it() {
+    let (world, mut registry) = world();
+    let release = world.release_as("acme.example", 3);
+    submit(&mut registry, &release, 10).unwrap();
+    let leaf = firmlog_statement::leaf_hash(&release);
+    assert_eq!(submit(&mut registry, &world.approval(0, leaf), 11), Ok(Decision::Append));
+    let unknown = submit(&mut registry, &world.approval(1, [7; 32]), 12);
+    assert_eq!(unknown, Ok(Decision::Refuse(Refusal::ReleaseUnknown)));
+}
+
+#[test]
+fn a_chain_takes_the_next_repeats_the_same_and_names_gaps() {
+    let (world, mut registry) = world();
+    let first = world.update(0, 0, world.devices[0].seed);
+    let hash = firmlog_statement::entry_hash(&first);
+    assert_eq!(submit(&mut registry, &first, 20), Ok(Decision::Append));
+    let same = submit(&mut registry, &first, 21);
+    assert_eq!(same, Ok(Decision::Duplicate { index: LeafIndex(20) }));
+    let Ok(Decision::Gap { have }) = submit(&mut registry, &world.update(0, 2, hash), 21) else {
+        panic!("a gap")
+    };
+    assert_eq!((have.next, have.last, have.index), (1, hash, Some(LeafIndex(20))));
+    assert_eq!(submit(&mut registry, &world.update(0, 1, hash), 21), Ok(Decision::Append));
+}
+
+#[test]
+fn after_a_fork_both_branches_go_on() {
+    let (world, mut registry) = world();
+    let device = registry.keys.slot(&world.devices[0].id()).unwrap();
+    let first = world.update(0, 0, world.devices[0].seed);
+    let other = world.update_with(0, 0, world.devices[0].seed, 77);
+    submit(&mut registry, &first, 20).unwrap();
+    assert!(matches!(submit(&mut registry, &other, 21), Ok(Decision::Fork { .. })));
+    assert_eq!(registry.heads.branches(device), 2);
+    for (entry, index) in [(&first, 22), (&other, 23)] {
+        let next = world.update(0, 1, firmlog_statement::entry_hash(entry));
+        assert_eq!(submit(&mut registry, &next, index), Ok(Decision::Append));
+        let again = submit(&mut registry, &next, 30);
+        assert_eq!(again, Ok(Decision::Duplicate { index: LeafIndex(index) }));
+    }
+    // Both heads are at 1 now: 0 again is below them.
+    assert!(matches!(submit(&mut registry, &first, 24), Ok(Decision::Earlier { .. })));
+}
+
+#[test]
+fn rotation_keeps_the_device_and_its_chain() {
+    let (world, mut registry) = world();
+    let device = &world.devices[0];
+    let first = world.update(0, 0, device.seed);
+    submit(&mut registry, &first, 20).unwrap();
+    let new = Key::ed25519(200);
+    let rotate = world.rotate(&device.key, &new);
+    assert_eq!(submit(&mut registry, &rotate, 21), Ok(Decision::Append));
+    let prev = firmlog_statement::entry_hash(&first);
+    let old_key = submit(&mut registry, &world.update(0, 1, prev), 22);
+    assert_eq!(old_key, Err(Refusal::KeyRotated));
+    let next = world.update_by(&new, 0, 1, prev);
+    assert_eq!(submit(&mut registry, &next, 22), Ok(Decision::Append));
+    // The old key is still known, for entries before 21.
+    let old = registry.keys.find(&device.key.public_key().thumbprint()).unwrap();
+    assert_eq!((old.key, old.holder), (device.key.public_key(), device.id()));
+    assert_eq!(old.until.map(|(index, _)| index), Some(LeafIndex(21)));
+    let twice = world.rotate(&new, &device.key);
+    assert_eq!(submit(&mut registry, &twice, 23), Err(Refusal::KeyAlreadyEnrolled));
+}
+
+#[test]
+fn a_revoked_key_signs_no_more_and_the_last_admin_stays() {
+    let (world, mut registry) = world();
+    let device = &world.devices[0];
+    let before = registry.keys.generation();
+    submit(&mut registry, &world.revoke(&device.key), 20).unwrap();
+    assert_ne!(registry.keys.generation(), before);
+    let refused = submit(&mut registry, &world.update(0, 0, device.seed), 21);
+    assert_eq!(refused, Err(Refusal::KeyRevoked));
+    let admin = submit(&mut registry, &world.revoke(&world.admin), 21);
+    assert_eq!(admin, Err(Refusal::LastAdmin));
+}
+
+#[test]
+fn a_statement_resolved_before_a_revocation_is_refused_after_it() {
+    let (world, mut registry) = world();
+    let entry = world.update(0, 0, world.devices[0].seed);
+    let parsed = Parsed::parse(&entry).unwrap();
+    let candidate = registry.check(&parsed, &RustCrypto).unwrap();
+    submit(&mut registry, &world.revoke(&world.devices[0].key), 20).unwrap();
+    assert_eq!(registry.admit(&candidate), Decision::Refuse(Refusal::StateChanged));
+}
+
+#[test]
+fn a_snapshot_restores_the_same_state() {
+    let (world, mut registry) = world();
+    let seed = world.devices[0].seed;
+    for (n, (code, key)) in [(1, 0), (2, 0)].into_iter().enumerate() {
+        let entry = world.update_with(key, 0, seed, code);
+        submit(&mut registry, &entry, 20 + n as u64).unwrap();
+    }
+    submit(&mut registry, &world.rotate(&world.devices[1].key, &Key::p256(201)), 22).unwrap();
+    submit(&mut registry, &world.revoke(&world.devices[2].key), 23).unwrap();
+    submit(&mut registry, &world.release_as("acme.example", 3), 24).unwrap();
+    let bytes = snapshot(&registry);
+    let restored = restore(&bytes).unwrap();
+    assert_eq!(snapshot(&restored), bytes);
+    let mut restored = restored;
+    assert!(matches!(
+        submit(&mut restored, &world.update_with(0, 0, seed, 2), 30),
+        Ok(Decision::Duplicate { index: LeafIndex(21) })
+    ));
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        assert!(restore(&damaged).is_err(), "damage at byte {at} was not noticed");
+    }
+}
+
+fn snapshot(registry: &Registry) -> Vec<u8> {
+    let mut out = Vec::new();
+    registry
+        .encode_snapshot(|bytes| {
+            out.extend_from_slice(bytes);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+    out
+}
+
+fn restore(bytes: &[u8]) -> Result<Registry, firmlog_verify::registry::SnapshotError> {
+    let mut rest = bytes;
+    let registry = Registry::decode_snapshot(|out| {
+        let Some((front, back)) = rest.split_at_checked(out.len()) else { return false };
+        out.copy_from_slice(front);
+        rest = back;
+        true
+    })?;
+    assert!(rest.is_empty());
+    Ok(registry)
+}
+
+#[test]
+fn kinds_and_keys_of_the_world_are_as_expected() {
+    let world = World::new();
+    assert!(world.entries.iter().all(|e| Parsed::parse(e).unwrap().kind() == Kind::Trust));
+    assert!(matches!(world.devices[0].key.public_key(), PublicKey::P256(_)));
+}

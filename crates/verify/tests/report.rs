@@ -1,0 +1,266 @@
+//! Verdicts over bundles, sound and spoiled, and what a device makes of them.
+
+mod common;
+
+use common::log::TestLog;
+use common::*;
+use firmlog_statement::event::EventType;
+use firmlog_statement::{Digest, Meaning, Statement, entry_hash, leaf_hash};
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::bundle::{Bundle, Object};
+use firmlog_verify::release::{Reason, Running, verify_release};
+use firmlog_verify::report::{EntryState, Evidence, Level, NotChecked, Report, RungState};
+use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle, verify_file};
+
+/// A world with a release, two approvals, and three statements of device 0.
+struct Story {
+    world: World,
+    log: TestLog,
+    release: [u8; 32],
+}
+
+fn story() -> Story {
+    let world = World::new();
+    let mut entries = world.entries.clone();
+    let release = world.release_as("acme.example", 3);
+    let leaf = leaf_hash(&release);
+    entries.push(release);
+    entries.push(world.approval(0, leaf));
+    entries.push(world.approval(1, leaf));
+    let mut prev = world.devices[0].seed;
+    for seq in 0..3 {
+        let update = world.update_with(0, seq, prev, 3);
+        prev = entry_hash(&update);
+        entries.push(update);
+    }
+    Story { world, log: TestLog::new(entries), release: leaf }
+}
+
+fn ask(bundle: &Bundle, log: &TestLog, question: Question) -> Report {
+    verify_bundle(bundle, &log.root("both"), &RustCrypto, &question)
+}
+
+/// `BND-016`
+#[test]
+fn a_whole_and_witnessed_bundle_is_verified() {
+    let story = story();
+    let report = ask(&story.log.whole(), &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::Verified, "{:?}", report.mismatches);
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert!(report.entries.iter().all(|entry| entry.state == EntryState::Good));
+    let states: Vec<_> = report.rungs.iter().map(|rung| rung.state).collect();
+    let (reached, missing) = (RungState::Reached, RungState::Missing);
+    assert_eq!(states, [reached, reached, reached, missing, missing]);
+    assert!(report.not_checked.contains(&NotChecked::OtherEntries));
+    assert_eq!(report.rungs[2].detail, "a, b (quorum reached)");
+    assert_eq!(report.rungs.map(|rung| rung.level), Level::ALL);
+}
+
+/// `BND-012`
+#[test]
+fn questions_are_answered_from_what_is_there() {
+    let story = story();
+    let bundle = story.log.whole();
+    let device = Question::Device(story.world.devices[0].id());
+    let report = ask(&bundle, &story.log, device);
+    assert_eq!(report.verdict, Verdict::Verified);
+    assert_eq!(report.entries.iter().filter(|entry| entry.asked).count(), 3);
+    let release = Question::Release(Hash(story.release));
+    assert_eq!(ask(&bundle, &story.log, release).verdict, Verdict::Verified);
+    for nobody in [
+        Question::Device(story.world.devices[1].id()),
+        Question::Release(Hash([9; 32])),
+        Question::Image([9; 32]),
+    ] {
+        assert_eq!(ask(&bundle, &story.log, nobody).verdict, Verdict::NotFound);
+    }
+}
+
+/// `BND-013`
+#[test]
+fn an_unwitnessed_checkpoint_is_verified_so_far() {
+    let story = story();
+    let mut bundle = story.log.whole();
+    bundle.checkpoints[1] = story.log.checkpoint(story.log.entries.len(), 1);
+    let report = ask(&bundle, &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar);
+    assert_eq!(report.rungs[2].state, RungState::Missing);
+    let none = verify_bundle(&bundle, &story.log.root("none"), &RustCrypto, &Question::Whole);
+    assert_eq!(none.verdict, Verdict::VerifiedSoFar);
+}
+
+/// `BND-005`, `BND-011`
+#[test]
+fn another_log_or_missing_keys_cannot_be_checked() {
+    let story = story();
+    let mut other = TestLog::new(story.log.entries.clone());
+    other.log = log::Named::new(77, ORIGIN, firmlog_tlog::note::Algorithm::Ed25519);
+    let report = ask(&story.log.whole(), &other, Question::Whole);
+    assert_eq!(report.verdict, Verdict::CannotCheck);
+    // Without entry 1 nobody knows device 0.
+    let without_enrolment = story.log.bundle(&[0, 2, 3, 4, 5, 6, 7]);
+    let report = ask(&without_enrolment, &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::CannotCheck);
+    assert_eq!(report.mismatches[0].object, Object::Entry(7));
+    let without_genesis = story.log.bundle(&[1, 7]);
+    let report = ask(&without_genesis, &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::CannotCheck);
+    assert_eq!(report.mismatches[0].object, Object::Entry(0));
+}
+
+/// `BND-013`
+#[test]
+fn a_missing_statement_is_a_gap_and_only_verified_so_far() {
+    let story = story();
+    let bundle = story.log.bundle(&[0, 1, 7, 9]);
+    let device = story.world.devices[0].id();
+    let report = ask(&bundle, &story.log, Question::Device(device));
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar);
+    assert_eq!(report.findings[0].evidence, Evidence::ChainGap { device, from: 1, to: 2 });
+}
+
+/// `BND-014`
+#[test]
+fn a_fork_is_found_and_both_sides_are_kept() {
+    let story = story();
+    let mut entries = story.log.entries.clone();
+    let seed = story.world.devices[0].seed;
+    let clone = story.world.update_with(0, 0, seed, 9);
+    entries.push(clone.clone());
+    entries.push(story.world.update_with(0, 1, entry_hash(&clone), 9));
+    let log = TestLog::new(entries);
+    let report = ask(&log.whole(), &log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::Verified);
+    let device = story.world.devices[0].id();
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(report.findings[0].evidence, Evidence::ChainFork { device, seq: 0 });
+    let indices: Vec<_> = report.findings[0].entries.iter().map(|index| index.0).collect();
+    assert_eq!(indices, [7, 10]);
+}
+
+/// `BND-015`
+#[test]
+fn what_the_log_should_not_have_taken_is_named() {
+    let story = story();
+    let mut entries = story.log.entries.clone();
+    entries.push(release(&story.world.approvers[0], "acme.example/people", 4));
+    let log = TestLog::new(entries);
+    let report = ask(&log.whole(), &log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::Altered);
+    assert_eq!(report.mismatches[0].object, Object::Entry(10));
+    assert!(report.mismatches[0].got.contains("role"));
+}
+
+#[test]
+fn two_signed_trees_of_one_size_convict_the_log() {
+    let story = story();
+    let mut bundle = story.log.whole();
+    let mut other = story.log.head(story.log.entries.len());
+    other.root.0[0] ^= 1;
+    bundle.checkpoints[0] = story.log.sign(other, 0);
+    let report = ask(&bundle, &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::Altered);
+    assert!(matches!(report.findings[0].evidence, Evidence::SplitView { .. }));
+}
+
+/// `BND-010`: any altered byte of the file is found.
+#[test]
+fn bnd_010_every_flipped_bit_of_a_bundle_is_altered() {
+    let story = story();
+    let log = &story.log;
+    let mut bundle = log.bundle(&[0, 4, 7]);
+    bundle.anchors.push(firmlog_verify::bundle::Anchor {
+        kind: 1,
+        checkpoint: 1,
+        evidence: vec![1, 2, 3],
+    });
+    let bytes = bundle.encode();
+    assert_eq!(Bundle::parse(&bytes).as_ref(), Ok(&bundle));
+    let root = log.root("both");
+    for at in 0..bytes.len() {
+        let mut spoiled = bytes.clone();
+        spoiled[at] ^= 1 << (at % 8);
+        assert!(Bundle::parse(&spoiled).is_err());
+        let report = verify_file(&spoiled, &root, &RustCrypto, &Question::Whole);
+        assert_eq!(report.verdict, Verdict::Altered, "byte {at}");
+        assert!(!report.mismatches.is_empty(), "byte {at}");
+    }
+}
+
+type Spoil = fn(&mut Bundle);
+
+#[test]
+fn spoiled_objects_are_named() {
+    let story = story();
+    let spoil: [(Spoil, Object); 4] = [
+        (|b| b.entries[4].bytes[200] ^= 1, Object::Entry(4)),
+        (|b| b.entries[5].path[0].0[0] ^= 1, Object::Entry(5)),
+        (|b| b.consistency[0][0].0[0] ^= 1, Object::Consistency(0)),
+        (|b| b.entries[0].bytes[60] ^= 1, Object::Entry(0)),
+    ];
+    for (spoil, object) in spoil {
+        let mut bundle = story.log.whole();
+        spoil(&mut bundle);
+        let report = ask(&bundle, &story.log, Question::Whole);
+        assert_eq!(report.verdict, Verdict::Altered);
+        assert_eq!(report.mismatches[0].object, object);
+    }
+    let mut bundle = story.log.whole();
+    bundle.checkpoints[1] = bundle.checkpoints[1].replacen("\n10\n", "\n11\n", 1);
+    let report = ask(&bundle, &story.log, Question::Whole);
+    assert_eq!(report.mismatches[0].object, Object::Checkpoint(1));
+}
+
+fn running(story: &Story) -> Running<'static> {
+    let device = story.world.devices[0].id();
+    Running { device, model: "ip-200", hw_rev: None, version: 2, counter: 1 }
+}
+
+fn install(log: &TestLog, bundle: &Bundle, running: &Running) -> Result<u64, Reason> {
+    let root = log.root("both");
+    verify_release(bundle, &root, &RustCrypto, &[3; 32], running).map(|it| it.version)
+}
+
+#[test]
+fn a_device_installs_what_is_approved_witnessed_and_newer() {
+    let story = story();
+    let bundle = story.log.bundle(&[0, 4, 5, 6]);
+    let now = running(&story);
+    assert_eq!(install(&story.log, &bundle, &now), Ok(3));
+    let refused = |running: Running| install(&story.log, &bundle, &running);
+    assert_eq!(refused(Running { version: 3, ..now }), Err(Reason::Downgrade));
+    assert_eq!(refused(Running { counter: 2, ..now }), Err(Reason::CounterWentBack));
+    assert_eq!(refused(Running { model: "ip-300", ..now }), Err(Reason::WrongModel));
+    let one_approval = story.log.bundle(&[0, 4, 5]);
+    assert_eq!(install(&story.log, &one_approval, &now), Err(Reason::ApprovalsMissing));
+    let root = story.log.root("both");
+    let other = verify_release(&bundle, &root, &RustCrypto, &[8; 32], &now);
+    assert_eq!(other.map(|it| it.version), Err(Reason::ReleaseNotFound));
+    let mut unwitnessed = bundle.clone();
+    unwitnessed.checkpoints[1] = story.log.checkpoint(10, 1);
+    assert_eq!(install(&story.log, &unwitnessed, &now), Err(Reason::NotWitnessed));
+    assert_eq!(Reason::Downgrade.event(), EventType::RefusedDowngrade);
+}
+
+#[test]
+fn a_device_refuses_what_was_rejected_withdrawn_or_signed_by_a_revoked_key() {
+    let story = story();
+    let world = &story.world;
+    let mut recalled = release_body(3);
+    recalled.release = Some(Digest(story.release));
+    recalled.event = EventType::ReleaseRecalled;
+    let recall = sign(Statement::Release(recalled), "acme.example", "ip-200/app", &world.release);
+    let cases = [
+        (world.opinion(0, story.release, Meaning::Rejection), Reason::Rejected),
+        (recall, Reason::Withdrawn),
+        (world.revoke(&world.release), Reason::SignerRevoked),
+        (world.revoke(&world.approvers[0]), Reason::ApprovalsMissing),
+    ];
+    for (entry, reason) in cases {
+        let mut entries = story.log.entries.clone();
+        entries.push(entry);
+        let log = TestLog::new(entries);
+        let bundle = log.bundle(&[0, 4, 5, 6, 10]);
+        assert_eq!(install(&log, &bundle, &running(&story)), Err(reason));
+    }
+}
