@@ -1,0 +1,137 @@
+//! Key files: ours read by openssl, openssl's read by us, and what is refused.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError};
+use firmlog_statement::{PublicKey, Signer as _, normalise_low_s};
+use firmlog_tlog::note::{self, Ed25519Check as _, NoteSigner as _};
+use firmlog_verify::Crypto as _;
+
+fn openssl(args: &[&str]) -> Vec<u8> {
+    let out = Command::new("openssl").args(args).output().expect("openssl runs");
+    let error = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "openssl {args:?} failed: {error}");
+    out.stdout
+}
+
+fn verifies(key: &FileKey) -> bool {
+    let mut signature = key.sign(b"message").unwrap();
+    match key.public_key() {
+        PublicKey::P256(point) => {
+            normalise_low_s(&mut signature);
+            AwsLc.p256(&point, b"message", &signature)
+        }
+        PublicKey::Ed25519(point) => AwsLc.ed25519(&point, b"message", &signature),
+    }
+}
+
+/// The raw public key at the end of openssl's SubjectPublicKeyInfo.
+fn raw(spki: &[u8], key: &PublicKey) -> bool {
+    match key {
+        PublicKey::P256(point) => spki.ends_with(point),
+        PublicKey::Ed25519(point) => spki.ends_with(point),
+    }
+}
+
+#[test]
+fn openssl_reads_what_we_write() {
+    let dir = tempfile::tempdir().unwrap();
+    for algorithm in [Algorithm::P256, Algorithm::Ed25519] {
+        for passphrase in [None, Some(b"correct horse".as_slice())] {
+            let path = dir.path().join(format!("{algorithm:?}-{}.pem", passphrase.is_some()));
+            let key = FileKey::generate(algorithm).unwrap();
+            key.save(&path, passphrase).unwrap();
+            let mode = path.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, 0o600);
+            let file = path.to_str().unwrap();
+            let mut args = vec!["pkey", "-in", file, "-pubout", "-outform", "DER"];
+            if passphrase.is_some() {
+                args.extend(["-passin", "pass:correct horse"]);
+            }
+            assert!(raw(&openssl(&args), &key.public_key()));
+            let back = FileKey::open(&path, passphrase).unwrap();
+            assert_eq!(back.public_key(), key.public_key());
+            assert!(verifies(&back));
+        }
+    }
+}
+
+#[test]
+fn we_read_what_openssl_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let file = path.to_str().unwrap();
+    let p256 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let encrypted = ["-aes-256-cbc", "-pass", "pass:correct horse"];
+    for (algorithm, passphrase) in [
+        (&p256[..], None),
+        (&p256[..], Some(b"correct horse".as_slice())),
+        (&["-algorithm", "ed25519"][..], None),
+        (&["-algorithm", "ed25519"][..], Some(b"correct horse".as_slice())),
+    ] {
+        let mut args = vec!["genpkey", "-out", file];
+        args.extend(algorithm);
+        if passphrase.is_some() {
+            args.extend(encrypted);
+        }
+        openssl(&args);
+        set_mode(&path, 0o600);
+        let key = FileKey::open(&path, passphrase).unwrap();
+        assert!(verifies(&key), "{algorithm:?}");
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    FileKey::generate(Algorithm::P256).unwrap().save(&path, None).unwrap();
+    for mode in [0o644, 0o640, 0o604, 0o660, 0o700] {
+        set_mode(&path, mode);
+        assert!(matches!(FileKey::open(&path, None), Err(KeyError::Exposed { .. })), "{mode:o}");
+    }
+    set_mode(&path, 0o400);
+    assert!(FileKey::open(&path, None).is_ok());
+}
+
+#[test]
+fn a_key_is_never_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let key = FileKey::generate(Algorithm::Ed25519).unwrap();
+    key.save(&path, None).unwrap();
+    assert!(matches!(key.save(&path, None), Err(KeyError::Io(_))));
+}
+
+#[test]
+fn passphrases_and_damage_are_told_apart() {
+    let key = FileKey::generate(Algorithm::Ed25519).unwrap();
+    let plain = key.to_pem(None).unwrap();
+    let locked = key.to_pem(Some(b"one")).unwrap();
+    let refused = |text: &str, passphrase: Option<&[u8]>| {
+        FileKey::from_pem(text, passphrase).expect_err("refused")
+    };
+    assert!(matches!(refused(&locked, None), KeyError::PassphraseMissing));
+    assert!(matches!(refused(&locked, Some(b"two")), KeyError::PassphraseWrong));
+    assert!(matches!(refused(&plain, Some(b"one")), KeyError::PassphraseNotNeeded));
+    assert!(matches!(refused("not a key", None), KeyError::NotPem));
+    assert!(!format!("{key:?}").contains(plain.lines().nth(1).unwrap()));
+}
+
+#[test]
+fn an_ed25519_key_signs_notes_and_a_p256_key_does_not() {
+    let key = FileKey::from_ed25519_seed(&[7; 32]).unwrap();
+    let signer = key.note_signer("log.example", note::Algorithm::Ed25519).unwrap();
+    let text = note::sign_note("hello\n", &[&signer]).unwrap();
+    let parsed = note::Note::parse(text.as_bytes()).unwrap();
+    assert_eq!(parsed.verify(&AwsLc, signer.verifier_key()), Ok(()));
+    let p256 = FileKey::generate(Algorithm::P256).unwrap();
+    let refused = p256.note_signer("log.example", note::Algorithm::Ed25519);
+    assert!(matches!(refused, Err(KeyError::NotForNotes)));
+}
