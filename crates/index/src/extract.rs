@@ -1,0 +1,132 @@
+//! From entry bytes to what the view keeps of them.
+
+use firmlog_statement::{
+    Approval, Audit, AuditAction, Authorisation, Outcome, Parsed, Release, Role, Statement, Trust,
+    TrustAction, Update,
+};
+
+use crate::Record;
+use crate::record::Runs;
+
+/// Reads an entry; `None` for bytes that are no statement (a log that takes anything).
+#[must_use]
+pub fn extract(entry: &[u8]) -> Option<Record> {
+    let parsed = Parsed::parse(entry).ok()?;
+    let statement = parsed.decode().ok()?;
+    let mut record = Record {
+        leaf: parsed.leaf_hash(),
+        kind: parsed.kind() as u8,
+        issuer: parsed.issuer().to_owned(),
+        subject: parsed.subject().to_owned(),
+        ..Record::default()
+    };
+    match &statement {
+        Statement::Trust(it) => trust(&mut record, it),
+        Statement::Release(it) => release(&mut record, it),
+        Statement::Approval(it) => approval(&mut record, it),
+        Statement::Authorisation(it) => authorisation(&mut record, it),
+        Statement::Update(it) => update(&mut record, it),
+        Statement::Annotation(it) => {
+            record.stated_ms = it.time.utc_ms;
+            record.target = Some(it.subject.0);
+        }
+        Statement::Audit(it) => audit(&mut record, it),
+    }
+    Some(record)
+}
+
+fn trust(record: &mut Record, it: &Trust) {
+    record.stated_ms = it.time.as_ref().and_then(|time| time.utc_ms);
+    match &it.action {
+        TrustAction::Genesis(genesis) => {
+            record.keys = genesis.keys.iter().map(|enrol| enrol.key.thumbprint().0).collect();
+        }
+        TrustAction::Enrol(enrol) => {
+            record.keys = vec![enrol.key.thumbprint().0];
+            if enrol.role == Role::Device {
+                record.device = Some(enrol.key.thumbprint().0);
+                record.model = enrol.model.clone();
+                record.enrols = Some(enrol.issuer.clone());
+            }
+        }
+        TrustAction::Rotate(rotate) => {
+            record.keys = vec![rotate.old.0, rotate.new.thumbprint().0];
+            record.device = rotate.device.map(|device| device.0);
+        }
+        TrustAction::Revoke(revoke) => record.keys = vec![revoke.kid.0],
+        TrustAction::Policy(_) => {}
+    }
+}
+
+fn release(record: &mut Record, it: &Release) {
+    record.stated_ms = it.time.utc_ms;
+    record.event = Some(u64::from(it.event.code()));
+    record.version = Some(it.version_name.clone());
+    record.version_code = Some(it.version.0);
+    record.counter = Some(it.counter.0);
+    record.image = Some(it.image.0);
+    record.target = it.release.map(|digest| digest.0);
+    record.model = (!it.models.is_empty()).then(|| it.models.join(", "));
+}
+
+fn approval(record: &mut Record, it: &Approval) {
+    record.stated_ms = it.time.utc_ms;
+    record.event = Some(u64::from(it.event.code()));
+    record.image = it.image.map(|digest| digest.0);
+    record.target = Some(it.release.0);
+    record.meaning = Some(u64::from(it.esig.meaning.code()));
+}
+
+fn authorisation(record: &mut Record, it: &Authorisation) {
+    record.stated_ms = it.time.utc_ms;
+    record.event = Some(u64::from(it.event.code()));
+    record.image = it.image.map(|digest| digest.0);
+    record.target = Some(it.release.0);
+}
+
+fn update(record: &mut Record, it: &Update) {
+    let name = it.to.as_ref().and_then(|to| to.name).map(|name| name.as_str().to_owned());
+    record.stated_ms = it.time.utc_ms;
+    record.event = it.events.last().map(|event| u64::from(event.kind.code()));
+    record.outcome = Some(u64::from(it.outcome.code()));
+    record.initiator = it.initiator.as_ref().map(|by| u64::from(by.kind.code()));
+    record.device = Some(it.device.0);
+    record.seq = Some(it.seq.0);
+    record.image = (it.image.0 != [0; 32]).then_some(it.image.0);
+    record.version = name;
+    record.version_code = (it.version.0 != 0).then_some(it.version.0);
+    record.counter = (it.counter.0 != 0).then_some(it.counter.0);
+    record.target = it.release.map(|digest| digest.0);
+    let unit = it.unit.as_ref();
+    record.model = unit.and_then(|unit| unit.model).map(|model| model.as_str().to_owned());
+    record.runs = runs(record, it);
+}
+
+/// What the device runs after the statement, where the statement says so.
+fn runs(record: &Record, it: &Update) -> Option<Runs> {
+    match it.outcome {
+        Outcome::Succeeded | Outcome::State | Outcome::Unexpected => Some(Runs {
+            version: record.version.clone(),
+            version_code: record.version_code,
+            counter: record.counter,
+            image: record.image,
+        }),
+        Outcome::RolledBack => it.from.as_ref().map(|from| Runs {
+            version: from.name.map(|name| name.as_str().to_owned()),
+            version_code: from.version.map(|version| version.0),
+            counter: from.counter.map(|counter| counter.0),
+            image: from.image.map(|image| image.0),
+        }),
+        _ => None,
+    }
+}
+
+fn audit(record: &mut Record, it: &Audit) {
+    record.stated_ms = it.time.utc_ms;
+    record.target = it.subjects.first().map(|digest| digest.0);
+    if it.action == AuditAction::SubmissionsRefused {
+        let count = it.count.unwrap_or(0);
+        let detail = it.detail.as_deref().unwrap_or("no detail");
+        record.reports = Some(format!("the log refused {count} submissions: {detail}"));
+    }
+}

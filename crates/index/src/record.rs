@@ -1,0 +1,66 @@
+//! What the view keeps of one entry.
+
+/// The indexed part of one entry. Fields a kind does not have are `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// RFC 6962 leaf hash of the entry bytes.
+    pub leaf: [u8; 32],
+    /// Statement kind, 0 to 6.
+    pub kind: u8,
+    /// Issuer (CWT claim 1).
+    pub issuer: String,
+    /// Subject (CWT claim 2).
+    pub subject: String,
+    /// The signer's own time, Unix milliseconds.
+    pub stated_ms: Option<u64>,
+    /// The last lifecycle event the entry carries.
+    pub event: Option<u64>,
+    /// Outcome of an update.
+    pub outcome: Option<u64>,
+    /// Kind of who started it (person, system, device).
+    pub initiator: Option<u64>,
+    /// Device the entry is about or by.
+    pub device: Option<[u8; 32]>,
+    /// Place in the device's chain.
+    pub seq: Option<u64>,
+    /// Firmware version as people write it.
+    pub version: Option<String>,
+    /// Firmware version as an ordered number.
+    pub version_code: Option<u64>,
+    /// Anti-rollback counter.
+    pub counter: Option<u32>,
+    /// SHA-256 of the firmware image.
+    pub image: Option<[u8; 32]>,
+    /// Leaf hash of the entry this one is about (a release approved, a statement corrected).
+    pub target: Option<[u8; 32]>,
+    /// Device model.
+    pub model: Option<String>,
+    /// What an approval means.
+    pub meaning: Option<u64>,
+    /// A finding the entry itself states (an `Audit` of refusals): its sentence.
+    pub reports: Option<String>,
+    /// If this entry enrols `device`: the issuer that the device then speaks for.
+    pub enrols: Option<String>,
+    /// Thumbprints of the keys that a `Trust` statement enrols, replaces or revokes.
+    pub keys: Vec<[u8; 32]>,
+    /// What the device runs after this statement, where the statement says so.
+    pub runs: Option<Runs>,
+}
+
+/// Firmware that a device says it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Version as people write it.
+    pub version: Option<String>,
+    /// Version as an ordered number.
+    pub version_code: Option<u64>,
+    /// Anti-rollback counter.
+    pub counter: Option<u32>,
+    /// SHA-256 of the image.
+    pub image: Option<[u8; 32]>,
+}
+
+impl Record {
+    pub(crate) const RELEASE: u8 = 1;
+    pub(crate) const APPROVAL: u8 = 2;
+}

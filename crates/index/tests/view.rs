@@ -1,0 +1,269 @@
+//! The view against records made by hand: every query, the fork rule, rebuild, erasure.
+
+use firmlog_index::{
+    Applied, Disclosed, EntryFilter, Error, Hit, Index, Query, Record, Runs, detect,
+};
+
+const DEVICE: [u8; 32] = [0xd1; 32];
+const IMAGE: [u8; 32] = [0x1a; 32];
+
+fn release(leaf: u8) -> Record {
+    Record {
+        leaf: [leaf; 32],
+        kind: 1,
+        issuer: "acme.example/fw".to_owned(),
+        subject: "ip-200/app 4.2.1".to_owned(),
+        version: Some("4.2.1".to_owned()),
+        version_code: Some(0x0004_0002_0001),
+        image: Some(IMAGE),
+        model: Some("IP-200".to_owned()),
+        ..Record::default()
+    }
+}
+
+fn approval(leaf: u8, target: u8, meaning: u64) -> Record {
+    Record {
+        leaf: [leaf; 32],
+        kind: 2,
+        issuer: "acme.example/people".to_owned(),
+        subject: "ip-200/app 4.2.1".to_owned(),
+        target: Some([target; 32]),
+        meaning: Some(meaning),
+        ..Record::default()
+    }
+}
+
+fn update(leaf: u8, seq: u64) -> Record {
+    Record {
+        leaf: [leaf; 32],
+        kind: 4,
+        issuer: "acme.example/devices".to_owned(),
+        subject: "ip-200/app".to_owned(),
+        device: Some(DEVICE),
+        seq: Some(seq),
+        version: Some("4.2.1".to_owned()),
+        version_code: Some(0x0004_0002_0001),
+        image: Some(IMAGE),
+        model: Some("IP-200".to_owned()),
+        outcome: Some(1),
+        runs: Some(Runs {
+            version: None,
+            version_code: Some(0x0004_0002_0001),
+            counter: None,
+            image: Some(IMAGE),
+        }),
+        ..Record::default()
+    }
+}
+
+fn open() -> (tempfile::TempDir, Index) {
+    let dir = tempfile::tempdir().unwrap();
+    let index = Index::open(&dir.path().join("index.db"), "log.example").unwrap();
+    (dir, index)
+}
+
+fn all(records: impl IntoIterator<Item = (u64, Option<Record>)>, seen_ms: u64) -> Vec<Applied> {
+    records.into_iter().map(|(index, record)| Applied { index, record, seen_ms }).collect()
+}
+
+fn fill(index: &Index) -> u64 {
+    let records = [
+        (0, Some(release(10))),
+        (1, Some(approval(11, 10, 2))),
+        (2, Some(approval(12, 10, 4))),
+        (3, None),
+        (4, Some(update(14, 0))),
+        (5, Some(update(15, 1))),
+        (6, Some(update(16, 1))),
+    ];
+    index.apply_records(&all(records, 1_000)).unwrap()
+}
+
+#[test]
+fn covers_what_was_applied_and_refuses_a_gap() {
+    let (_dir, index) = open();
+    assert_eq!(index.covered().unwrap(), 0);
+    fill(&index);
+    assert_eq!(index.covered().unwrap(), 7);
+    let gap = index.apply_records(&all([(9, None)], 2_000));
+    assert!(matches!(gap, Err(Error::NotNext { expected: 7, got: 9 })));
+    assert_eq!(index.covered().unwrap(), 7);
+}
+
+#[test]
+fn a_forked_chain_is_found_and_the_device_keeps_its_state() {
+    let (_dir, index) = open();
+    assert_eq!(fill(&index), 1);
+    let findings = index.findings(None, None, 10).unwrap().rows;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].kind, "chain_fork");
+    assert_eq!((findings[0].index, findings[0].other_index), (Some(6), Some(5)));
+    assert_eq!(findings[0].device, Some(DEVICE));
+    let device = index.device(&DEVICE).unwrap().unwrap();
+    assert_eq!((device.entries, device.forks, device.seq), (3, 1, Some(1)));
+    assert_eq!(device.last_index, 6);
+    assert_eq!(device.version.as_deref(), Some("4.2.1"));
+}
+
+#[test]
+fn device_history_is_paged_newest_first() {
+    let (_dir, index) = open();
+    fill(&index);
+    let filter = EntryFilter { device: Some(DEVICE), ..EntryFilter::default() };
+    let first = index.entries(&filter, None, 2).unwrap();
+    assert_eq!(first.rows.iter().map(|row| row.index).collect::<Vec<_>>(), [6, 5]);
+    let second = index.entries(&filter, first.next, 2).unwrap();
+    assert_eq!(second.rows.iter().map(|row| row.index).collect::<Vec<_>>(), [4]);
+    assert_eq!(second.next, None);
+    assert_eq!(index.device_indices(&DEVICE, None, 10).unwrap(), [4, 5, 6]);
+    assert_eq!(second.rows[0].record.device, Some(DEVICE));
+    assert_eq!(second.rows[0].seen_ms, Some(1_000));
+}
+
+#[test]
+fn every_filter_narrows() {
+    let (_dir, index) = open();
+    fill(&index);
+    let count = |filter: EntryFilter| index.entries(&filter, None, 100).unwrap().rows.len();
+    let all = EntryFilter::default;
+    assert_eq!(count(all()), 6);
+    assert_eq!(count(EntryFilter { kind: Some(2), ..all() }), 2);
+    assert_eq!(count(EntryFilter { issuer: Some("acme.example/fw".into()), ..all() }), 1);
+    assert_eq!(count(EntryFilter { subject: Some("ip-200/app".into()), ..all() }), 3);
+    assert_eq!(count(EntryFilter { image: Some(IMAGE), ..all() }), 4);
+    assert_eq!(count(EntryFilter { target: Some([10; 32]), ..all() }), 2);
+    assert_eq!(count(EntryFilter { version: Some("9".into()), ..all() }), 0);
+    assert_eq!(count(EntryFilter { outcome: Some(1), ..all() }), 3);
+    assert_eq!(count(EntryFilter { initiator: Some(1), ..all() }), 0);
+    assert_eq!(count(EntryFilter { seen_from_ms: Some(1_000), ..all() }), 6);
+    assert_eq!(count(EntryFilter { seen_from_ms: Some(1_001), ..all() }), 0);
+    assert_eq!(count(EntryFilter { seen_until_ms: Some(1_000), ..all() }), 0);
+    assert_eq!(count(EntryFilter { seen_until_ms: Some(1_001), ..all() }), 6);
+}
+
+#[test]
+fn a_release_counts_its_approvals_and_devices() {
+    let (_dir, index) = open();
+    fill(&index);
+    let row = index.release(0).unwrap().unwrap();
+    assert_eq!((row.approvals, row.rejections, row.devices), (1, 1, 1));
+    assert_eq!(row.entry.record.model.as_deref(), Some("IP-200"));
+    assert!(index.release(1).unwrap().is_none());
+    let fleet = index.fleet(Some("IP-200"), 10).unwrap();
+    assert_eq!((fleet[0].version.as_str(), fleet[0].devices), ("4.2.1", 1));
+}
+
+#[test]
+fn one_box_finds_everything() {
+    let (_dir, index) = open();
+    fill(&index);
+    let opened =
+        Disclosed { field: 7, salt: [3; 16], value: b"(01)00844588003288(21)7X-0091".to_vec() };
+    index.disclose(4, std::slice::from_ref(&opened)).unwrap();
+    index.disclose(5, std::slice::from_ref(&opened)).unwrap();
+    let find = |typed: &str| index.search(&detect(typed), 10).unwrap();
+    assert_eq!(find("(01)00844588003288(21)7X-0091"), [Hit::Device(DEVICE)]);
+    assert_eq!(find("ip-200/app 4.2.1"), [Hit::Release(0)]);
+    assert_eq!(find("4"), [Hit::Entry(4)]);
+    assert_eq!(find("7"), []);
+    let by = |digest| index.search(&Query::Digest(digest), 10).unwrap();
+    assert_eq!(by(IMAGE), [Hit::Release(0), Hit::Firmware(IMAGE, 3)]);
+    assert_eq!(by(DEVICE), [Hit::Device(DEVICE)]);
+    assert_eq!(by([11; 32]), [Hit::Entry(1)]);
+    assert_eq!(by([99; 32]), []);
+}
+
+#[test]
+fn a_rebuild_keeps_disclosures() {
+    let (_dir, index) = open();
+    fill(&index);
+    let opened = Disclosed { field: 1, salt: [1; 16], value: b"SN-1".to_vec() };
+    index.disclose(4, std::slice::from_ref(&opened)).unwrap();
+    let before = index.entries(&EntryFilter::default(), None, 100).unwrap();
+    index.reset().unwrap();
+    assert_eq!(index.covered().unwrap(), 0);
+    assert_eq!(index.search(&detect("SN-1"), 10).unwrap(), []);
+    let records = [
+        (0, Some(release(10))),
+        (1, Some(approval(11, 10, 2))),
+        (2, Some(approval(12, 10, 4))),
+        (3, None),
+        (4, Some(update(14, 0))),
+        (5, Some(update(15, 1))),
+        (6, Some(update(16, 1))),
+        (7, Some(update(17, 2))),
+    ];
+    index.apply_records(&all(records, 1_000)).unwrap();
+    let after = index.entries(&EntryFilter::default(), Some(7), 100).unwrap();
+    assert_eq!(before, after);
+    assert_eq!(index.disclosed(4).unwrap(), [opened]);
+    assert_eq!(index.findings(None, None, 10).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn erasure_leaves_no_trace_in_the_files() {
+    let (dir, index) = open();
+    fill(&index);
+    let value = b"Ward 7, bed 12, unusual words".to_vec();
+    index.disclose(4, &[Disclosed { field: 1, salt: [1; 16], value: value.clone() }]).unwrap();
+    assert_eq!(index.erase(4).unwrap(), 1);
+    assert_eq!(index.disclosed(4).unwrap(), []);
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(value.len()).any(|window| window == value));
+    }
+}
+
+#[test]
+fn only_a_loss_of_power_throws_the_view_away() {
+    let (dir, index) = open();
+    fill(&index);
+    let opened = Disclosed { field: 1, salt: [1; 16], value: b"SN-1".to_vec() };
+    index.disclose(4, std::slice::from_ref(&opened)).unwrap();
+    let covered = index.covered().unwrap();
+    let (path, marker) = (dir.path().join("index.db"), dir.path().join("index.db.open"));
+    let this_boot = std::fs::read(&marker).unwrap();
+    drop(index);
+    assert!(!marker.exists(), "a clean close leaves no marker");
+    // A killed process leaves this boot's marker.
+    std::fs::write(&marker, &this_boot).unwrap();
+    let index = Index::open(&path, "log.example").unwrap();
+    assert!(!index.starts_over());
+    assert_eq!(index.covered().unwrap(), covered);
+    drop(index);
+    // A machine that went down leaves another's, and whatever the disk had of the view.
+    std::fs::write(&marker, "another boot").unwrap();
+    std::fs::write(&path, "half a page").unwrap();
+    let index = Index::open(&path, "log.example").unwrap();
+    assert!(index.starts_over());
+    assert_eq!(index.covered().unwrap(), 0);
+    assert_eq!(index.disclosed(4).unwrap(), [opened]);
+}
+
+#[test]
+fn another_logs_view_is_refused() {
+    let (dir, index) = open();
+    drop(index);
+    let again = Index::open(&dir.path().join("index.db"), "other.example");
+    assert!(matches!(again, Err(Error::OtherLog { .. })));
+    assert!(Index::open(&dir.path().join("index.db"), "log.example").is_ok());
+}
+
+#[test]
+fn the_sqlite3_shell_opens_the_file() {
+    let (dir, index) = open();
+    fill(&index);
+    let run = std::process::Command::new("sqlite3")
+        .arg("-readonly")
+        .arg(dir.path().join("index.db"))
+        .arg(
+            "PRAGMA integrity_check; SELECT idx, kind, version, seen_at FROM entries WHERE idx = 4",
+        )
+        .output();
+    let Ok(output) = run else {
+        // Not installed here; `cargo xtask setup` installs it, and the test run has it.
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "ok\n4|update|4.2.1|1970-01-01 00:00:01\n");
+}
