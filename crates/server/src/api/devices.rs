@@ -1,0 +1,108 @@
+//! Devices: what is known of one, its history, its evidence bundle, and the fleet.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use firmlog_index::EntryFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::shape::{DeviceState, EntryLine, FleetLine, Lag, Listed};
+use super::{Parameters, ask, digest, json, lag, limit, listed, number};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// What is known of a device and a page of its history.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeviceAnswer {
+    /// Its newest state, by its own word.
+    state: DeviceState,
+    /// Its statements, newest first.
+    history: Listed<EntryLine>,
+}
+
+/// Paging.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Lines of the page, 1 to 1000.
+    limit: Option<String>,
+}
+
+/// What a device runs, and its history.
+#[utoipa::path(get, path = "/devices/{device}", tag = "devices", params(
+    ("device" = String, Path, description = "Device id, 64 hex digits"), Paging),
+    responses((status = 200, body = DeviceAnswer), (status = 304, description = "Unchanged"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn device(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Parameters(paging): Parameters<Paging>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let device = digest("device", &id)?;
+    let cursor = number("cursor", paging.cursor.as_deref())?;
+    let limit = limit(paging.limit.as_deref())?;
+    let filter = EntryFilter { device: Some(device), ..EntryFilter::default() };
+    let (state, page) = ask(&app, move |index| {
+        Ok((index.device(&device)?, index.entries(&filter, cursor, limit)?))
+    })
+    .await?;
+    let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
+    let answer =
+        DeviceAnswer { state: DeviceState::from(&state), history: listed(&app, page).await? };
+    Ok(json(&headers, StatusCode::OK, &answer))
+}
+
+/// A device's whole history as one file that proves itself offline.
+#[utoipa::path(get, path = "/devices/{device}/bundle", tag = "devices", params(
+    ("device" = String, Path, description = "Device id, 64 hex digits")),
+    responses((status = 200, description = "Evidence bundle (.fwb)", content_type = "application/vnd.firmlog.bundle+cbor"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn bundle(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response<Body>, Problem> {
+    let device = digest("device", &id)?;
+    crate::bundle::of_device(&app, device).await
+}
+
+/// Fleet counts.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FleetAnswer {
+    /// Most devices first.
+    items: Vec<FleetLine>,
+    /// How far the view is.
+    index: Lag,
+}
+
+/// Which model.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OfModel {
+    /// Only this model.
+    model: Option<String>,
+}
+
+/// How many devices of each model run each version, by their own word.
+#[utoipa::path(get, path = "/fleet", tag = "devices", params(OfModel),
+    responses((status = 200, body = FleetAnswer), (status = 304, description = "Unchanged"),
+        (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn fleet(
+    State(app): State<Arc<App>>,
+    Parameters(of): Parameters<OfModel>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let counts = ask(&app, move |index| index.fleet(of.model.as_deref(), 1000)).await?;
+    let items = counts.iter().map(FleetLine::from).collect();
+    Ok(json(&headers, StatusCode::OK, &FleetAnswer { items, index: lag(&app).await? }))
+}

@@ -1,0 +1,184 @@
+//! Looking up: which release is this file, what is this string, what was found.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use firmlog_index::{EntryFilter, Hit, detect};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::shape::{EntryLine, FindingLine, Lag, Listed, ReleaseState};
+use super::{Parameters, ask, digest, json, lag, limit, listed, number};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::show;
+
+/// Most things one search names.
+const HITS_MAX: usize = 20;
+
+/// Longest text that is searched for.
+const TYPED_MAX: usize = 256;
+
+/// What this log knows of a file.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Identity {
+    /// SHA-256 asked for, hex.
+    firmware: String,
+    /// `known` or `not found`. Not being found does not prove a file bad.
+    #[schema(example = "known")]
+    verdict: &'static str,
+    /// Releases of exactly this file, newest first.
+    releases: Vec<ReleaseState>,
+    /// Newest device statements that name it, at most 10.
+    statements: Vec<EntryLine>,
+    /// How far the view is.
+    index: Lag,
+}
+
+/// Which release is this file?
+#[utoipa::path(get, path = "/identify/{sha256}", tag = "lookup", params(
+    ("sha256" = String, Path, description = "SHA-256 of the file, 64 hex digits")),
+    responses((status = 200, body = Identity), (status = 304, description = "Unchanged"),
+        (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn identify(
+    State(app): State<Arc<App>>,
+    Path(sha256): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let image = digest("sha256", &sha256)?;
+    let (releases, statements) = ask(&app, move |index| {
+        let mut releases = Vec::new();
+        for place in index.releases_of_image(&image, HITS_MAX)? {
+            releases.extend(index.release(place)?);
+        }
+        let filter = EntryFilter { image: Some(image), kind: Some(4), ..EntryFilter::default() };
+        Ok((releases, index.entries(&filter, None, 10)?.rows))
+    })
+    .await?;
+    let known = !releases.is_empty() || !statements.is_empty();
+    let answer = Identity {
+        firmware: show::hex(&image),
+        verdict: if known { "known" } else { "not found" },
+        releases: releases.iter().map(ReleaseState::from).collect(),
+        statements: statements.iter().map(EntryLine::from).collect(),
+        index: lag(&app).await?,
+    };
+    Ok(json(&headers, StatusCode::OK, &answer))
+}
+
+/// What to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Typed {
+    /// A digest (hex or base64), an index, a release name, or a disclosed UDI or serial number.
+    q: String,
+}
+
+/// One thing found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Found {
+    /// `entry`, `release`, `device` or `firmware`.
+    #[schema(example = "device")]
+    pub(crate) kind: &'static str,
+    /// Its index, device id or digest.
+    pub(crate) id: String,
+    /// Its page.
+    pub(crate) page: String,
+    /// Its JSON.
+    pub(crate) json: String,
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SearchAnswer {
+    /// Best first.
+    items: Vec<Found>,
+    /// How far the view is.
+    index: Lag,
+}
+
+/// One box for everything: recognises what was typed.
+#[utoipa::path(get, path = "/search", tag = "lookup", params(Typed),
+    responses((status = 200, body = SearchAnswer), (status = 304, description = "Unchanged"),
+        (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn search(
+    State(app): State<Arc<App>>,
+    Parameters(typed): Parameters<Typed>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let items = found(&app, &typed.q).await?;
+    Ok(json(&headers, StatusCode::OK, &SearchAnswer { items, index: lag(&app).await? }))
+}
+
+/// Everything the typed text can mean.
+pub(crate) async fn found(app: &Arc<App>, typed: &str) -> Result<Vec<Found>, Problem> {
+    if typed.trim().is_empty() || typed.len() > TYPED_MAX {
+        let expected = format!("1 to {TYPED_MAX} bytes");
+        return Err(Problem::bad_parameter("q", &expected, &format!("{} bytes", typed.len())));
+    }
+    let query = detect(typed);
+    let hits = ask(app, move |index| index.search(&query, HITS_MAX)).await?;
+    Ok(hits.iter().filter_map(describe).collect())
+}
+
+fn describe(hit: &Hit) -> Option<Found> {
+    let found = |kind, id: String, page: String, json: String| Some(Found { kind, id, page, json });
+    match hit {
+        Hit::Entry(index) => found(
+            "entry",
+            index.to_string(),
+            format!("/entry/{index}"),
+            format!("/api/v1/entries/{index}"),
+        ),
+        Hit::Release(index) => found(
+            "release",
+            index.to_string(),
+            format!("/release/{index}"),
+            format!("/api/v1/releases/{index}"),
+        ),
+        Hit::Device(device) => {
+            let id = show::hex(device);
+            let (page, json) = (format!("/device/{id}"), format!("/api/v1/devices/{id}"));
+            found("device", id, page, json)
+        }
+        Hit::Firmware(image, _) => {
+            let id = show::hex(image);
+            let (page, json) = (format!("/search?q={id}"), format!("/api/v1/identify/{id}"));
+            found("firmware", id, page, json)
+        }
+        _ => None,
+    }
+}
+
+/// Which findings.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhichFindings {
+    /// Only those about this device (64 hex digits).
+    device: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Lines of the page, 1 to 1000.
+    limit: Option<String>,
+}
+
+/// What reading every entry showed, newest first.
+#[utoipa::path(get, path = "/findings", tag = "lookup", params(WhichFindings),
+    responses((status = 200, body = Listed<FindingLine>), (status = 304, description = "Unchanged"),
+        (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn findings(
+    State(app): State<Arc<App>>,
+    Parameters(which): Parameters<WhichFindings>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    let device = which.device.as_deref().map(|text| digest("device", text)).transpose()?;
+    let cursor = number("cursor", which.cursor.as_deref())?;
+    let limit = limit(which.limit.as_deref())?;
+    let page = ask(&app, move |index| index.findings(device.as_ref(), cursor, limit)).await?;
+    let answer: Listed<FindingLine> = listed(&app, page).await?;
+    Ok(json(&headers, StatusCode::OK, &answer))
+}

@@ -1,0 +1,70 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use firmlog_index::Index;
+use firmlog_tlog::merkle::TreeHead;
+use firmlog_tlog::policy::Policy;
+use tokio::sync::watch;
+
+use crate::add::Gate;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::refusals::Refused;
+
+/// Everything a request may need.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) index: Option<Arc<Index>>,
+    /// Entries the view covers, as the follower last said.
+    pub(crate) covered: watch::Receiver<u64>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) witnessed: ArcSwapOption<Witnessed>,
+    pub(crate) metrics: Metrics,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) refused: Refused,
+    pub(crate) vkey: String,
+}
+
+/// The newest checkpoint that satisfies the witness policy, with its cosignatures.
+#[derive(Clone, Debug)]
+pub(crate) struct Witnessed {
+    pub(crate) checkpoint: String,
+    pub(crate) head: TreeHead,
+    pub(crate) at_ms: u64,
+    /// Names of the witnesses whose cosignatures it carries.
+    pub(crate) names: Vec<String>,
+}
+
+impl App {
+    /// The checkpoint readers are given: the witnessed one where a policy is set and was met.
+    pub(crate) fn served(&self) -> (String, TreeHead, bool) {
+        match self.witnessed.load_full() {
+            Some(witnessed) => (witnessed.checkpoint.clone(), witnessed.head, true),
+            None => {
+                let published = self.engine.published();
+                (published.checkpoint.clone(), published.head, false)
+            }
+        }
+    }
+
+    /// Waits a moment until the view covers `size` entries.
+    pub(crate) async fn index_reaches(&self, size: u64) -> bool {
+        let mut covered = self.covered.clone();
+        let wait = covered.wait_for(|covered| *covered >= size);
+        tokio::time::timeout(INDEX_WAIT, wait).await.is_ok_and(|reached| reached.is_ok())
+    }
+}
+
+/// How long a lookup by hash waits for the view to catch up.
+const INDEX_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Unix milliseconds, this server's clock.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

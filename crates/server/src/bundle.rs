@@ -1,0 +1,155 @@
+//! Evidence bundles: a device's history or a release, with everything needed to check it offline.
+//!
+//! Besides the entries asked for, a bundle carries the genesis statement and, for every key that
+//! signed anything in it, the `Trust` statements about that key, and so on up to the genesis.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, header};
+use firmlog_index::{EntryFilter, Index};
+use firmlog_log::{LogError, Reader};
+use firmlog_statement::disclosure::{Disclosure, DisclosureSet, FieldId};
+use firmlog_statement::{Digest, Parsed};
+use firmlog_tlog::merkle::{LeafIndex, TreeHead};
+use firmlog_verify::bundle::{Bundle, Entry};
+
+use crate::api::ask;
+use crate::api::shape::EntryLine;
+use crate::app::App;
+use crate::problem::{self, Problem};
+
+/// Most entries of one bundle.
+const ENTRIES_MAX: usize = 100_000;
+
+const MEDIA_TYPE: &str = "application/vnd.firmlog.bundle+cbor";
+
+/// A device's statements and the releases, approvals and authorisations they name.
+pub(crate) async fn of_device(app: &Arc<App>, device: [u8; 32]) -> Result<Response<Body>, Problem> {
+    let wanted = ask(app, move |index| device_entries(index, &device)).await?;
+    if wanted.is_empty() {
+        return Err(Problem::not_found("no entry names this device"));
+    }
+    let name = format!("device-{}", crate::show::hex(&device[..8]));
+    respond(app, wanted, &name).await
+}
+
+/// A release and what is said about it.
+pub(crate) async fn of_release(
+    app: &Arc<App>,
+    release: u64,
+    about: &[EntryLine],
+) -> Result<Response<Body>, Problem> {
+    let mut wanted: BTreeSet<u64> =
+        about.iter().filter_map(|line| line.index.parse().ok()).collect();
+    wanted.insert(release);
+    respond(app, wanted, &format!("release-{release}")).await
+}
+
+async fn respond(
+    app: &Arc<App>,
+    wanted: BTreeSet<u64>,
+    name: &str,
+) -> Result<Response<Body>, Problem> {
+    if wanted.len() > ENTRIES_MAX {
+        return Err(Problem::new(problem::TOO_LARGE, "the bundle would be too large")
+            .expected(format!("at most {ENTRIES_MAX} entries"), wanted.len().to_string()));
+    }
+    let last = wanted.last().copied().unwrap_or(0);
+    let (checkpoint, head, _) = crate::api::covering(app, LeafIndex(last));
+    let origin = app.engine.origin.clone();
+    let disclose = app.config.index.disclose;
+    let Some(index) = app.index.clone() else {
+        return Err(Problem::new(problem::NO_INDEX, "bundles are gathered through the index"));
+    };
+    let gathered =
+        app.engine.read(move |reader| Ok(gather(reader, &index, wanted, head, disclose))).await?;
+    let (entries, disclosures) = gathered.map_err(|error| Problem::storage(&error))?;
+    let bundle =
+        Bundle { origin, checkpoints: vec![checkpoint], entries, disclosures, ..Bundle::default() };
+    let mut response = Response::new(Body::from(bundle.encode()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}.fwb\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+fn device_entries(index: &Index, device: &[u8; 32]) -> Result<BTreeSet<u64>, firmlog_index::Error> {
+    let mut wanted: BTreeSet<u64> =
+        index.device_indices(device, None, ENTRIES_MAX + 1)?.into_iter().collect();
+    let mut releases = BTreeSet::new();
+    for place in &wanted {
+        let Some(row) = index.entry(*place)? else { continue };
+        releases.extend(row.record.target);
+    }
+    for release in releases {
+        wanted.extend(index.index_of(&release)?);
+        for kind in [2, 3] {
+            let filter =
+                EntryFilter { kind: Some(kind), target: Some(release), ..EntryFilter::default() };
+            wanted.extend(index.entries(&filter, None, 1000)?.rows.iter().map(|row| row.index));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Reads the entries, adds the trust statements behind their keys, proves each.
+fn gather(
+    reader: &Reader,
+    index: &Index,
+    mut todo: BTreeSet<u64>,
+    head: TreeHead,
+    disclose: bool,
+) -> Result<(Vec<Entry>, Vec<Vec<u8>>), GatherError> {
+    todo.insert(0);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut done = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    let mut disclosures = Vec::new();
+    while let Some(place) = todo.pop_first() {
+        if place >= head.size.0 || !done.insert(place) {
+            continue;
+        }
+        let bytes = reader.entry(LeafIndex(place))?;
+        if let Ok(parsed) = Parsed::parse(&bytes) {
+            if keys.insert(*parsed.kid().as_bytes()) {
+                let trust = index.trust_entries(parsed.kid().as_bytes())?;
+                todo.extend(trust.into_iter().filter(|place| !done.contains(place)));
+            }
+            if disclose {
+                disclosures.extend(opened(index, place, parsed.leaf_hash())?);
+            }
+        }
+        let path = reader.inclusion(LeafIndex(place), head.size)?;
+        entries.push(Entry { index: LeafIndex(place), bytes, path });
+    }
+    entries.sort_by_key(|entry| entry.index);
+    disclosures.sort();
+    Ok((entries, disclosures))
+}
+
+fn opened(index: &Index, place: u64, leaf: [u8; 32]) -> Result<Vec<Vec<u8>>, GatherError> {
+    let mut out = Vec::new();
+    for kept in index.disclosed(place)? {
+        let Some(field) = FieldId::from_code(u64::from(kept.field)) else { continue };
+        let value = String::from_utf8_lossy(&kept.value).into_owned();
+        let one = Disclosure { entry: Digest(leaf), field, salt: kept.salt, value };
+        // An array of one is the encoded disclosure behind one byte of head.
+        let encoded = DisclosureSet::new(vec![one]).and_then(|set| set.encode());
+        out.extend(encoded.ok().and_then(|bytes| bytes.get(1..).map(<[u8]>::to_vec)));
+    }
+    Ok(out)
+}
+
+/// Why a bundle could not be gathered.
+#[derive(Debug, thiserror::Error)]
+enum GatherError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Index(#[from] firmlog_index::Error),
+}

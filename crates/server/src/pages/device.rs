@@ -1,0 +1,106 @@
+//! `/device/{id}`: what a device runs, by its own word, and how it got there.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use firmlog_index::EntryFilter;
+
+use super::{Html, LINES, Since, Sorry, base, render};
+use crate::api::shape::{DeviceState, EntryLine, FindingLine};
+use crate::api::{Parameters, ask, digest, number};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Statements looked through for the version timeline.
+const TIMELINE_MAX: usize = 1000;
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    headline: String,
+    device: DeviceState,
+    timeline: Vec<Step>,
+    findings: Vec<FindingLine>,
+    history: Vec<EntryLine>,
+    next: Option<u64>,
+    base: String,
+}
+
+struct Step {
+    version: String,
+    since: String,
+    index: String,
+    how: String,
+}
+
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Parameters(from): Parameters<Since>,
+    headers: HeaderMap,
+) -> Result<Html, Sorry> {
+    let device = digest("device", &id)?;
+    let cursor = number("cursor", from.cursor.as_deref())?;
+    let filter = EntryFilter { device: Some(device), ..EntryFilter::default() };
+    let (state, page, all, findings) = ask(&app, move |index| {
+        Ok((
+            index.device(&device)?,
+            index.entries(&filter, cursor, LINES)?,
+            index.entries(&filter, None, TIMELINE_MAX)?,
+            index.findings(Some(&device), None, LINES)?,
+        ))
+    })
+    .await?;
+    let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
+    let lines: Vec<_> = all.rows.iter().rev().map(EntryLine::from).collect();
+    let device = DeviceState::from(&state);
+    Ok(render(&DevicePage {
+        headline: headline(&device, &lines),
+        timeline: timeline(&lines),
+        findings: findings.rows.iter().map(FindingLine::from).collect(),
+        history: page.rows.iter().map(EntryLine::from).collect(),
+        next: page.next,
+        base: base(&app, &headers),
+        device,
+    }))
+}
+
+fn headline(device: &DeviceState, lines: &[EntryLine]) -> String {
+    let runs = match device.version.as_deref().or(device.version_code.as_deref()) {
+        Some(version) => format!("Says it runs {version}"),
+        None => "Has not said what it runs".to_owned(),
+    };
+    let chain = match device.forks.as_str() {
+        "0" => "unbroken chain".to_owned(),
+        forks => format!("chain forked {forks} times"),
+    };
+    let last = lines.last().and_then(|line| line.seen_at.as_deref());
+    let last = last.map(|at| format!(", last heard {at}")).unwrap_or_default();
+    format!("{runs}; {} statements, {chain}{last}", device.entries)
+}
+
+/// Statements after which the device ran something else than before.
+fn timeline(lines: &[EntryLine]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in lines {
+        let how = line.outcome.as_deref().unwrap_or("");
+        if !matches!(how, "succeeded" | "state" | "unexpected" | "rolled_back") {
+            continue;
+        }
+        let version = line.version.clone().or_else(|| line.version_code.clone());
+        let version = version.unwrap_or_else(|| "an unnamed version".to_owned());
+        let version = if how == "rolled_back" { format!("back from {version}") } else { version };
+        if steps.last().is_some_and(|last| last.version == version) {
+            continue;
+        }
+        steps.push(Step {
+            version,
+            since: line.seen_at.clone().unwrap_or_default(),
+            index: line.index.clone(),
+            how: how.replace('_', " "),
+        });
+    }
+    steps
+}
