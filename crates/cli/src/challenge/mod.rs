@@ -1,0 +1,261 @@
+//! `challenge`: a third party's spot check, and `challenge verify` for everybody else.
+//!
+//! ```text
+//! 1  draw a nonce, commit to it (in the log itself, with --key)
+//! 2  fetch and pin the newest witnessed checkpoint that covers the commitment
+//! 3  draw entries from nonce and checkpoint, demand each with its inclusion proof
+//! 4  demand consistency with the checkpoint known before
+//! 5  keep everything as a transcript
+//! ```
+//!
+//! In scope: the exchange and its transcript. Out of scope: what the entries say.
+//!
+//! Invariants:
+//! - The checkpoint is pinned before any entry is asked for.
+//! - A log that does not hand over a drawn entry is reported as evidence against it.
+
+mod draw;
+mod transcript;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use firmlog_keys::{AwsLc, os_random};
+use firmlog_statement::{Audit, AuditAction, Digest, Extra, Statement};
+use firmlog_tlog::merkle::{LeafIndex, TreeSize, consistency_proof, inclusion_proof};
+use firmlog_verify::TrustRoot;
+use firmlog_verify::checkpoint::verify_checkpoint;
+use serde_json::json;
+
+use crate::Context;
+use crate::answer::Answer;
+use crate::command::key::{self, Lock};
+use crate::error::{Error, Exit, Result};
+use crate::http::Client;
+use crate::scan::{head_error, newest_checkpoint};
+use crate::submit::{self, LogArgs, sign_entry, trust_root};
+use transcript::{Finding, Proven, Reply, State, Transcript};
+
+/// `challenge`
+#[derive(Subcommand)]
+pub(crate) enum ChallengeCommand {
+    /// Ask a log for entries that neither side chose alone
+    Run(RunArgs),
+    /// Check somebody's challenge again, offline
+    Verify(VerifyArgs),
+}
+
+/// Arguments of `challenge run`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog challenge run --log https://log.example --trust log.trust --out spot-check.json")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    log: LogArgs,
+    /// Where the transcript goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How many entries
+    #[arg(long, default_value_t = 16)]
+    count: usize,
+    /// A checkpoint or transcript known from before: the log must extend it
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// An auditor's enrolled key: commits in the log, so that others need not believe you
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    key: Option<PathBuf>,
+    /// Name under which that key is enrolled
+    #[arg(long = "as", value_name = "ISSUER")]
+    issuer: Option<String>,
+    #[command(flatten)]
+    lock: Lock,
+}
+
+/// Arguments of `challenge verify`.
+#[derive(Args)]
+#[command(after_help = "Example:\n  firmlog challenge verify spot-check.json --trust log.trust")]
+pub(crate) struct VerifyArgs {
+    /// The transcript
+    transcript: PathBuf,
+    /// Trust root file that pins the log
+    #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
+    trust: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &ChallengeCommand, context: &Context) -> Result<Answer> {
+    match command {
+        ChallengeCommand::Run(args) => challenge(args, context),
+        ChallengeCommand::Verify(args) => {
+            let root = trust_root(&args.trust)?;
+            let transcript = read(&args.transcript)?;
+            let findings = transcript.check(&root, &AwsLc);
+            Ok(answer("challenge-verify", &transcript, &findings))
+        }
+    }
+}
+
+fn challenge(args: &RunArgs, context: &Context) -> Result<Answer> {
+    let root = trust_root(&args.log.trust)?;
+    let known = args.known.as_deref().map(known_checkpoint).transpose()?;
+    let client = Client::new(&args.log.log, context)?;
+    let mut nonce = [0; 32];
+    os_random(&mut nonce);
+    let commitment = draw::commitment(&nonce);
+    let committed = match (&args.key, &args.issuer) {
+        (Some(path), Some(issuer)) => {
+            let key = key::open(path, &args.lock)?;
+            let entry = sign_entry(&commit_statement(&commitment), issuer, "challenge", &key)?;
+            Some((submit::submit(&client, &root, &entry, &[])?.index, entry))
+        }
+        _ => None,
+    };
+    let floor = committed.as_ref().map_or(0, |(index, _)| index + 1);
+    let checkpoint = pin(&client, &root, floor, context)?;
+    let signed = verify_checkpoint(checkpoint.as_bytes(), &root, &AwsLc).map_err(head_error)?;
+    let size = signed.head.size;
+    let text = transcript::note_text(&checkpoint).unwrap_or_default();
+    let drawn = draw::draw(&draw::seed(&nonce, text), size.0, args.count);
+    let answers = drawn.iter().map(|index| demand(&client, *index, size)).collect::<Result<_>>()?;
+    let committed_in = committed
+        .map(|(index, entry)| {
+            inclusion(&client, index, size).map(|path| Proven { index, entry, path })
+        })
+        .transpose()?;
+    let known = known.map(|note| consistency(&client, &root, note, size)).transpose()?;
+    let origin = root.origin().to_owned();
+    let count = args.count;
+    let transcript =
+        Transcript { origin, nonce, commitment, committed_in, known, checkpoint, count, answers };
+    save(&args.out, &transcript)?;
+    let findings = transcript.check(&root, &AwsLc);
+    let mut answer = answer("challenge-run", &transcript, &findings);
+    answer.json["transcript"] = args.out.display().to_string().into();
+    answer.text.push_str(&format!(
+        "transcript  {}\nothers check it with: firmlog challenge verify {} --trust FILE\n",
+        args.out.display(),
+        args.out.display()
+    ));
+    Ok(answer)
+}
+
+/// An `Audit` statement whose digest is the commitment.
+fn commit_statement(commitment: &[u8; 32]) -> Statement {
+    Statement::Audit(Audit {
+        time: submit::now(),
+        initiator: None,
+        commitments: Default::default(),
+        action: AuditAction::TrailReviewed,
+        subjects: Vec::new(),
+        devices: Vec::new(),
+        old: None,
+        new: Some(Digest(*commitment)),
+        window_from_ms: None,
+        window_until_ms: None,
+        count: None,
+        severity: None,
+        detail: Some("challenge: commitment to a nonce".to_owned()),
+        esig: None,
+        extra: Extra::default(),
+    })
+}
+
+/// The newest checkpoint that covers `floor` entries and, if the log gets there in time, is
+/// witnessed by a quorum.
+fn pin(client: &Client, root: &TrustRoot, floor: u64, context: &Context) -> Result<String> {
+    let start = Instant::now();
+    loop {
+        let note = newest_checkpoint(client)?;
+        let signed = verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
+        let late = start.elapsed() > context.timeout.min(std::time::Duration::from_secs(15));
+        if signed.head.size.0 >= floor && (signed.quorum || late) {
+            return Ok(note);
+        }
+        if late {
+            return Err(Error::network("the log published no checkpoint over the commitment"));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+/// One entry with its proof; what the log does not hand over becomes part of the transcript.
+fn demand(client: &Client, index: u64, size: TreeSize) -> Result<Reply> {
+    let given = client
+        .entry(index, size)
+        .and_then(|entry| inclusion(client, index, size).map(|path| Proven { index, entry, path }));
+    match given {
+        Ok(proven) => Ok(Reply::Given(proven)),
+        Err(error) if error.exit == Exit::Network => Err(error),
+        Err(error) => Ok(Reply::Refused { index, why: error.message }),
+    }
+}
+
+fn inclusion(
+    client: &Client,
+    index: u64,
+    size: TreeSize,
+) -> Result<Vec<firmlog_tlog::merkle::Hash>> {
+    inclusion_proof(client.nodes(size), LeafIndex(index), size)
+        .map_err(|e| Error::form("inclusion proof from tiles", e))
+}
+
+fn consistency(
+    client: &Client,
+    root: &TrustRoot,
+    note: String,
+    size: TreeSize,
+) -> Result<(String, Vec<firmlog_tlog::merkle::Hash>)> {
+    let older = verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
+    let proof = consistency_proof(client.nodes(size), older.head.size, size)
+        .map_err(|e| Error::form("consistency proof from tiles", e))?;
+    Ok((note, proof))
+}
+
+/// A checkpoint file, or the pinned checkpoint of an earlier transcript.
+fn known_checkpoint(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    if text.starts_with('{') { Ok(read(path)?.checkpoint) } else { Ok(text) }
+}
+
+fn read(path: &Path) -> Result<Transcript> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    Transcript::parse(&bytes)
+}
+
+fn save(path: &Path, transcript: &Transcript) -> Result<()> {
+    let text = serde_json::to_string_pretty(&transcript.to_json()).unwrap_or_default() + "\n";
+    std::fs::write(path, text).map_err(|e| Error::io("write", path, e))
+}
+
+fn answer(command: &'static str, transcript: &Transcript, findings: &[Finding]) -> Answer {
+    let mut text = format!("challenge of {}\n", transcript.origin);
+    for finding in findings {
+        let mark = match finding.state {
+            State::Holds => '✓',
+            State::Fails => '✗',
+            State::Missing => '◷',
+        };
+        text.push_str(&format!("  {mark} {:<16} {}\n", finding.name, finding.detail));
+    }
+    let worst = |state| findings.iter().any(|finding| finding.state == state);
+    let (verdict, exit) = match (worst(State::Fails), worst(State::Missing)) {
+        (true, _) => ("altered", Exit::Against),
+        (_, true) => ("verified so far", Exit::Incomplete),
+        _ => ("verified", Exit::Proven),
+    };
+    let mut not_checked = vec!["what the entries say", "who signed them"];
+    if transcript.known.is_none() {
+        not_checked.push("that the log only grew: no earlier checkpoint was known");
+    }
+    text.push_str(&format!("{}\n", verdict.to_uppercase()));
+    text.push_str(&format!("not checked: {}\n", not_checked.join("; ")));
+    let list: Vec<_> = findings
+        .iter()
+        .map(|f| json!({"name": f.name, "state": format!("{:?}", f.state).to_lowercase(), "detail": f.detail}))
+        .collect();
+    let json = json!({"verdict": verdict, "origin": transcript.origin, "findings": list,
+        "not_checked": not_checked});
+    Answer::new(command, json, text).exit(exit)
+}

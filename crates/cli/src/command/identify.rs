@@ -1,0 +1,97 @@
+//! `identify`: which release is this file?
+//!
+//! The file is hashed here and stays here; the log (or a bundle, with no network at all) is asked
+//! for its SHA-256 only.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use firmlog_keys::AwsLc;
+use firmlog_verify::report::{Question, Verdict, verify_file};
+use serde_json::json;
+
+use crate::Context;
+use crate::answer::{Answer, table};
+use crate::command::release::image_digests;
+use crate::command::verify::exit;
+use crate::error::{Error, Exit, Result};
+use crate::http::Client;
+use crate::scan::Scan;
+use crate::submit::{grouped, trust_root};
+
+/// Arguments of `identify`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog identify unknown.img --log https://log.example --trust log.trust")]
+pub(crate) struct IdentifyArgs {
+    /// The file; it is hashed here and not sent anywhere
+    file: PathBuf,
+    /// Address of the log
+    #[arg(long, env = "FIRMLOG_LOG", value_name = "URL")]
+    log: Option<String>,
+    /// Look in this bundle instead, without network
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Trust root file that pins the log
+    #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
+    trust: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
+    let image = image_digests(&args.file, false)?.sha256;
+    let root = trust_root(&args.trust)?;
+    if let Some(bundle) = &args.bundle {
+        let bytes = std::fs::read(bundle).map_err(|e| Error::io("read", bundle, e))?;
+        let report = verify_file(&bytes, &root, &AwsLc, &Question::Image(image.0));
+        let named = report.entries.iter().filter(|entry| entry.asked);
+        let entries: Vec<String> = named.map(|entry| entry.index.to_string()).collect();
+        let word = report.verdict.word();
+        return Ok(answer(
+            &args.file,
+            &image.0,
+            word,
+            exit(report.verdict),
+            vec![("entries", entries.join(", "))],
+        ));
+    }
+    let Some(url) = &args.log else {
+        return Err(Error::new("E-USAGE", "where shall it be looked up?")
+            .help("give --log URL, or --bundle FILE to stay offline"));
+    };
+    let client = Client::new(url, context)?;
+    let log = Scan::fetch(&client, &root, &AwsLc, context)?;
+    let Some(found) = log.release(&image) else {
+        let rows = vec![("note", "not in this log; that does not prove it bad".to_owned())];
+        let word = Verdict::NotFound.word();
+        return Ok(answer(&args.file, &image.0, word, Exit::Incomplete, rows));
+    };
+    let verdict =
+        if log.quorum && log.witnesses > 0 { Verdict::Verified } else { Verdict::VerifiedSoFar };
+    let rows = vec![
+        ("release", format!("{} {}", found.subject, found.release.version_name)),
+        ("leaf hash", found.leaf.to_string()),
+        ("entry", format!("{} of {}", found.index, log.head.size)),
+        ("signed by", found.issuer),
+    ];
+    Ok(answer(&args.file, &image.0, verdict.word(), exit(verdict), rows))
+}
+
+fn answer(
+    file: &Path,
+    sha256: &[u8; 32],
+    verdict: &str,
+    exit: Exit,
+    rows: Vec<(&'static str, String)>,
+) -> Answer {
+    let mut json = json!({"verdict": verdict, "file": file.display().to_string(),
+        "sha256": crate::answer::hex(sha256)});
+    for (name, value) in &rows {
+        json[name.replace(' ', "_")] = value.as_str().into();
+    }
+    let mut text = format!("{}\n  sha256 {}\n", file.display(), grouped(sha256));
+    text.push_str(&table(rows));
+    text.push_str(&format!("{}\n", verdict.to_uppercase()));
+    Answer::new("identify", json, text).exit(exit)
+}

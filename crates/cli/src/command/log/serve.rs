@@ -1,0 +1,47 @@
+//! `log serve`: the server until SIGINT or SIGTERM.
+
+use firmlog_server::Server;
+use serde_json::json;
+
+use super::ConfigArgs;
+use crate::Context;
+use crate::answer::Answer;
+use crate::error::{Error, Result};
+
+/// Runs the command. The first line on stdout says where it listens.
+pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
+    let config = args.load()?.config;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new("E-RUNTIME", e))?;
+    runtime.block_on(async {
+        let server = Server::start(config).await.map_err(|e| failed(&e))?;
+        let address = format!("http://{}", server.address());
+        let recovered = server.recovery();
+        let json = json!({"address": address, "pid": std::process::id(),
+            "size": recovered.size.to_string(), "replayed": recovered.replayed.to_string()});
+        let text = format!("listening on {address}, {} entries\n", recovered.size);
+        let started = Answer::new("log-serve", json, text);
+        context.talk.print(&started).map_err(|e| Error::new("E-IO", e))?;
+        stopped().await?;
+        context.talk.say("stopping: finishing requests, making everything durable");
+        server.stop().await.map_err(|e| failed(&e))
+    })?;
+    Ok(Answer::new("log-serve", json!({"stopped": true}), "stopped\n"))
+}
+
+/// Resolves at SIGINT or SIGTERM.
+pub(crate) async fn stopped() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::new("E-RUNTIME", e))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(())
+}
+
+fn failed(error: &firmlog_server::ServerError) -> Error {
+    Error::new("E-SERVER", format!("failed to {error}"))
+}

@@ -1,0 +1,11 @@
+//! One module per command.
+
+pub(crate) mod bundle;
+pub(crate) mod identify;
+pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod pages;
+pub(crate) mod release;
+pub(crate) mod trust;
+pub(crate) mod verify;
+pub(crate) mod witness;

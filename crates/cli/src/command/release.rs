@@ -1,0 +1,359 @@
+//! `release publish|approve|authorise|show`.
+//!
+//! ```text
+//! firmlog release publish pump-4.2.1.bin --version 4.2.1 --model ip-200 …   the build signs
+//! firmlog release approve LEAF-HASH --meaning approval …                    a person signs
+//! ```
+//!
+//! Invariants:
+//! - The image's digest is computed here, over the whole file, and never taken from a flag.
+//! - An approval is an e-signature (21 CFR 11.50): who, when, meaning, reason; two components.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use firmlog_keys::AwsLc;
+use firmlog_statement::disclosure::FieldId;
+use firmlog_statement::event::EventType;
+use firmlog_statement::image::{ImageDigests, ImageHasher};
+use firmlog_statement::time::ZoneOffset;
+use firmlog_statement::{
+    Approval, Authorisation, Digest, ESignature, Extra, Factors, Gate, Meaning, ReasonCode,
+    Release, SecurityCounter, Signer, Statement, VersionCode,
+};
+use serde_json::json;
+
+use crate::Context;
+use crate::answer::{Answer, table};
+use crate::command::key;
+use crate::command::trust::unknown;
+use crate::error::{Error, Exit, Result};
+use crate::http::Client;
+use crate::scan;
+use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
+
+/// `release`
+#[derive(Subcommand)]
+pub(crate) enum ReleaseCommand {
+    /// Say that an image is a version for some models
+    Publish(PublishArgs),
+    /// Approve, review or reject a release, as a person
+    Approve(ApproveArgs),
+    /// Let devices install a release
+    Authorise(AuthoriseArgs),
+    /// What the log holds about a release
+    Show(ShowArgs),
+}
+
+/// Arguments of `release publish`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog release publish pump-4.2.1.bin --version 4.2.1 --code 40201 --model ip-200 \\
+    --key build.pem --as acme.example/build --log https://log.example --trust log.trust")]
+pub(crate) struct PublishArgs {
+    /// The image
+    image: PathBuf,
+    /// The version as people write it
+    #[arg(long)]
+    version: String,
+    /// Number that orders versions; by default made of the version's three parts
+    #[arg(long)]
+    code: Option<u64>,
+    /// Anti-rollback counter
+    #[arg(long, default_value_t = 1)]
+    counter: u32,
+    /// Component
+    #[arg(long, default_value = "app")]
+    component: String,
+    /// A model it is for; may be given again
+    #[arg(long = "model", required = true)]
+    models: Vec<String>,
+    /// Manufacturer
+    #[arg(long)]
+    manufacturer: Option<String>,
+    /// Also log the Keccak-256 of the image, for contracts
+    #[arg(long)]
+    keccak: bool,
+    #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Arguments of `release approve`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog release approve LEAF-HASH --meaning approval --name 'R. Okafor' \\
+    --key okafor.pem --as acme.example/quality --log https://log.example --trust log.trust")]
+pub(crate) struct ApproveArgs {
+    /// Leaf hash of the release, as `release publish` printed it
+    release: String,
+    /// approval, review, authorship, responsibility or rejection
+    #[arg(long, default_value = "approval")]
+    meaning: String,
+    /// Your printed name; only its salted commitment is logged
+    #[arg(long)]
+    name: String,
+    /// Why, in a word (security_fix, defect_fix, feature, …)
+    #[arg(long, default_value = "feature")]
+    reason: String,
+    #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Arguments of `release authorise`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog release authorise LEAF-HASH --model ip-200 --name 'M. Adeyemi' \\
+    --key adeyemi.pem --as acme.example/field --log https://log.example --trust log.trust")]
+pub(crate) struct AuthoriseArgs {
+    /// Leaf hash of the release
+    release: String,
+    /// A model that may install it; may be given again
+    #[arg(long = "model", required = true)]
+    models: Vec<String>,
+    /// Your printed name; only its salted commitment is logged
+    #[arg(long)]
+    name: String,
+    /// Do not install unlogged, instead of logging later
+    #[arg(long)]
+    log_required: bool,
+    #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Arguments of `release show`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog release show LEAF-HASH --log https://log.example --trust log.trust")]
+pub(crate) struct ShowArgs {
+    /// Leaf hash of the release, or SHA-256 of its image
+    release: String,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &ReleaseCommand, context: &Context) -> Result<Answer> {
+    match command {
+        ReleaseCommand::Publish(args) => publish(args, context),
+        ReleaseCommand::Approve(args) => approve(args, context),
+        ReleaseCommand::Authorise(args) => authorise(args, context),
+        ReleaseCommand::Show(args) => show(args, context),
+    }
+}
+
+fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
+    let digests = image_digests(&args.image, args.keccak)?;
+    let code = args.code.or_else(|| version_code(&args.version)).ok_or_else(|| {
+        Error::new("E-USAGE", "the version has no three numeric parts; give --code")
+            .expected("a version such as 4.2.1", &args.version)
+    })?;
+    let release = Release {
+        version: VersionCode(code),
+        counter: SecurityCounter(args.counter),
+        component: args.component.clone(),
+        manufacturer: args.manufacturer.clone(),
+        version_name: args.version.clone(),
+        models: args.models.clone(),
+        ..bare_release(&digests)
+    };
+    let subject = format!("{}/{}", args.models[0], args.component);
+    let statement = Statement::Release(release);
+    let placed = sign_and_submit(&statement, &subject, &args.sign, &[], &args.log, context)?;
+    let mut json = placed.json();
+    json["image"] = digests.sha256.to_string().into();
+    json["version"] = args.version.as_str().into();
+    json["version_code"] = code.to_string().into();
+    let text = format!(
+        "published {subject} {}\nimage     sha256:{}\n{}",
+        args.version,
+        submit::grouped(&digests.sha256.0),
+        placed.text()
+    );
+    Ok(Answer::new("release-publish", json, text))
+}
+
+/// A release of an image with nothing optional.
+fn bare_release(digests: &ImageDigests) -> Release {
+    Release {
+        image: digests.sha256,
+        version: VersionCode(0),
+        counter: SecurityCounter(0),
+        event: EventType::ReleasePublished,
+        time: submit::now(),
+        release: None,
+        commitments: Default::default(),
+        supersedes: None,
+        component: String::new(),
+        manufacturer: None,
+        keccak: digests.keccak256,
+        version_name: String::new(),
+        models: Vec::new(),
+        hw_revs: Vec::new(),
+        size_bytes: digests.size_bytes,
+        manifest: None,
+        image_signer: None,
+        sbom: None,
+        vex: None,
+        provenance: None,
+        change_requests: Vec::new(),
+        problem_reports: Vec::new(),
+        quality_refs: Vec::new(),
+        risk_ref: None,
+        anomalies: None,
+        udi_change: None,
+        udi_di_old: None,
+        udi_di_new: None,
+        regulatory: None,
+        support: None,
+        certificates: None,
+        extra: Extra::default(),
+    }
+}
+
+/// `4.2.1` → 40201: two digits per part after the first.
+fn version_code(version: &str) -> Option<u64> {
+    let parts: Vec<u64> =
+        version.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    match parts[..] {
+        [major, minor, patch] if minor < 100 && patch < 100 => {
+            major.checked_mul(10_000)?.checked_add(minor * 100 + patch)
+        }
+        _ => None,
+    }
+}
+
+fn approve(args: &ApproveArgs, context: &Context) -> Result<Answer> {
+    let release = digest(&args.release)?;
+    let meaning = Meaning::from_name(&args.meaning)
+        .ok_or_else(|| unknown("meaning", &args.meaning, Meaning::ALL))?;
+    let reason = ReasonCode::from_name(&args.reason)
+        .ok_or_else(|| unknown("reason", &args.reason, ReasonCode::ALL))?;
+    let secrets = [Secret::new(FieldId::PrintedName, &args.name)];
+    let statement = Statement::Approval(Approval {
+        image: None,
+        event: EventType::ReleaseApproved,
+        time: submit::now(),
+        release,
+        commitments: submit::commit(&secrets)?,
+        supersedes: None,
+        esig: esignature(&args.sign, meaning, reason)?,
+        evidence: Vec::new(),
+        extra: Extra::default(),
+    });
+    let placed =
+        sign_and_submit(&statement, &args.release, &args.sign, &secrets, &args.log, context)?;
+    let mut json = placed.json();
+    json["meaning"] = meaning.name().into();
+    let text = format!("{} by {}: {meaning}\n{}", args.sign.issuer, args.name, placed.text());
+    Ok(Answer::new("release-approve", json, text))
+}
+
+fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
+    let secrets = [Secret::new(FieldId::PrintedName, &args.name)];
+    let gate = if args.log_required { Gate::Required } else { Gate::BestEffort };
+    let statement = Statement::Authorisation(Authorisation {
+        image: None,
+        event: EventType::UpdateAuthorised,
+        time: submit::now(),
+        release: digest(&args.release)?,
+        authorisation: None,
+        reason: None,
+        commitments: submit::commit(&secrets)?,
+        esig: esignature(&args.sign, Meaning::Responsibility, ReasonCode::Feature)?,
+        devices: Vec::new(),
+        models: args.models.clone(),
+        from_ms: None,
+        until_ms: None,
+        downgrade: None,
+        log_before_install: Some(gate),
+        over_version: None,
+        extra: Extra::default(),
+    });
+    let placed =
+        sign_and_submit(&statement, &args.release, &args.sign, &secrets, &args.log, context)?;
+    let text = format!("authorised for {}\n{}", args.models.join(", "), placed.text());
+    Ok(Answer::new("release-authorise", placed.json(), text))
+}
+
+/// The person's signature: the key file is one component, its passphrase the other.
+fn esignature(sign: &SignArgs, meaning: Meaning, reason: ReasonCode) -> Result<ESignature> {
+    let signer = key::open(&sign.key, &sign.lock)?.public_key().thumbprint();
+    let knowledge = if sign.lock.is_given() { Factors::SECRET } else { 0 };
+    Ok(ESignature {
+        signer,
+        meaning,
+        reason,
+        time_ms: submit::now_ms(),
+        zone_min: ZoneOffset::UTC,
+        factors: Factors(Factors::KEY | knowledge),
+        certificate: None,
+    })
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
+    let root = submit::trust_root(&args.log.trust)?;
+    let client = Client::new(&args.log.log, context)?;
+    let wanted = digest(&args.release)?;
+    let log = scan::Scan::fetch(&client, &root, &AwsLc, context)?;
+    let Some(release) = log.release(&wanted) else {
+        let text = format!("not found: {} has no release {wanted}\n", root.origin());
+        let json = json!({"verdict": "not found", "release": wanted.to_string()});
+        return Ok(Answer::new("release-show", json, text).exit(Exit::Against));
+    };
+    let mut rows = vec![
+        ("release", format!("{} {}", release.subject, release.release.version_name)),
+        ("image", format!("sha256:{}", release.release.image)),
+        ("leaf hash", release.leaf.to_string()),
+        ("entry", format!("{} of {}", release.index, log.head.size)),
+        ("models", release.release.models.join(", ")),
+        ("signed by", release.issuer.clone()),
+    ];
+    let mut signatures = Vec::new();
+    for signed in log.signatures_on(&Digest(release.leaf.0)) {
+        let line = format!("{} by {} (entry {})", signed.meaning, signed.issuer, signed.index);
+        rows.push((signed.word, line));
+        signatures.push(json!({"kind": signed.word, "issuer": signed.issuer,
+            "meaning": signed.meaning.name(), "index": signed.index.to_string()}));
+    }
+    let json = json!({"verdict": "verified so far", "index": release.index.to_string(),
+        "leaf_hash": release.leaf.to_string(), "image": release.release.image.to_string(),
+        "version": release.release.version_name, "signatures": signatures});
+    Ok(Answer::new("release-show", json, table(rows)))
+}
+
+/// Digests of a file of any size.
+pub(crate) fn image_digests(path: &Path, keccak: bool) -> Result<ImageDigests> {
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let (mut hasher, mut buffer) = (ImageHasher::new(keccak), vec![0; 1 << 16]);
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
+        if n == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_by_their_code() {
+        assert_eq!(version_code("4.2.1"), Some(40_201));
+        assert!(version_code("4.2.1") < version_code("4.10.0"));
+        assert_eq!(version_code("4.2"), None);
+        assert_eq!(version_code("4.100.0"), None);
+    }
+}

@@ -1,0 +1,294 @@
+//! `verify`: what a file proves, offline.
+//!
+//! ```console
+//! $ firmlog verify pump-0007.fwb --trust hospital.trust
+//!   ✓ signed        12 of 12 statements
+//!   ✓ in log        log.example.org/pumps, 48930 entries
+//!   ✓ witnessed     hospital, regulator (quorum reached)
+//!   ◷ time-stamped  not checked
+//!   ◷ anchored      not checked
+//! VERIFIED
+//! not checked: the clocks of devices
+//! ```
+//!
+//! Invariants:
+//! - No socket is opened, no clock is read.
+//! - Exit 0 only for the verdict `verified`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use firmlog_keys::AwsLc;
+use firmlog_statement::{DeviceId, Parsed};
+use firmlog_tlog::merkle::{Hash, leaf_hash};
+use firmlog_verify::bundle::Bundle;
+use firmlog_verify::checkpoint::verify_checkpoint;
+use firmlog_verify::receipt::Receipt;
+use firmlog_verify::receipt::cose::CoseReceipt;
+use firmlog_verify::report::{Question, Report, Rung, RungState, Verdict, verify_file};
+use firmlog_verify::{Crypto, TrustRoot};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::command::release::image_digests;
+use crate::error::{Error, Exit, Result};
+use crate::submit::{digest, grouped, log_key, trust_root};
+
+/// Arguments of `verify`.
+#[derive(Args)]
+#[command(after_help = "\
+Exit: 0 verified · 1 altered · 2 cannot check · 3 verified so far, or not found
+
+Example:
+  firmlog verify pump-4.2.1.bin --bundle pump-4.2.1.fwb --trust hospital.trust")]
+pub(crate) struct VerifyArgs {
+    /// An evidence bundle, a firmware image, an entry, a tlog-proof or a checkpoint
+    file: PathBuf,
+    /// Trust root file that pins the log
+    #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
+    trust: PathBuf,
+    /// For an image: the bundle of its release
+    #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
+    bundle: Option<PathBuf>,
+    /// For an entry: its receipt, COSE or tlog-proof
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Ask for one device's history
+    #[arg(long, value_name = "ID", conflicts_with = "release")]
+    device: Option<String>,
+    /// Ask for one release, by leaf hash
+    #[arg(long, value_name = "HASH")]
+    release: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
+    let root = trust_root(&args.trust)?;
+    if let Some(bundle) = &args.bundle {
+        let image = image_digests(&args.file, false)?.sha256;
+        let bytes = read(bundle)?;
+        let report = verify_file(&bytes, &root, &AwsLc, &Question::Image(image.0));
+        if report.verdict == Verdict::NotFound {
+            return Err(wrong_file(&args.file, &image.0, &bytes));
+        }
+        return Ok(of_report(&report, Some((&args.file, image.0))));
+    }
+    let bytes = read(&args.file)?;
+    if let Some(receipt) = &args.receipt {
+        return of_receipt(&bytes, &read(receipt)?, &root);
+    }
+    if bytes.first() == Some(&0xd2) {
+        return Err(Error::new("E-USAGE", "an entry alone proves nothing about the log")
+            .help("give its receipt: firmlog verify ENTRY --receipt FILE --trust FILE"));
+    }
+    if let Ok(text) = std::str::from_utf8(&bytes)
+        && text.contains("\n\n\u{2014} ")
+    {
+        return of_checkpoint(text, &root);
+    }
+    if !looks_like_bundle(&bytes) {
+        return Err(Error::new("E-KIND", format!("{} is no evidence bundle", args.file.display()))
+            .help("for a firmware image, give the bundle of its release: --bundle FILE"));
+    }
+    let report = verify_file(&bytes, &root, &AwsLc, &question(args)?);
+    Ok(of_report(&report, None))
+}
+
+/// A bundle is a map whose first key is 0 and whose first value a text; damage later is named.
+fn looks_like_bundle(bytes: &[u8]) -> bool {
+    let window = bytes.get(..40).unwrap_or(bytes);
+    let near = window.windows(7).filter(|w| *w == b"firmlog" || *w == b"bundle ").count() > 0;
+    near || bytes.first().is_some_and(|byte| byte >> 5 == 5)
+}
+
+fn question(args: &VerifyArgs) -> Result<Question> {
+    Ok(match (&args.device, &args.release) {
+        (Some(device), _) => Question::Device(DeviceId(digest(device)?.0)),
+        (_, Some(release)) => Question::Release(Hash(digest(release)?.0)),
+        _ => Question::Whole,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+}
+
+/// The file is none of the images that the bundle's releases name.
+fn wrong_file(file: &Path, got: &[u8; 32], bundle: &[u8]) -> Error {
+    let entries = Bundle::parse(bundle).map(|bundle| bundle.entries).unwrap_or_default();
+    let images: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| Parsed::parse(&entry.bytes).ok()?.release_head())
+        .map(|head| format!("sha256:{}", crate::answer::hex(&head.image)))
+        .collect();
+    Error::new("E-HASH", format!("ALTERED or wrong file: {}", file.display()))
+        .exit(Exit::Against)
+        .expected(images.join(" or "), format!("sha256:{}", crate::answer::hex(got)))
+        .help("firmlog identify FILE --log URL tells which release it is, if any")
+}
+
+/// The exit code of a verdict.
+pub(crate) fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Verified => Exit::Proven,
+        Verdict::VerifiedSoFar | Verdict::NotFound => Exit::Incomplete,
+        Verdict::CannotCheck => Exit::CannotRun,
+        Verdict::Altered => Exit::Against,
+    }
+}
+
+fn of_report(report: &Report, image: Option<(&Path, [u8; 32])>) -> Answer {
+    let mut text = String::new();
+    if let Some((path, sha256)) = image {
+        text.push_str(&format!("{}\n  sha256 {}\n", path.display(), grouped(&sha256)));
+    }
+    for rung in &report.rungs {
+        text.push_str(&rung_line(rung));
+    }
+    for mismatch in &report.mismatches {
+        text.push_str(&format!(
+            "  ✗ {}\n    expected  {}\n    got       {}\n",
+            mismatch.object, mismatch.expected, mismatch.got
+        ));
+    }
+    for finding in &report.findings {
+        let entries: Vec<String> = finding.entries.iter().map(ToString::to_string).collect();
+        let at = if entries.is_empty() {
+            String::new()
+        } else {
+            format!(" (entries {})", entries.join(", "))
+        };
+        text.push_str(&format!("  ! {} {}{at}\n", finding.severity, finding.evidence));
+    }
+    text.push_str(&format!("{}\n", report.verdict.word().to_uppercase()));
+    for left_out in &report.not_checked {
+        text.push_str(&format!("not checked: {left_out}\n"));
+    }
+    Answer::new("verify", report_json(report, image.map(|(_, sha256)| sha256)), text)
+        .exit(exit(report.verdict))
+}
+
+fn rung_line(rung: &Rung) -> String {
+    let mark = match rung.state {
+        RungState::Reached => '✓',
+        RungState::Failed => '✗',
+        RungState::Missing | RungState::NotChecked => '◷',
+    };
+    format!("  {mark} {:<13} {}\n", rung.level.name(), rung.detail)
+}
+
+fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
+    let rungs: Vec<Value> = report
+        .rungs
+        .iter()
+        .map(|r| json!({"level": r.level.name(), "state": state(r.state), "detail": r.detail}))
+        .collect();
+    let mismatches: Vec<Value> = report
+        .mismatches
+        .iter()
+        .map(|m| json!({"object": m.object.to_string(), "expected": m.expected, "got": m.got}))
+        .collect();
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|f| {
+            let entries: Vec<String> = f.entries.iter().map(ToString::to_string).collect();
+            json!({"severity": f.severity.name(), "what": f.evidence.to_string(), "entries": entries})
+        })
+        .collect();
+    let not_checked: Vec<String> = report.not_checked.iter().map(ToString::to_string).collect();
+    json!({
+        "verdict": report.verdict.word(),
+        "image": image.map(|sha256| crate::answer::hex(&sha256)),
+        "origin": report.head.as_ref().map(|head| head.origin.clone()),
+        "tree_size": report.head.as_ref().map(|head| head.head.size.to_string()),
+        "rungs": rungs,
+        "mismatches": mismatches,
+        "findings": findings,
+        "entries": report.entries.len(),
+        "not_checked": not_checked,
+    })
+}
+
+fn state(state: RungState) -> &'static str {
+    match state {
+        RungState::Reached => "reached",
+        RungState::Missing => "missing",
+        RungState::Failed => "failed",
+        RungState::NotChecked => "not checked",
+    }
+}
+
+/// An entry with a receipt: in the log by the log's word; nothing is said about its signer.
+fn of_receipt(entry: &[u8], receipt: &[u8], root: &TrustRoot) -> Result<Answer> {
+    let leaf = leaf_hash(entry);
+    let proven = match receipt.first() {
+        Some(0xd2) => CoseReceipt::parse(receipt)
+            .and_then(|parsed| parsed.verify_inclusion(&leaf, &log_key(root), &AwsLc))
+            .map(|proven| (proven.index.0, proven.head.size.0, false))
+            .map_err(|e| e.to_string()),
+        _ => of_tlog_proof(receipt, &leaf, root, &AwsLc),
+    };
+    Ok(match proven {
+        Ok((index, size, witnessed)) => {
+            let mut text = format!("  ✓ {:<13} entry {index} of {size}\n", "in log");
+            let (verdict, mark) = match witnessed {
+                true => (Verdict::Verified, '✓'),
+                false => (Verdict::VerifiedSoFar, '◷'),
+            };
+            text.push_str(&format!("  {mark} {:<13} by the trust root's quorum\n", "witnessed"));
+            text.push_str(&format!("{}\n", verdict.word().to_uppercase()));
+            text.push_str("not checked: who signed the entry, and whether that key was enrolled\n");
+            let json = json!({"verdict": verdict.word(), "index": index.to_string(),
+                "tree_size": size.to_string(), "leaf_hash": leaf.to_string(),
+                "not_checked": ["who signed the entry", "whether that key was enrolled"]});
+            Answer::new("verify", json, text).exit(exit(verdict))
+        }
+        Err(why) => altered("receipt", &why),
+    })
+}
+
+fn of_tlog_proof(
+    receipt: &[u8],
+    leaf: &Hash,
+    root: &TrustRoot,
+    crypto: &dyn Crypto,
+) -> std::result::Result<(u64, u64, bool), String> {
+    let parsed = Receipt::parse(receipt).map_err(|e| e.to_string())?;
+    let head = verify_checkpoint(parsed.unverified().checkpoint.as_bytes(), root, crypto)
+        .map_err(|e| e.to_string())?;
+    head.verify_inclusion(parsed.unverified().index, leaf, &parsed.unverified().path)
+        .map(|proven| {
+            (proven.index.0, proven.head.size.0, head.quorum && !head.witnesses.is_empty())
+        })
+        .map_err(|e| e.to_string())
+}
+
+fn of_checkpoint(note: &str, root: &TrustRoot) -> Result<Answer> {
+    let head = match verify_checkpoint(note.as_bytes(), root, &AwsLc) {
+        Ok(head) => head,
+        Err(e) => return Ok(altered("checkpoint", &e.to_string())),
+    };
+    let names: Vec<&str> = head.witnesses.iter().map(|w| w.name.as_str()).collect();
+    let witnessed = head.quorum && !names.is_empty();
+    let verdict = if witnessed { Verdict::Verified } else { Verdict::VerifiedSoFar };
+    let mark = if witnessed { '✓' } else { '◷' };
+    let text = format!(
+        "  ✓ {:<13} {}, {} entries\n  {mark} {:<13} {}\n{}\nnot checked: any entry\n",
+        "signed",
+        head.origin,
+        head.head.size,
+        "witnessed",
+        names.join(", "),
+        verdict.word().to_uppercase()
+    );
+    let json = json!({"verdict": verdict.word(), "origin": head.origin,
+        "tree_size": head.head.size.to_string(), "root": head.head.root.to_string(),
+        "witnesses": names, "not_checked": ["any entry"]});
+    Ok(Answer::new("verify", json, text).exit(exit(verdict)))
+}
+
+fn altered(object: &str, why: &str) -> Answer {
+    let json = json!({"verdict": "altered", "mismatches": [{"object": object, "got": why}]});
+    Answer::new("verify", json, format!("  ✗ {object}: {why}\nALTERED\n")).exit(Exit::Against)
+}

@@ -1,0 +1,98 @@
+//! `witness`: cosigns what it saw grow by appending, and nothing else.
+//!
+//! ```text
+//! POST /add-checkpoint            one cosignature line, or 409 with the size it knows
+//! GET  /<sha256(origin)>/checkpoint
+//! ```
+//!
+//! Invariants:
+//! - What it cosigned is on disk before the cosignature leaves ([`WitnessStore`]).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use firmlog_log::witness::WitnessStore;
+use firmlog_server::WitnessServer;
+use firmlog_tlog::note::{Algorithm, NoteSigner, VerifierKey};
+use firmlog_tlog::policy::Policy;
+use serde_json::json;
+
+use crate::Context;
+use crate::answer::Answer;
+use crate::command::key::{self, Lock};
+use crate::command::log::stopped;
+use crate::command::log::upkeep::log_error;
+use crate::error::{Error, Result};
+
+/// Arguments of `witness`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog witness --key witness.pem --name hospital.example/witness --state witness-state \\
+    --log log.example.org/pumps+3058d744+ATZIxTtCtGwJOkvp5aZb15ku8gmw8l16UoMp8/229uyc")]
+pub(crate) struct WitnessArgs {
+    /// Ed25519 key file
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Name it cosigns under
+    #[arg(long)]
+    name: String,
+    /// Where it keeps what it cosigned; losing it means starting over under a new name
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Verifier key of a log to cosign; may be given again
+    #[arg(long = "log", value_name = "VKEY", required_unless_present = "policy")]
+    logs: Vec<String>,
+    /// tlog-policy file whose logs are cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Address it listens on
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    lock: Lock,
+}
+
+/// Runs the command. The first line on stdout says where it listens and under which key.
+pub(crate) fn run(args: &WitnessArgs, context: &Context) -> Result<Answer> {
+    let signer = key::open(&args.key, &args.lock)?
+        .note_signer(&args.name, Algorithm::CosignatureV1)
+        .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))?;
+    let store = WitnessStore::open(&args.state, logs(args)?).map_err(|e| log_error(&e))?;
+    let vkey = signer.verifier_key().to_string();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new("E-RUNTIME", e))?;
+    runtime.block_on(async {
+        let server = WitnessServer::start(args.listen, store, Box::new(signer))
+            .await
+            .map_err(|e| Error::new("E-SERVER", format!("failed to {e}")))?;
+        let address = server.address();
+        let json = json!({"address": format!("http://{address}"), "vkey": vkey,
+            "pid": std::process::id()});
+        let text = format!("listening on http://{address} as {vkey}\n");
+        let started = Answer::new("witness", json, text);
+        context.talk.print(&started).map_err(|e| Error::new("E-IO", e))?;
+        stopped().await?;
+        server.stop().await;
+        Ok::<(), Error>(())
+    })?;
+    Ok(Answer::new("witness", json!({"stopped": true}), "stopped\n"))
+}
+
+/// The logs of flags and policy, by origin.
+fn logs(args: &WitnessArgs) -> Result<Vec<(String, Vec<VerifierKey>)>> {
+    let mut keys = Vec::new();
+    for vkey in &args.logs {
+        keys.push(VerifierKey::parse(vkey).map_err(|e| Error::form("verifier key", e))?);
+    }
+    if let Some(path) = &args.policy {
+        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let policy =
+            Policy::parse(&bytes).map_err(|e| Error::form(&path.display().to_string(), e))?;
+        keys.extend(policy.logs().iter().map(|log| log.key));
+    }
+    Ok(keys.into_iter().map(|key| (key.name.to_string(), vec![key])).collect())
+}

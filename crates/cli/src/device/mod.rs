@@ -1,0 +1,253 @@
+//! `device simulate`: a fleet in one process, each device with its own files, key and chain.
+//!
+//! ```text
+//! dir/device-01/…   key.pem, journal.bin, flash, sent       dir/disclosures/device-01.disclosures
+//! ```
+//!
+//! In scope: devices that verify a release offline, install it or refuse, and report. Out of scope:
+//! real flash and real boot; the statement code is the device's own.
+//!
+//! Invariants:
+//! - A device believes only its bundle file and its trust root; the network is used to report.
+//! - Serial numbers leave the device as salted commitments, with their disclosures beside them.
+
+pub(crate) mod journal;
+mod report;
+mod scenario;
+mod unit;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use firmlog_keys::{Algorithm, os_random};
+use firmlog_statement::{Digest, Enrol, Role, Signer, Statement, TrustAction};
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::RustCrypto;
+use firmlog_verify::TrustRoot;
+use firmlog_verify::bundle::Bundle;
+use firmlog_verify::release::{self as verify, Reason, verify_release};
+use firmlog_verify::report::{Question, verify_file};
+use serde_json::{Value, json};
+
+use crate::Context;
+use crate::answer::Answer;
+use crate::command::release::image_digests;
+use crate::command::{key, trust};
+use crate::error::{Error, Exit, Result};
+use crate::http::Client;
+use crate::submit::{LogArgs, SignArgs, sign_entry, trust_root};
+use report::Reporter;
+use scenario::{Played, Scenario, assign};
+use unit::{Offer, Running, Unit, write_flash};
+
+/// `device`
+#[derive(Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Let simulated devices install a release and report
+    Simulate(SimulateArgs),
+}
+
+/// Arguments of `device simulate`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog device simulate --release pump-4.2.1.fwb --image pump-4.2.1.bin --model ip-200 \\
+    --dir fleet --key admin.pem --as acme.example/admin --log https://log.example --trust log.trust")]
+pub(crate) struct SimulateArgs {
+    /// Bundle of the release the devices are offered
+    #[arg(long, value_name = "BUNDLE")]
+    release: PathBuf,
+    /// The image itself
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// Where the devices keep their files; must not exist
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    devices: u32,
+    /// Their model
+    #[arg(long, default_value = "ip-200")]
+    model: String,
+    /// Name under which the devices' keys are enrolled
+    #[arg(long, default_value = "acme.example/devices")]
+    issuer: String,
+    /// Decides who plays what
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What happens to the devices
+    #[arg(long, value_enum, default_value_t = Scenario::All)]
+    scenario: Scenario,
+    /// The administrator who enrols the devices
+    #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// What all devices of a run share.
+pub(crate) struct World<'a> {
+    pub(crate) root: &'a TrustRoot,
+    pub(crate) bundle: &'a [u8],
+    pub(crate) image: &'a Path,
+    pub(crate) offer: Offer,
+    pub(crate) clock_ms: u64,
+    pub(crate) args: &'a SimulateArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> {
+    let DeviceCommand::Simulate(args) = command;
+    let start = Instant::now();
+    let root = trust_root(&args.log.trust)?;
+    let bundle = std::fs::read(&args.release).map_err(|e| Error::io("read", &args.release, e))?;
+    let image_sha256 = image_digests(&args.image, false)?.sha256.0;
+    let offer = offer(&bundle, &root, &image_sha256)?;
+    let clock_ms = crate::submit::now_ms();
+    let image = args.image.as_path();
+    let world = World { root: &root, bundle: &bundle, image, offer, clock_ms, args };
+    let client = Client::new(&args.log.log, context)?;
+    let mut reporter = Reporter::new(client);
+    let parts = assign(args.scenario, args.devices, args.seed);
+    let seeds = provision(&world, &parts, &mut reporter)?;
+    context.talk.say(format_args!("enrolled {} devices", parts.len()));
+    let mut played = Vec::new();
+    for ((number, part), seed) in (1..).zip(&parts).zip(&seeds) {
+        let mut unit = world.boot(number, *seed)?;
+        let done = scenario::play(*part, &mut unit, &world, number, *seed, &mut reporter)?;
+        context.talk.say(done.line());
+        played.push((unit, done));
+    }
+    for (unit, done) in &mut played {
+        if done.scenario == Scenario::Offline {
+            done.answers = reporter.report(unit)?;
+            let told = done.answers.len();
+            context.talk.say(format_args!("{} is back and sends {told} statements", done.device));
+        }
+    }
+    let done: Vec<Played> = played.into_iter().map(|(_, done)| done).collect();
+    write_disclosures(&args.dir, &reporter)?;
+    Ok(answer(&done, start))
+}
+
+impl World<'_> {
+    fn dir(&self, number: u32) -> PathBuf {
+        self.args.dir.join(format!("device-{number:02}"))
+    }
+
+    /// Powers a device up.
+    pub(crate) fn boot(&self, number: u32, seed: [u8; 32]) -> Result<Unit> {
+        self.boot_in(&self.dir(number), number, seed)
+    }
+
+    /// Powers up whatever the files of a directory make it.
+    pub(crate) fn boot_in(&self, dir: &Path, number: u32, seed: [u8; 32]) -> Result<Unit> {
+        let serial = format!("7X-{:04}", self.args.seed % 100 * 100 + u64::from(number));
+        let names = (serial.as_str(), self.args.issuer.as_str(), self.args.model.as_str());
+        Unit::boot(dir, names, seed, self.clock_ms + u64::from(number) * 1000)
+    }
+
+    /// What a device asks before it installs: from the bundle file alone, with the pure-Rust
+    /// cryptography that runs on the device.
+    pub(crate) fn check_offline(
+        &self,
+        unit: &Unit,
+        sha256: &[u8; 32],
+    ) -> std::result::Result<Hash, Reason> {
+        let bundle = Bundle::parse(self.bundle).map_err(|_| Reason::EvidenceAltered)?;
+        let running = verify::Running {
+            device: unit.id,
+            model: &self.args.model,
+            hw_rev: None,
+            version: unit.running.version,
+            counter: unit.running.counter,
+        };
+        let checked = verify_release(&bundle, self.root, &RustCrypto, sha256, &running)?;
+        Ok(checked.release)
+    }
+}
+
+/// The release in the bundle, with its place and checkpoint.
+fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
+    let parsed = Bundle::parse(bundle).map_err(|e| Error::form("release bundle", e))?;
+    let release = parsed.entries.iter().find_map(|entry| {
+        let parsed = firmlog_statement::Parsed::parse(&entry.bytes).ok()?;
+        parsed
+            .release_head()
+            .filter(|head| head.image == *image)
+            .map(|head| (parsed.leaf_hash(), head))
+    });
+    let Some((leaf, head)) = release else {
+        return Err(Error::new("E-RELEASE", "the bundle has no release of this image")
+            .help("make it with: firmlog bundle release LEAF-HASH --out FILE"));
+    };
+    let report = verify_file(bundle, root, &RustCrypto, &Question::Image(*image));
+    let checkpoint = report.head.map_or((0, [0; 32]), |head| (head.head.size.0, head.head.root.0));
+    let to = Running { image: head.image, version: head.version, counter: head.counter };
+    Ok(Offer { release: leaf, to, checkpoint })
+}
+
+/// Makes keys and files of all devices and enrols them; returns their chain seeds.
+fn provision(
+    world: &World<'_>,
+    parts: &[Scenario],
+    reporter: &mut Reporter,
+) -> Result<Vec<[u8; 32]>> {
+    let admin = key::open(&world.args.sign.key, &world.args.sign.lock)?;
+    std::fs::create_dir(&world.args.dir).map_err(|e| Error::io("make", &world.args.dir, e))?;
+    let (mut entries, mut seeds) = (Vec::new(), Vec::new());
+    for (number, part) in (1..).zip(parts) {
+        let dir = world.dir(number);
+        std::fs::create_dir(&dir).map_err(|e| Error::io("make", &dir, e))?;
+        let key = key::create(&dir.join("key.pem"), Algorithm::P256, None)?;
+        write_flash(&dir, &part.factory_state(&world.offer.to))?;
+        let mut seed = [0; 32];
+        os_random(&mut seed);
+        seeds.push(seed);
+        let enrol = Enrol {
+            chain_seed: Some(Digest(seed)),
+            model: Some(world.args.model.clone()),
+            ..trust::plain(key.public_key(), &world.args.issuer, Role::Device)
+        };
+        let statement: Statement = trust::statement(TrustAction::Enrol(enrol), &[])?;
+        let subject = format!("{}/device", world.args.model);
+        entries.push(sign_entry(&statement, &world.args.sign.issuer, &subject, &admin)?);
+    }
+    reporter.send_all(&entries)?;
+    Ok(seeds)
+}
+
+/// Salts and values, for the bundles of those who may see them.
+fn write_disclosures(dir: &Path, reporter: &Reporter) -> Result<()> {
+    let dir = dir.join("disclosures");
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io("make", &dir, e))?;
+    for (name, bytes) in &reporter.disclosures {
+        let path = dir.join(format!("{name}.disclosures"));
+        std::fs::write(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
+    }
+    Ok(())
+}
+
+fn answer(done: &[Played], start: Instant) -> Answer {
+    let mut text = format!(
+        "{:<10} {:<12} {:>4}  {:<12} {:<20} {}\n",
+        "device", "scenario", "said", "outcome", "the log's answer", "device id"
+    );
+    for played in done {
+        text.push_str(&played.row());
+    }
+    let statements: usize = done.iter().map(|played| played.answers.len()).sum();
+    let forks = done.iter().filter(|played| played.forked()).count();
+    let refused = done.iter().any(Played::refused);
+    text.push_str(&format!(
+        "{} devices, {statements} statements in the log, {forks} forked chains, {:.1} s\n",
+        done.len(),
+        start.elapsed().as_secs_f64()
+    ));
+    let devices: Vec<Value> = done.iter().map(Played::json).collect();
+    let json = json!({"devices": devices, "statements": statements, "forks": forks,
+        "elapsed_ms": start.elapsed().as_millis() as u64});
+    let exit = if refused { Exit::CannotRun } else { Exit::Proven };
+    Answer::new("device-simulate", json, text).exit(exit)
+}

@@ -1,0 +1,219 @@
+//! The one place that opens sockets.
+//!
+//! In scope: requests with a deadline, statuses turned into errors with the next step, tiles read
+//! through tlog-tiles. Out of scope: believing anything that arrives.
+//!
+//! Invariants:
+//! - No request without a deadline; answers are bounded in size.
+//! - `verify`, `inspect` and `challenge verify` never come here.
+
+use std::io::Read;
+use std::time::Duration;
+
+use firmlog_tlog::merkle::TreeSize;
+use firmlog_tlog::tile::{Bundle, TileId, TileNodes, TilePath, WIDTH, width_in_tree};
+use reqwest::StatusCode;
+use reqwest::blocking::{Client as Inner, RequestBuilder, Response};
+
+use crate::Context;
+use crate::answer::Talk;
+use crate::error::{Error, Exit, Result};
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// A client of one log.
+pub(crate) struct Client {
+    inner: Inner,
+    prefix: String,
+    talk: Talk,
+}
+
+/// An answer of any status.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    /// A client of the log served under `prefix`.
+    pub(crate) fn new(prefix: &str, context: &Context) -> Result<Self> {
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        if !prefix.starts_with("http://") && !prefix.starts_with("https://") {
+            return Err(Error::new("E-URL", format!("{prefix:?} is no address of a log"))
+                .help("give the log as --log https://log.example or set FIRMLOG_LOG"));
+        }
+        let inner = Inner::builder()
+            .timeout(context.timeout)
+            .connect_timeout(context.timeout.min(Duration::from_secs(10)))
+            .user_agent(concat!("firmlog/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|e| Error::network(format!("failed to set up the client: {e}")))?;
+        Ok(Self { inner, prefix, talk: context.talk })
+    }
+
+    /// GET of a path below the prefix; anything but 200 is an error.
+    pub(crate) fn fetch(&self, path: &str) -> Result<Vec<u8>> {
+        let reply = self.fetch_any(path, "*/*")?;
+        if reply.status != 200 {
+            return Err(self.refused(path, &reply));
+        }
+        Ok(reply.body)
+    }
+
+    /// GET with any status.
+    pub(crate) fn fetch_any(&self, path: &str, accept: &str) -> Result<Reply> {
+        self.send(path, self.inner.get(self.url(path)).header("Accept", accept))
+    }
+
+    /// POST with any status.
+    pub(crate) fn post_any(
+        &self,
+        path: &str,
+        content_type: &str,
+        accept: &str,
+        body: Vec<u8>,
+    ) -> Result<Reply> {
+        let request = self.inner.post(self.url(path)).header("Content-Type", content_type);
+        self.send(path, request.header("Accept", accept).body(body))
+    }
+
+    /// A tile's bytes; the full one when a partial one is gone already.
+    pub(crate) fn tile(&self, id: TileId) -> Result<Vec<u8>> {
+        let reply = self.fetch_any(&id.path(), "*/*")?;
+        match reply.status {
+            200 => Ok(reply.body),
+            404 if !id.is_full() => self.fetch(&TileId { width: WIDTH, ..id }.path()),
+            _ => Err(self.refused(&id.path(), &reply)),
+        }
+    }
+
+    /// The nodes of the tree of `size` leaves, from its tiles.
+    pub(crate) fn nodes(&self, size: TreeSize) -> TileNodes<impl FnMut(TileId) -> Result<Vec<u8>>> {
+        TileNodes::new(size, |id| self.tile(id))
+    }
+
+    /// One entry's bytes, from its bundle in the tree of `size` leaves.
+    pub(crate) fn entry(&self, index: u64, size: TreeSize) -> Result<Vec<u8>> {
+        let bundle = index / u64::from(WIDTH);
+        let width = width_in_tree(0, bundle, size.0).ok_or_else(|| {
+            Error::new("E-RANGE", format!("entry {index} is not in a tree of {size}"))
+        })?;
+        let path = TilePath::Entries { index: bundle, width }.to_string();
+        let reply = self.fetch_any(&path, "*/*")?;
+        let bytes = match reply.status {
+            200 => reply.body,
+            404 if width < WIDTH => {
+                self.fetch(&TilePath::Entries { index: bundle, width: WIDTH }.to_string())?
+            }
+            _ => return Err(self.refused(&path, &reply)),
+        };
+        let parsed = Bundle::prefix(&bytes, width).map_err(|e| Error::form("entry bundle", e))?;
+        let position = (index % u64::from(WIDTH)) as u16;
+        let entry =
+            parsed.entry(position).ok_or_else(|| Error::form("entry bundle", "too short"))?;
+        Ok(entry.to_vec())
+    }
+
+    /// The error for a status that is no success.
+    pub(crate) fn refused(&self, path: &str, reply: &Reply) -> Error {
+        let detail = problem(&reply.body);
+        let message = format!("{} answered {}{detail}", self.url(path), reply.status);
+        match reply.status {
+            401 | 403 => Error::new("E-AUTH", message)
+                .exit(Exit::Auth)
+                .help("the log takes this from nobody, or from enrolled keys only"),
+            404 => Error::new("E-NOT-FOUND", message),
+            429 | 500..=599 => Error::new("E-BUSY", message)
+                .exit(Exit::Network)
+                .help("the log asks for patience; try again later"),
+            _ => Error::new("E-REFUSED", message),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{}", self.prefix, path.trim_start_matches('/'))
+    }
+
+    fn send(&self, path: &str, request: RequestBuilder) -> Result<Reply> {
+        self.talk.detail(format_args!("→ {}", self.url(path)));
+        let response = request.send().map_err(|e| self.no_answer(&e))?;
+        let status = response.status();
+        let body = bounded(response).map_err(|e| self.broken_off(e))?;
+        self.talk.detail(format_args!("← {} ({} bytes)", shown(status), body.len()));
+        Ok(Reply { status: status.as_u16(), body })
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> Error {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        let what = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
+        Error::network(format!("{} {what}: {cause}", self.prefix))
+            .help("check the address and that the log runs: curl -s ADDRESS/healthz")
+    }
+
+    fn broken_off(&self, error: std::io::Error) -> Error {
+        Error::network(format!("{} broke off its answer: {error}", self.prefix))
+    }
+}
+
+fn bounded(response: Response) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    response.take(MAX_ANSWER).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+fn shown(status: StatusCode) -> String {
+    status.to_string()
+}
+
+/// The title and detail of a problem (RFC 9457 JSON, or SCRAPI's concise CBOR), if the body is one.
+fn problem(body: &[u8]) -> String {
+    if let Some((title, detail)) = concise(body) {
+        return format!(": {title}: {detail}");
+    }
+    let Ok(doc) = serde_json::from_slice::<serde_json::Value>(body) else { return String::new() };
+    let field = |name: &str| doc.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    match (field("title"), field("detail")) {
+        (title, detail) if title.is_empty() && detail.is_empty() => String::new(),
+        (title, detail) if detail.is_empty() => format!(": {title}"),
+        (title, detail) => format!(": {title}: {detail}"),
+    }
+}
+
+/// `{-1: title, -2: detail, …}`
+fn concise(body: &[u8]) -> Option<(String, String)> {
+    let lines = crate::inspect::cbor::walk(body, &|path, _| {
+        crate::inspect::cbor::Meaning::named(match path {
+            [crate::inspect::cbor::Step::Key(-1)] => "title",
+            [crate::inspect::cbor::Step::Key(-2)] => "detail",
+            _ => "",
+        })
+    });
+    let lines = lines.ok()?;
+    let text = |name| {
+        let line = lines.iter().find(|line| line.name == name)?;
+        let head = crate::inspect::cbor::head(&line.bytes).ok().filter(|head| head.major == 3)?;
+        String::from_utf8(line.bytes.get(head.len..)?.to_vec()).ok()
+    };
+    Some((text("title")?, text("detail").unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_of_both_forms_are_shown() {
+        assert_eq!(
+            problem(br#"{"title":"Rejected","detail":"unknown key"}"#),
+            ": Rejected: unknown key"
+        );
+        assert_eq!(problem(&[0xa2, 0x20, 0x61, b'T', 0x21, 0x61, b'D']), ": T: D");
+        assert_eq!(problem(b"<html>"), "");
+    }
+}

@@ -1,0 +1,244 @@
+//! From keys to a verified bundle, through a real server on loopback.
+
+mod world;
+
+use std::process::Command;
+
+use serde_json::Value;
+use world::World;
+
+/// A log with a release that two people approved; the leaf hash of the release.
+fn released() -> (World, String) {
+    let world = World::start();
+    for (file, role, issuer) in [
+        ("build", "manufacturer", "acme.example/build"),
+        ("quality", "approver", "acme.example/quality"),
+        ("regulatory", "approver", "acme.example/regulatory"),
+        ("auditor", "auditor", "audit.example"),
+    ] {
+        world.enrol(file, role, issuer);
+    }
+    std::fs::write(world.dir.path().join("image"), [42; 5000]).expect("writes");
+    let published = world.done(&[
+        "release",
+        "publish",
+        "image",
+        "--version",
+        "4.2.1",
+        "--model",
+        "ip-200",
+        "--key",
+        "build.pem",
+        "--as",
+        "acme.example/build",
+        "--out",
+        "release.cose",
+    ]);
+    let release = published["leaf_hash"].as_str().expect("a hash").to_owned();
+    for who in ["quality", "regulatory"] {
+        let (key, issuer) = (format!("{who}.pem"), format!("acme.example/{who}"));
+        world.done(&[
+            "release", "approve", &release, "--name", "Somebody", "--key", &key, "--as", &issuer,
+        ]);
+    }
+    world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
+    (world, release)
+}
+
+/// Runs with no network at all where that is possible (root, or user namespaces).
+fn without_network(world: &World, args: &[&str]) -> std::process::Output {
+    let probe = Command::new("unshare").args(["-r", "-n", "true"]).output();
+    let program = env!("CARGO_BIN_EXE_firmlog");
+    let mut command = match probe {
+        Ok(probe) if probe.status.success() => {
+            let mut command = Command::new("unshare");
+            command.args(["-r", "-n", program]);
+            command
+        }
+        _ => Command::new(program),
+    };
+    command.args(args).current_dir(world.dir.path()).output().expect("starts")
+}
+
+#[test]
+fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
+    let (world, release) = released();
+    let (code, shown) = world.at_log(&["release", "show", &release]);
+    assert_eq!((code, shown["signatures"].as_array().map(Vec::len)), (0, Some(2)));
+    let args = ["--json", "verify", "image", "--bundle", "release.fwb", "--trust", "log/log.trust"];
+    let output = without_network(&world, &args);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(report["schema"], "firmlog/verify/v1");
+    // Nobody witnesses this log, so nothing more than this can be said of it.
+    assert_eq!((output.status.code(), &report["verdict"]), (Some(3), &"verified so far".into()));
+    let path = |name: &str| world.dir.path().join(name);
+    for (file, args, verdict) in [
+        ("release.fwb", &["verify", "flipped", "--trust", "log/log.trust"][..], "verdict"),
+        (
+            "image",
+            &["verify", "flipped", "--bundle", "release.fwb", "--trust", "log/log.trust"],
+            "code",
+        ),
+    ] {
+        let mut bytes = std::fs::read(path(file)).expect("reads");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path("flipped"), bytes).expect("writes");
+        let (code, told) = world.run(args);
+        assert_eq!(code, 1, "{file}: {told}");
+        assert!(["altered", "E-HASH"].contains(&told[verdict].as_str().expect("a word")), "{told}");
+    }
+    let (code, known) = world.at_log(&["identify", "image"]);
+    assert_eq!((code, &known["leaf_hash"]), (3, &release.as_str().into()));
+    let (code, unknown) = world.at_log(&["identify", "release.fwb"]);
+    assert_eq!((code, &unknown["verdict"]), (3, &"not found".into()));
+    assert_eq!(world.run(&["inspect", "release.fwb"]).1["kind"], "evidence bundle");
+    let found = world.run(&["inspect", "release.cose"]).1;
+    assert_eq!((&found["kind"], &found["statement"]), (&"statement".into(), &"Release".into()));
+}
+
+#[test]
+fn nobody_unknown_may_speak_and_the_same_word_twice_is_one() {
+    let (world, release) = released();
+    assert_eq!(world.run(&["key", "new", "stranger.pem"]).0, 0);
+    let args = [
+        "release",
+        "approve",
+        &release,
+        "--name",
+        "X",
+        "--key",
+        "stranger.pem",
+        "--as",
+        "acme.example/quality",
+    ];
+    let (code, refused) = world.at_log(&args);
+    assert_eq!(code, 4, "{refused}");
+    assert_eq!(refused["schema"], "firmlog/error/v1");
+    let revoke = |kid: &str| {
+        world.at_log(&[
+            "trust",
+            "revoke",
+            kid,
+            "--reason",
+            "lost",
+            "--key",
+            "log/admin.pem",
+            "--as",
+            "log.example/admin",
+        ])
+    };
+    let quality = world.run(&["key", "show", "quality.pem.pub"]).1;
+    assert_eq!(revoke(quality["thumbprint"].as_str().expect("a hash")).0, 0);
+    let args = [
+        "release",
+        "approve",
+        &release,
+        "--name",
+        "X",
+        "--key",
+        "quality.pem",
+        "--as",
+        "acme.example/quality",
+    ];
+    assert_ne!(world.at_log(&args).0, 0, "a revoked key still speaks");
+}
+
+#[test]
+fn a_challenge_holds_and_a_changed_transcript_does_not() {
+    let (world, _) = released();
+    let (code, answer) = world.at_log(&[
+        "challenge",
+        "run",
+        "--out",
+        "first.json",
+        "--count",
+        "4",
+        "--key",
+        "auditor.pem",
+        "--as",
+        "audit.example",
+    ]);
+    // Everything holds but the witnesses, of whom this log has none.
+    assert_eq!((code, &answer["verdict"]), (3, &"verified so far".into()), "{answer}");
+    let (code, answer) = world.at_log(&[
+        "challenge",
+        "run",
+        "--out",
+        "second.json",
+        "--count",
+        "4",
+        "--known",
+        "first.json",
+    ]);
+    assert_eq!(code, 3, "{answer}");
+    let findings = answer["findings"].as_array().expect("a list");
+    assert!(findings.iter().any(|f| f["name"] == "append-only" && f["state"] == "holds"));
+    let verify =
+        |file: &str| world.run(&["challenge", "verify", file, "--trust", "log/log.trust"]).0;
+    assert_eq!(verify("second.json"), 3);
+    let text = std::fs::read_to_string(world.dir.path().join("first.json")).expect("reads");
+    let sound: Value = serde_json::from_str(&text).expect("JSON");
+    let spoil = |change: &dyn Fn(&mut Value)| {
+        let mut doc = sound.clone();
+        change(&mut doc);
+        std::fs::write(world.dir.path().join("spoilt.json"), doc.to_string()).expect("writes");
+        verify("spoilt.json")
+    };
+    assert_eq!(spoil(&|doc| doc["nonce"] = "00".repeat(32).into()), 1, "another nonce");
+    assert_eq!(spoil(&|doc| doc["answers"] = Value::Array(Vec::new())), 1, "no answers");
+    assert_eq!(spoil(&|doc| doc["answers"][0]["entry"] = "d284".into()), 1, "another entry");
+    assert_eq!(spoil(&|doc| doc["answers"][0]["path"] = Value::Array(Vec::new())), 1, "no path");
+    assert_eq!(spoil(&|doc| doc["committed_in"]["index"] = "0".into()), 1, "committed elsewhere");
+    assert_eq!(spoil(&|doc| doc["extra"] = 1.into()), 2, "a field nobody knows");
+}
+
+#[test]
+fn seven_devices_tell_their_stories() {
+    let (mut world, _) = released();
+    // Without witnesses no device installs: the policy of this log asks for none, and says so.
+    let (code, told) = world.at_log(&[
+        "device",
+        "simulate",
+        "--release",
+        "release.fwb",
+        "--image",
+        "image",
+        "--devices",
+        "7",
+        "--dir",
+        "fleet",
+        "--key",
+        "log/admin.pem",
+        "--as",
+        "log.example/admin",
+    ]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(told["forks"], 1);
+    let device = told["devices"][0]["device_id"].as_str().expect("an id").to_owned();
+    let made = world.done(&["bundle", "device", &device, "--out", "device.fwb"]);
+    assert!(made["entries"].as_u64().expect("a number") > 5);
+    let (code, report) = world.run(&["verify", "device.fwb", "--trust", "log/log.trust"]);
+    assert_eq!((code, &report["verdict"]), (3, &"verified so far".into()), "{report}");
+    let found = world.run(&["inspect", "fleet/device-01/journal.bin"]).1;
+    assert_eq!(found["kind"], "device journal");
+    let fsck = ["log", "fsck", "--config", "log/firmlog.toml", "--trust", "log/log.trust"];
+    let (code, whole) = world.run(&fsck);
+    assert_eq!((code, &whole["whole"], &whole["online"]), (0, &true.into(), &true.into()));
+    assert_eq!(whole["not_checked"].as_array().expect("a list").len(), 2, "{whole}");
+    world.stop();
+    let (code, whole) = world.run(&[&fsck[..], &["--index"]].concat());
+    assert_eq!((code, &whole["not_checked"]), (0, &Value::Array(vec![])), "{whole}");
+    // The index is compared with the entries: a device in it under another name is told.
+    let index = world.dir.path().join("log/data/index.db");
+    let mut bytes = std::fs::read(&index).expect("reads");
+    let name = b"log.example/admin";
+    let at = bytes.windows(name.len()).rposition(|these| these == name).expect("is in there");
+    bytes[at] ^= 1;
+    std::fs::write(&index, bytes).expect("writes");
+    let (code, told) = world.run(&[&fsck[..], &["--index"]].concat());
+    assert_eq!((code, &told["whole"]), (1, &false.into()), "{told}");
+    let object = told["damages"][0]["object"].as_str().expect("a name");
+    assert!(object.starts_with("index.db"), "{told}");
+    assert_eq!(world.run(&fsck).0, 0, "the log itself is whole");
+}

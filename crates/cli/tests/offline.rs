@@ -1,0 +1,157 @@
+//! The commands that need no log: exit codes, schemas, and that secrets stay secret.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn firmlog(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("firmlog").expect("built");
+    command.current_dir(dir).args(args);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FIRMLOG_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn json(dir: &Path, args: &[&str], code: i32) -> Value {
+    let output = firmlog(dir, args).arg("--json").assert().code(code).get_output().stdout.clone();
+    serde_json::from_slice(&output).expect("one JSON document on stdout")
+}
+
+#[test]
+fn the_example_of_the_first_help_page_works() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let udi = "(01)51022222233336(11)141231(17)150707(10)A213B1(21)1234";
+    let help = firmlog(dir.path(), &["--help"]).assert().code(0).get_output().stdout.clone();
+    let help = String::from_utf8(help).expect("UTF-8");
+    assert!(help.contains(&format!("firmlog inspect '{udi}'")), "{help}");
+    let found = json(dir.path(), &["inspect", udi], 0);
+    assert_eq!(found["schema"], "firmlog/inspect/v1");
+    assert_eq!((&found["kind"], &found["serial"]), (&"UDI".into(), &"1234".into()));
+    json(dir.path(), &["inspect", &udi.replace("33336", "33337")], 1);
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for args in [
+        &["verify"][..],
+        &["identify"],
+        &["inspect"],
+        &["witness"],
+        &["log", "init"],
+        &["log", "serve"],
+        &["log", "fsck"],
+        &["log", "reindex"],
+        &["log", "backup"],
+        &["log", "restore"],
+        &["log", "prune"],
+        &["config", "show"],
+        &["key", "new"],
+        &["key", "show"],
+        &["trust", "enrol"],
+        &["trust", "rotate"],
+        &["trust", "revoke"],
+        &["release", "publish"],
+        &["release", "approve"],
+        &["release", "authorise"],
+        &["release", "show"],
+        &["bundle", "device"],
+        &["bundle", "release"],
+        &["device", "simulate"],
+        &["challenge", "run"],
+        &["challenge", "verify"],
+    ] {
+        let mut all = args.to_vec();
+        all.push("--help");
+        let help = firmlog(dir.path(), &all).assert().code(0).get_output().stdout.clone();
+        let help = String::from_utf8(help).expect("UTF-8");
+        assert!(help.contains("Example:\n  firmlog "), "firmlog {} --help", args.join(" "));
+    }
+}
+
+#[test]
+fn keys_are_made_shown_and_never_overwritten() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let made = json(dir.path(), &["key", "new", "a.pem"], 0);
+    let shown = json(dir.path(), &["key", "show", "a.pem.pub"], 0);
+    assert_eq!(made["thumbprint"], shown["thumbprint"]);
+    assert_eq!(json(dir.path(), &["key", "new", "a.pem"], 2)["code"], "E-KEY");
+    let secret = std::fs::read_to_string(dir.path().join("a.pem")).expect("a key file");
+    let body = secret.lines().nth(1).expect("a line of Base64");
+    let output = firmlog(dir.path(), &["inspect", "a.pem"]).assert().code(0).get_output().clone();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(body));
+    let made = json(dir.path(), &["key", "new", "w.pem", "--algorithm", "ed25519"], 0);
+    let shown = json(dir.path(), &["key", "show", "w.pem", "--name", "w.example"], 0);
+    assert_eq!(made["thumbprint"], shown["thumbprint"]);
+    let vkey = shown["vkey_witness"].as_str().expect("a vkey");
+    assert_eq!(json(dir.path(), &["inspect", vkey], 0)["kind"], "verifier key");
+}
+
+#[test]
+fn a_key_others_can_read_and_a_wrong_passphrase_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("good"), "correct horse\n").expect("writes");
+    std::fs::write(dir.path().join("bad"), "wrong\n").expect("writes");
+    json(dir.path(), &["key", "new", "a.pem", "--passphrase-file", "good"], 0);
+    json(dir.path(), &["key", "show", "a.pem", "--passphrase-file", "good"], 0);
+    let refused = json(dir.path(), &["key", "show", "a.pem", "--passphrase-file", "bad"], 4);
+    assert_eq!(refused["schema"], "firmlog/error/v1");
+    json(dir.path(), &["key", "show", "a.pem"], 2);
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(dir.path().join("a.pem"), open).expect("chmod");
+    let refused = json(dir.path(), &["key", "show", "a.pem", "--passphrase-file", "good"], 2);
+    assert_eq!((&refused["code"], &refused["got"]), (&"E-KEY-MODE".into(), &"mode 0644".into()));
+}
+
+#[test]
+fn usage_is_2_and_an_unreachable_log_is_5() {
+    let dir = tempfile::tempdir().expect("a directory");
+    firmlog(dir.path(), &["verify"]).assert().code(2);
+    firmlog(dir.path(), &["no-such-command"]).assert().code(2);
+    json(dir.path(), &["log", "init", "log", "--origin", "log.example"], 0);
+    std::fs::write(dir.path().join("image"), "image").expect("writes");
+    let nobody = "http://127.0.0.1:9";
+    let args = ["identify", "image", "--trust", "log/log.trust", "--log", nobody];
+    let error = json(dir.path(), &args, 5);
+    assert_eq!(error["code"], "E-NETWORK");
+    assert!(error["help"].is_string());
+}
+
+#[test]
+fn artefacts_of_a_new_log_are_recognised() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let made = json(dir.path(), &["log", "init", "log", "--origin", "log.example/pumps"], 0);
+    for (file, kind) in [("log/log.trust", "trust root"), ("log/admin.pem", "key file")] {
+        assert_eq!(json(dir.path(), &["inspect", file], 0)["kind"], kind, "{file}");
+    }
+    let root = std::fs::read_to_string(dir.path().join("log/log.trust")).expect("a trust root");
+    let genesis = made["genesis"].as_str().expect("a hash");
+    assert!(root.contains(genesis));
+    std::fs::write(dir.path().join("tile"), [7; 96]).expect("writes");
+    assert_eq!(json(dir.path(), &["inspect", "tile"], 0)["kind"], "tile");
+    std::fs::write(dir.path().join("noise"), [1, 2, 3]).expect("writes");
+    assert_eq!(json(dir.path(), &["inspect", "noise"], 2)["code"], "E-KIND");
+    let settings = json(dir.path(), &["config", "show", "--config", "log/firmlog.toml"], 0);
+    let settings = settings["settings"].as_array().expect("a list").clone();
+    let listen = settings.iter().find(|s| s["key"] == "http.listen").expect("a setting");
+    assert!(listen["source"].as_str().expect("a source").ends_with("firmlog.toml"));
+    let bad = ["config", "show", "--config", "log/firmlog.toml", "--set", "http.no=1"];
+    assert_eq!(json(dir.path(), &bad, 2)["code"], "E-CONFIG");
+}
+
+#[test]
+fn completions_and_manual_pages_are_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for shell in ["bash", "zsh", "fish"] {
+        let output =
+            firmlog(dir.path(), &["completions", shell]).assert().code(0).get_output().clone();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("challenge"), "{shell}");
+    }
+    let pages = json(dir.path(), &["man", "man1"], 0);
+    assert!(pages["pages"].as_array().expect("a list").len() > 25);
+    let page = std::fs::read_to_string(dir.path().join("man1/firmlog-log-init.1")).expect("a page");
+    assert!(page.contains("origin"));
+}

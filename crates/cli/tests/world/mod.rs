@@ -1,0 +1,98 @@
+//! A log in a directory of its own, served by a child process on loopback.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// The log, stopped when dropped.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) url: String,
+    server: Child,
+}
+
+impl World {
+    /// Makes a log and serves it on a port of the kernel's choice.
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let init =
+            ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
+        assert_eq!(run(dir.path(), &init).0, 0);
+        let mut server =
+            command(dir.path(), &["--json", "log", "serve", "--config", "log/firmlog.toml"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("starts");
+        let mut line = String::new();
+        let out = server.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("its first line");
+        let started: Value = serde_json::from_str(&line).expect("one JSON document");
+        let url = started["address"].as_str().expect("an address").to_owned();
+        Self { dir, url, server }
+    }
+
+    /// Runs a command at the log; exit code and document.
+    pub(crate) fn at_log(&self, args: &[&str]) -> (i32, Value) {
+        let mut all = args.to_vec();
+        all.extend(["--log", &self.url, "--trust", "log/log.trust"]);
+        run(self.dir.path(), &all)
+    }
+
+    /// Runs a command that must succeed at the log.
+    pub(crate) fn done(&self, args: &[&str]) -> Value {
+        let (code, doc) = self.at_log(args);
+        assert_eq!(code, 0, "firmlog {}: {doc}", args.join(" "));
+        doc
+    }
+
+    /// Runs a command that needs no log.
+    pub(crate) fn run(&self, args: &[&str]) -> (i32, Value) {
+        run(self.dir.path(), args)
+    }
+
+    /// Stops the server in order.
+    pub(crate) fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        assert!(self.server.wait().expect("ends").success());
+    }
+
+    /// Makes a key and has the administrator enrol it.
+    pub(crate) fn enrol(&self, file: &str, role: &str, issuer: &str) {
+        let (key, public) = (format!("{file}.pem"), format!("{file}.pem.pub"));
+        assert_eq!(self.run(&["key", "new", &key]).0, 0);
+        let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+        let mut args = vec!["trust", "enrol", &public, "--role", role, "--issuer", issuer];
+        args.extend(admin);
+        self.done(&args);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// A command in a directory, without anybody's settings.
+pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firmlog"));
+    command.current_dir(dir).args(args);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FIRMLOG_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs with `--json`; exit code and document.
+pub(crate) fn run(dir: &Path, args: &[&str]) -> (i32, Value) {
+    let output = command(dir, args).arg("--json").output().expect("starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let doc = serde_json::from_str(&text).unwrap_or_else(|e| {
+        panic!("firmlog {}: {e}: {text}{}", args.join(" "), String::from_utf8_lossy(&output.stderr))
+    });
+    (output.status.code().expect("an exit code"), doc)
+}
