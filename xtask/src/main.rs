@@ -1,0 +1,77 @@
+//! Developer commands: `cargo xtask COMMAND`.
+//!
+//! ```text
+//! cargo xtask demo --yes
+//! cargo xtask test
+//! ```
+//!
+//! In scope: installing what the checks need, and running them. Out of scope: anything a user of
+//! firmlog would run (`crates/cli`).
+//!
+//! Invariants:
+//! - Everything installed beyond Debian packages lives under `.setup/`; deleting it undoes it.
+//! - Every version is pinned in the repository.
+//! - Background programs are stopped by their process id, also when a step fails.
+
+#![expect(clippy::print_stdout, reason = "stdout is where a command's result goes")]
+
+mod api_test;
+mod bench;
+mod crash;
+mod demo;
+mod deny;
+mod fuzz;
+mod setup;
+mod sh;
+mod test;
+mod tidy;
+mod vectors;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup [--check]              install what the other commands need, pinned; --check only tells
+  demo [--firmware FILE] [-y]  the whole story on this machine, from keys to a verified bundle
+  test                         setup, every test with its foreign oracles, then the API fuzzer
+  bench [--quick] [--json F]   measure the figures of docs/benchmarks.md
+  vectors [--check]            regenerate vectors/; --check fails when that changes a file
+  fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
+  crash [--rounds N]           kill the server at random moments and check what survived
+  tidy                         floors, links, rules without a test, words, widths
+  deny                         licences, sources and yanked crates of the dependencies
+
+Example: cargo xtask fuzz note --seconds 30
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let result = match command {
+        "setup" => setup::run(rest),
+        "demo" => demo::run(rest),
+        "test" => test::run(rest),
+        "bench" => bench::run(rest),
+        "vectors" => vectors::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "crash" => crash::run(rest),
+        "tidy" => tidy::run(rest),
+        "deny" => deny::run(rest),
+        "help" | "-h" | "--help" => {
+            eprint!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => Err(anyhow::anyhow!("unknown command `{other}`\n\n{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
