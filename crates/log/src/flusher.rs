@@ -1,8 +1,8 @@
 //! The thread that writes tiles and bundles behind the sequencer.
 //!
 //! ```text
-//! round: full bundles and tiles, partial ones, received times → sync → checkpoint file
-//!        → let go of memory → recycle WAL segments → prepare a spare
+//! step:  some full bundles and tiles, received times → sync → let go of memory → recycle WAL
+//! round: steps … → the rest with the partial ones → sync → checkpoint file → … → prepare a spare
 //! ```
 //!
 //! In scope: files under `tile/`, `checkpoint`, `state/`. Out of scope: acknowledging anything.
@@ -14,8 +14,10 @@
 //!   all at once by `syncfs`.
 //! - The checkpoint file never covers what is not durable as tiles, so that a plain file server
 //!   over the directory is a correct tile log, only a little behind.
-//! - A failed write is tried again in the next round. A failed sync is not: the pages it lost
-//!   look clean. The log turns read-only, and a restart rebuilds the tiles from the WAL.
+//! - A failed write is tried again in the next round, in smaller steps: on a disk that is nearly
+//!   full, what fits becomes durable, and the WAL gives back the room that it no longer needs. A
+//!   failed sync is not tried again: the pages it lost look clean. The log turns read-only, and a
+//!   restart rebuilds the tiles from the WAL.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,8 @@ pub(crate) struct Flusher {
     snapshot: u64,
     /// Which of the two files of received times is written next.
     turn: bool,
+    /// Bytes of entries that one step writes, or one bundle if that is more.
+    step_bytes: usize,
 }
 
 impl Flusher {
@@ -53,7 +57,8 @@ impl Flusher {
         turn: bool,
     ) -> Self {
         let partials = partials(old_size).map(|p| shared.store.path(p)).collect();
-        Self { shared, segments, size: 0, partials, snapshot, turn }
+        let step_bytes = step_bytes_max(&shared);
+        Self { shared, segments, size: 0, partials, snapshot, turn, step_bytes }
     }
 
     /// Runs until the log closes; the last round leaves everything durable as tiles.
@@ -74,21 +79,30 @@ impl Flusher {
 
     fn attempt(&mut self, last: bool) {
         match self.round(last) {
-            Ok(durable) => self.shared.flushed(Some(durable), None),
+            Ok(()) => {
+                self.step_bytes = step_bytes_max(&self.shared);
+                self.shared.unstall();
+            }
             Err(Stop::Failed(error)) => self.shared.fail(&error.to_string()),
             Err(Stop::Retry(error)) => {
                 tracing::warn!(%error, "tiles could not be written, trying again");
-                self.shared.flushed(None, Some(error.to_string()));
+                self.step_bytes /= 2;
+                self.shared.stall(error.to_string());
             }
         }
     }
 
-    fn round(&mut self, last: bool) -> Result<u64, Stop> {
+    fn round(&mut self, last: bool) -> Result<(), Stop> {
         let published = self.shared.published();
         let size = published.head.size.0;
-        let durable = pages_below(0, size) * u64::from(WIDTH);
-        let mut files = Files::new(&self.shared.store, durable);
-        self.write_full(durable, &mut files)?;
+        let full = pages_below(0, size) * u64::from(WIDTH);
+        let mut upto = self.step(full);
+        while upto < full {
+            self.write_step(upto)?;
+            upto = self.step(full);
+        }
+        let mut files = Files::new(&self.shared.store, full);
+        self.write_full(full, &mut files)?;
         let new_partials = self.write_partials(size, &mut files)?;
         let spans = self.write_received(size, &mut files)?;
         let snapshot = self.write_snapshot(last)?;
@@ -98,20 +112,49 @@ impl Flusher {
         disk.replace(&path, published.checkpoint.as_bytes())
             .map_err(LogError::io("write", &path))?;
         self.size = size;
-        self.turn = !self.turn;
-        self.tidy(new_partials, snapshot, &spans);
-        let released = self.shared.store.tail_mut().release(durable);
-        self.shared.store.remember(released);
-        self.shared.received().release(size);
-        // Segments go only now: until here they were what a crash would have needed.
-        self.segments.recycle(self.replayable(durable))?;
-        self.segments.prepare()?;
-        Ok(durable)
+        self.tidy(new_partials, snapshot);
+        self.settle(full, size, &spans)?;
+        Ok(self.segments.prepare()?)
     }
 
-    /// Entries that a restart need not find in the WAL.
-    fn replayable(&self, durable: u64) -> u64 {
-        durable
+    /// The size, a multiple of 256 and at most `full`, up to which the next step goes.
+    fn step(&self, full: u64) -> u64 {
+        let tail = self.shared.store.tail();
+        let (first, end) = (tail.first_page(), full / u64::from(WIDTH));
+        let mut bytes = 0;
+        for index in first..end {
+            bytes += tail.entry_page(index).map_or(0, |page| page.held());
+            if bytes > self.step_bytes && index > first {
+                return index * u64::from(WIDTH);
+            }
+        }
+        full
+    }
+
+    /// Makes a part of the full pages durable. The checkpoint file stays as it is.
+    fn write_step(&mut self, upto: u64) -> Result<(), Stop> {
+        let mut files = Files::new(&self.shared.store, upto);
+        self.write_full(upto, &mut files)?;
+        let spans = self.write_received(upto, &mut files)?;
+        files.sync(false).map_err(Stop::Failed)?;
+        self.settle(upto, upto, &spans)
+    }
+
+    /// Lets go of what has just become durable: full pages up to `durable`, and received times up
+    /// to `size`, in these spans.
+    fn settle(&mut self, durable: u64, size: u64, spans: &[u64]) -> Result<(), Stop> {
+        let store = &self.shared.store;
+        self.turn = !self.turn;
+        for span in spans.iter().filter(|s| received::is_final(**s, size)) {
+            // What cannot be removed now is only untidy.
+            let _ = store.disk.remove(&received::path(store, *span, self.turn));
+        }
+        let released = store.tail_mut().release(durable);
+        store.remember(released);
+        self.shared.received().release(size);
+        self.shared.flushed(durable);
+        // Segments go only now: until here they were what a crash would have needed.
+        Ok(self.segments.recycle(durable)?)
     }
 
     fn write_full(&self, durable: u64, files: &mut Files<'_>) -> Result<(), LogError> {
@@ -175,12 +218,8 @@ impl Flusher {
     }
 
     /// Removes what the new files replace. What cannot be removed now is only untidy.
-    fn tidy(&mut self, new_partials: Vec<PathBuf>, snapshot: Option<u64>, spans: &[u64]) {
-        let store = &self.shared.store;
-        let disk = &store.disk;
-        for span in spans.iter().filter(|s| received::is_final(**s, self.size)) {
-            let _ = disk.remove(&received::path(store, *span, self.turn));
-        }
+    fn tidy(&mut self, new_partials: Vec<PathBuf>, snapshot: Option<u64>) {
+        let disk = &self.shared.store.disk;
         let old = std::mem::replace(&mut self.partials, new_partials);
         for path in old.iter().filter(|p| !self.partials.contains(p)) {
             if let Err(error) = disk.remove(path) {
@@ -194,10 +233,16 @@ impl Flusher {
     }
 }
 
-/// Full bundles of one round up to which its files are synced one by one.
+/// What one step writes at most: a part of what may wait, so that a round in several steps frees
+/// memory and segments as it goes.
+fn step_bytes_max(shared: &Shared) -> usize {
+    shared.config.backlog_bytes_max / 4
+}
+
+/// Full bundles of one step up to which its files are synced one by one.
 const FEW: u64 = 32;
 
-/// What one round writes, until it is durable.
+/// What one step writes, until it is durable.
 struct Files<'a> {
     store: &'a Store,
     /// The files to sync one by one; `None` if there are too many.

@@ -336,8 +336,11 @@ impl Audit<'_> {
             Ok(_) => {}
         }
         let mut roots = vec![tree.head()];
+        if let Some((wal_first, ..)) = batches.first() {
+            self.uncovered(pool, tree, *wal_first)?;
+        }
         for (first, received_ms, entries) in batches {
-            self.wal_batch(pool, tree, first, received_ms, entries)?;
+            self.later(pool, tree, "wal", first, Some(received_ms), entries)?;
             roots.push(tree.head());
         }
         self.report.size = tree.head().size.0;
@@ -369,12 +372,39 @@ impl Audit<'_> {
         Ok(())
     }
 
-    fn wal_batch(
+    /// Full bundles that the checkpoint file does not cover, where the write-ahead log begins
+    /// behind it: the disk was too full to go on from them.
+    fn uncovered(&mut self, pool: &Pool, tree: &mut Tree, wal_first: u64) -> Result<(), LogError> {
+        let (size, width) = (tree.head().size.0, u64::from(WIDTH));
+        let pages = size / width..wal_first.div_ceil(width);
+        for page in pages.filter(|_| wal_first > size) {
+            let resource = TilePath::Entries { index: page, width: WIDTH };
+            let bytes = self.store.disk.read(&self.store.path(resource)).unwrap_or_default();
+            let leaves: Vec<Hash> = match Bundle::parse(&bytes, WIDTH) {
+                Ok(bundle) => bundle.entries().map(leaf_hash).collect(),
+                Err(error) => {
+                    let expected = "a bundle of 256 entries";
+                    self.damage(&resource.to_string(), expected, &error.to_string());
+                    self.broken = true;
+                    return Ok(());
+                }
+            };
+            self.later(pool, tree, &resource.to_string(), page * width, None, bytes)?;
+            let tiles = tree.compare_full(&self.store, page, &leaves);
+            self.note_tiles(tiles);
+        }
+        Ok(())
+    }
+
+    /// Entries behind those that the checkpoint file covers, from the write-ahead log or, without a
+    /// time of their own, from a bundle.
+    fn later(
         &mut self,
         pool: &Pool,
         tree: &mut Tree,
+        object: &str,
         first: u64,
-        received_ms: u64,
+        received_ms: Option<u64>,
         entries: Vec<u8>,
     ) -> Result<(), LogError> {
         let size = tree.head().size.0;
@@ -387,7 +417,8 @@ impl Audit<'_> {
             if index < size {
                 skipped += bundled.len();
                 if tree.leaf(&self.store, index).is_some_and(|ours| ours != leaf) {
-                    self.damage(&format!("wal entry {index}"), "the entry in the tiles", "another");
+                    let object = format!("{object} entry {index}");
+                    self.damage(&object, "the entry in the tiles", "another");
                 }
             } else {
                 leaves.push(leaf);
@@ -398,8 +429,8 @@ impl Audit<'_> {
         let fresh = entries.get(skipped..).unwrap_or_default().to_vec();
         let at = first.max(size);
         // As the log does it: times never run backwards.
-        let ms = received_ms.max(self.last_ms);
-        self.entries(pool, "wal", at, at, fresh, &leaves, Some(ms))
+        let ms = received_ms.map(|ms| ms.max(self.last_ms));
+        self.entries(pool, object, at, at, fresh, &leaves, ms)
     }
 
     fn note_tiles(&mut self, (count, damages): (u64, Vec<Damage>)) {

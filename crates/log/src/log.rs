@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use firmlog_tlog::merkle::{LeafIndex, TreeHead};
+use firmlog_tlog::tile::TilePath;
 use firmlog_verify::crypto::Crypto;
 
 use crate::admission::Added;
@@ -22,6 +23,7 @@ use crate::reader::Reader;
 use crate::recovery::{self, Recovered, RecoveryReport};
 use crate::sequencer::Sequencer;
 use crate::shared::{CheckpointSigner, Shared};
+use crate::store::Store;
 use crate::wal::Segments;
 use crate::{backup, received, snapshot};
 
@@ -91,7 +93,7 @@ impl Log {
     ) -> Result<(Self, RecoveryReport), LogError> {
         let recovered = recovery::recover(&disk, &config)?;
         let report = recovered.report.clone();
-        let old_size = checkpoint_file_size(&recovered);
+        let old_size = checkpoint_file_size(&recovered.store);
         let turn = received::next_turn(&recovered.store, recovered.range.size().0)?;
         let Recovered { store, wal, record, range, admission, received, base, snapshot, .. } =
             recovered;
@@ -139,7 +141,8 @@ impl Log {
     /// Storage errors; the minimum index may be in effect by then.
     pub fn prune(&self, min_index: LeafIndex) -> Result<LeafIndex, LogError> {
         let store = &self.shared.store;
-        let mut min = min_index.0.min(self.shared.durable()).min(self.segments.oldest());
+        // An audit starts from the checkpoint file, a restart from the write-ahead log.
+        let mut min = min_index.0.min(checkpoint_file_size(store)).min(self.segments.oldest());
         if self.shared.admission().signed().is_some() {
             // Without the entries the registration state can come from a snapshot only.
             min = min.min(snapshot::sizes(store)?.into_iter().next_back().unwrap_or(0));
@@ -214,9 +217,9 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 }
 
 /// The size of the checkpoint file, whose partial tiles may be removed once there are newer ones.
-fn checkpoint_file_size(recovered: &Recovered) -> u64 {
-    let path = recovered.store.path(firmlog_tlog::tile::TilePath::Checkpoint);
-    let Ok(bytes) = recovered.store.disk.read(&path) else { return 0 };
+fn checkpoint_file_size(store: &Store) -> u64 {
+    let path = store.path(TilePath::Checkpoint);
+    let Ok(bytes) = store.disk.read(&path) else { return 0 };
     let parsed = firmlog_tlog::checkpoint::Unverified::parse(&bytes);
     parsed.map_or(0, |c| c.claimed().size.0)
 }

@@ -190,12 +190,21 @@ impl Shared {
         }
     }
 
-    /// Notes the end of a round of the flusher.
-    pub(crate) fn flushed(&self, durable: Option<u64>, stalled: Option<String>) {
-        if let Some(durable) = durable {
-            self.durable.store(durable, Ordering::Release);
-        }
-        self.state().stalled = stalled;
+    /// Notes that entries below `durable` are durable as tiles and bundles.
+    pub(crate) fn flushed(&self, durable: u64) {
+        self.durable.store(durable, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Notes that the flusher could not finish a round, and why.
+    pub(crate) fn stall(&self, why: String) {
+        self.state().stalled = Some(why);
+        self.changed.notify_all();
+    }
+
+    /// Notes that the flusher finished a round.
+    pub(crate) fn unstall(&self) {
+        self.state().stalled = None;
         self.changed.notify_all();
     }
 

@@ -24,6 +24,9 @@ const PAGE: u64 = WIDTH as u64;
 /// Nodes of a tile's eight levels: 256 + 128 + … + 2.
 const NODES: usize = 510;
 
+/// What an entry's nodes take: a leaf hash, and as much above it.
+const LEAF_BYTES: usize = 64;
+
 /// The nodes of one tile.
 #[derive(Clone, Debug)]
 pub(crate) struct NodePage {
@@ -100,6 +103,11 @@ impl EntryPage {
         self.bytes.get(..end as usize)
     }
 
+    /// Bytes that it holds: entries and leaves.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.len() + LEAF_BYTES * self.ends.len()
+    }
+
     /// One entry.
     pub(crate) fn entry(&self, inside: u64) -> Option<&[u8]> {
         let inside = inside as usize;
@@ -136,7 +144,7 @@ impl Tail {
             page.bytes.extend_from_slice(bundled);
             page.ends.push(page.bytes.len() as u32);
         }
-        self.bytes += bundled.len() + 64;
+        self.bytes += bundled.len() + LEAF_BYTES;
     }
 
     /// Stores a completed node of tree level `level`.
@@ -207,7 +215,7 @@ impl Tail {
         let run = &mut self.entries;
         while run.first < size / PAGE {
             let Some(page) = run.pages.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(page.bytes.len() + 64 * page.ends.len());
+            self.bytes = self.bytes.saturating_sub(page.held());
             run.first += 1;
         }
         out

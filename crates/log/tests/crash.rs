@@ -4,9 +4,10 @@ mod world;
 
 use std::path::Path;
 
+use firmlog_log::disk::Disk as _;
 use firmlog_log::fault::{Fault, FaultDisk, FaultKind, Op};
 use firmlog_log::{AppendError, Config, LogError};
-use world::{Seen, append, check_log, entry, fresh, open, size, small};
+use world::{Seen, append, check_log, entry, fresh, fsck, open, size, small};
 
 /// Appends batches of changing size until `total` entries were offered or the log refuses.
 fn offer(log: &firmlog_log::Log, seen: &Seen, from: u64, total: u64) -> (u64, Option<AppendError>) {
@@ -179,6 +180,60 @@ fn a_full_disk_passes() {
     assert_eq!(report.size, size(&log.reader()).0);
     offer(&log, &seen, next, 200);
     check_log(&log.reader(), &seen);
+}
+
+#[test]
+fn on_a_nearly_full_disk_what_fits_becomes_durable() {
+    let mut config = small(Path::new("/log"));
+    config.backlog_bytes_max = 1 << 20;
+    let no_space = |path: &str| Fault {
+        op: Op::Write,
+        path: path.into(),
+        nth: 0,
+        times: u64::MAX,
+        kind: FaultKind::NoSpace,
+    };
+    let disk = fresh(&config);
+    let seen = Seen::default();
+    let (log, _) = open(&disk, &config).unwrap();
+    seen.watch(&log.reader());
+    offer(&log, &seen, 0, 300);
+    wait(&log, |log| log.reader().status().tiles_size == 256);
+    disk.inject(no_space("tile/entries"));
+    offer(&log, &seen, 300, 2_000);
+    let disk = restart(&disk, None);
+    drop(log);
+    // Six bundles fit, the seventh does not.
+    disk.inject(no_space("tile/entries/006"));
+    let segments = |disk: &FaultDisk| disk.list(Path::new("/log/wal")).unwrap().len();
+    let before = segments(&disk);
+    let (log, _) = open(&disk, &config).unwrap();
+    wait(&log, |log| log.reader().status().tiles_size == 6 * 256);
+    assert!(log.reader().status().stalled.is_some());
+    assert!(segments(&disk) < before, "the write-ahead log gave back no room");
+    check_log(&log.reader(), &seen);
+    let left = restart(&disk, None);
+    drop(log);
+    let report = fsck(&left, &config);
+    assert!(report.damages.is_empty() && report.size > 2_000, "{:?}", report.damages);
+    // Behind the checkpoint file, and before what the write-ahead log still has.
+    for part in ["tile/entries/003", "tile/0/003"] {
+        assert!(left.flip_bit(&Path::new("/log").join(part), 500, 1));
+        let report = fsck(&left, &config);
+        assert!(report.damages.iter().any(|d| d.object.contains(part)), "{:?}", report.damages);
+        assert!(left.flip_bit(&Path::new("/log").join(part), 500, 1));
+    }
+    let (log, _) = open(&left.killed(), &config).unwrap();
+    check_log(&log.reader(), &seen);
+    log.close().unwrap();
+}
+
+fn wait(log: &firmlog_log::Log, until: impl Fn(&firmlog_log::Log) -> bool) {
+    let start = std::time::Instant::now();
+    while !until(log) {
+        assert!(start.elapsed().as_secs() < 10, "{:?}", log.reader().status());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -3,17 +3,14 @@
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use firmlog_log::disk::Disk as _;
 use firmlog_log::fault::FaultDisk;
-use firmlog_log::{Batch, Config, FsckReport, Log, Outcome, Refusal, Registration, fsck_on};
+use firmlog_log::{Batch, Config, Log, Outcome, Refusal, Registration};
 use firmlog_tlog::merkle::LeafIndex;
-use firmlog_tlog::note::NoteSigner as _;
-use firmlog_verify::crypto::{Crypto, RustCrypto};
 use firmlog_verify::registry::Refusal as Rule;
 use world::people::Device;
-use world::{Seen, append, check_log, fresh, key, open, small};
+use world::{Seen, append, check_log, fresh, fsck, open, small};
 
 fn signed() -> Config {
     let mut config = small(Path::new("/log"));
@@ -21,12 +18,6 @@ fn signed() -> Config {
     config.segment_bytes = 32 * 1024;
     config.snapshot_entries = 100;
     config
-}
-
-fn fsck(disk: &FaultDisk, config: &Config) -> FsckReport {
-    let crypto: Arc<dyn Crypto> = Arc::new(RustCrypto);
-    let disk = Arc::new(disk.clone());
-    fsck_on(disk, config, key().verifier_key(), &crypto, &mut |_| {}).unwrap()
 }
 
 fn appended(index: u64) -> Outcome {

@@ -154,6 +154,24 @@ impl Tree {
         out
     }
 
+    /// Compares a full page's tile, and the upper tiles that it completed. Where no signed root
+    /// is near, nothing tells whether the tile or its bundle is right: both are named.
+    pub(super) fn compare_full(
+        &mut self,
+        store: &Store,
+        page: u64,
+        leaves: &[Hash],
+    ) -> (u64, Vec<Damage>) {
+        let mut out = self.compare_completed(store);
+        let first = out.1.len();
+        self.compare(store, TileId { level: 0, index: page, width: WIDTH }, leaves, &mut out);
+        let bundle = TilePath::Entries { index: page, width: WIDTH };
+        for damage in &mut out.1[first..] {
+            damage.object = format!("{bundle} or {}", damage.object);
+        }
+        out
+    }
+
     /// Compares the partial upper tiles of a tree of `size` entries.
     pub(super) fn compare_partials(&self, store: &Store, size: u64) -> (u64, Vec<Damage>) {
         let mut out = (0, Vec::new());

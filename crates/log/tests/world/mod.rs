@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use firmlog_log::fault::FaultDisk;
-use firmlog_log::{AppendError, Batch, Committed, Config, Log, LogError, Outcome, Reader};
+use firmlog_log::{
+    AppendError, Batch, Committed, Config, FsckReport, Log, LogError, Outcome, Reader, fsck_on,
+};
 use firmlog_log::{RecoveryReport, Registration};
 use firmlog_tlog::checkpoint::Unverified;
 use firmlog_tlog::merkle::{
@@ -19,7 +21,7 @@ use firmlog_tlog::merkle::{
 use firmlog_tlog::note::{Algorithm, NoteSigner, SignerError, VerifierKey};
 use firmlog_tlog::tile::{Bundle, tiles_of_tree};
 
-use firmlog_verify::crypto::RustCrypto;
+use firmlog_verify::crypto::{Crypto, RustCrypto};
 
 pub(crate) const ORIGIN: &str = "log.example/test";
 
@@ -161,6 +163,13 @@ pub(crate) fn check_log(reader: &Reader, seen: &Seen) {
             assert!(reader.received_ms(at).unwrap().is_some(), "entry {index} has no time");
         }
     }
+}
+
+/// What `fsck` says.
+pub(crate) fn fsck(disk: &FaultDisk, config: &Config) -> FsckReport {
+    let crypto: Arc<dyn Crypto> = Arc::new(RustCrypto);
+    let disk = Arc::new(disk.clone());
+    fsck_on(disk, config, key().verifier_key(), &crypto, &mut |_| {}).unwrap()
 }
 
 /// An entry like no other.
