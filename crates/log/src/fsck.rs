@@ -41,9 +41,9 @@ use crate::sequencer::split_bundled;
 use crate::snapshot;
 use crate::store::Store;
 use crate::tail::Tail;
-use crate::wal::Wal;
+use crate::wal::{self, Wal};
 use report::damage;
-use signatures::{Chunk, Pool};
+use signatures::{Chunk, Pool, Queue};
 use state::Snapshots;
 use tree::Tree;
 
@@ -96,8 +96,9 @@ pub fn fsck_on(
         broken: false,
         watch,
     };
+    let queue = Queue::default();
     std::thread::scope(|scope| {
-        let pool = Pool::start(scope, crypto.as_ref(), threads);
+        let pool = Pool::start(scope, &queue, crypto.as_ref(), threads);
         let result = audit.run(&pool);
         let (signatures, damages) = pool.finish();
         audit.report.signatures = signatures;
@@ -320,10 +321,15 @@ impl Audit<'_> {
     fn wal_and_record(&mut self, pool: &Pool, tree: &mut Tree) -> Result<(), LogError> {
         let origin = origin_hash(&self.config.origin);
         let dir = self.config.dir.join("wal");
-        let mut batches: Vec<(u64, u64, Vec<u8>)> = Vec::new();
         let disk = self.store.disk.clone();
+        let mut roots = vec![tree.head()];
+        if let Some(first) = wal::firsts(disk.as_ref(), &dir)?.first() {
+            self.uncovered(pool, tree, *first)?;
+        }
         let replay = Wal::scan(&disk, &dir, &origin, |batch| {
-            batches.push((batch.first, batch.received_ms, batch.entries.to_vec()));
+            let (first, ms) = (batch.first, Some(batch.received_ms));
+            self.later(pool, tree, "wal", first, ms, batch.entries.to_vec())?;
+            roots.push(tree.head());
             Ok(())
         });
         match replay {
@@ -334,14 +340,6 @@ impl Audit<'_> {
                 self.damage("wal", &expected, &format!("up to {}", replay.next));
             }
             Ok(_) => {}
-        }
-        let mut roots = vec![tree.head()];
-        if let Some((wal_first, ..)) = batches.first() {
-            self.uncovered(pool, tree, *wal_first)?;
-        }
-        for (first, received_ms, entries) in batches {
-            self.later(pool, tree, "wal", first, Some(received_ms), entries)?;
-            roots.push(tree.head());
         }
         self.report.size = tree.head().size.0;
         let record = Record::open(disk.as_ref(), &self.config.record_path, &self.config.origin);

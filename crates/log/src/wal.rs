@@ -357,12 +357,7 @@ fn read_all(
     origin: &Hash,
     mut visit: impl FnMut(&Batch<'_>) -> Result<(), LogError>,
 ) -> Result<(Replay, VecDeque<u64>, SegmentEnd), LogError> {
-    let names = disk.list(dir).map_err(LogError::io("list", dir))?;
-    let mut firsts: Vec<u64> = names
-        .iter()
-        .filter_map(|n| n.strip_suffix(".seg").filter(|d| d.len() == 20)?.parse().ok())
-        .collect();
-    firsts.sort_unstable();
+    let firsts = firsts(disk, dir)?;
     let Some((&first, &last)) = firsts.first().zip(firsts.last()) else {
         let object = dir.display().to_string();
         return Err(LogError::damaged(object, "at least one segment", "none"));
@@ -383,6 +378,15 @@ fn read_all(
         end = read_segment(&path, &data, segment, origin, is_last, &mut replay, &mut visit)?;
     }
     Ok((replay, firsts.into(), end))
+}
+
+/// The first entry of each segment, in order.
+pub(crate) fn firsts(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, LogError> {
+    let names = disk.list(dir).map_err(LogError::io("list", dir))?;
+    let number = |name: &String| name.strip_suffix(".seg").filter(|d| d.len() == 20)?.parse().ok();
+    let mut firsts: Vec<u64> = names.iter().filter_map(number).collect();
+    firsts.sort_unstable();
+    Ok(firsts)
 }
 
 fn segment_path(dir: &Path, first: u64) -> PathBuf {

@@ -1,7 +1,10 @@
 //! Signatures on all cores.
+//!
+//! The reading thread runs ahead of the checks by up to [`AHEAD_BYTES`], so that no core rests
+//! while it does what only one thread can: the ends of the tree and the write-ahead log.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use firmlog_statement::{Parsed, PublicKey};
@@ -18,38 +21,84 @@ pub(super) struct Chunk {
     pub(super) keys: Vec<Option<PublicKey>>,
 }
 
-/// Threads that check chunks.
+/// Bytes of entries that may wait for their check.
+const AHEAD_BYTES: usize = 8 << 20;
+
+/// Chunks that wait, and the threads that check them.
 pub(super) struct Pool<'scope> {
-    sender: SyncSender<Chunk>,
+    queue: &'scope Queue,
     threads: Vec<ScopedJoinHandle<'scope, (u64, Vec<Damage>)>>,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Waits for room and adds a chunk; one that is larger than all room waits for an empty queue.
+    fn push(&self, chunk: Chunk) {
+        let full = |state: &mut State| {
+            let fits = state.bytes + chunk.bytes.len() <= AHEAD_BYTES;
+            !fits && !state.chunks.is_empty() && !state.closed
+        };
+        let waited = self.changed.wait_while(self.lock(), full);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.bytes += chunk.bytes.len();
+        state.chunks.push_back(chunk);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits for a chunk; none once the queue is closed and empty.
+    fn pop(&self) -> Option<Chunk> {
+        let idle = |state: &mut State| state.chunks.is_empty() && !state.closed;
+        let waited = self.changed.wait_while(self.lock(), idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let chunk = state.chunks.pop_front()?;
+        state.bytes -= chunk.bytes.len();
+        drop(state);
+        self.changed.notify_all();
+        Some(chunk)
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<'scope> Pool<'scope> {
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
+        queue: &'env Queue,
         crypto: &'env dyn Crypto,
         threads: usize,
     ) -> Self {
-        let (sender, receiver) = sync_channel(4 * threads);
-        let receiver = Arc::new(Mutex::new(receiver));
-        let threads = (0..threads)
-            .map(|_| {
-                let receiver = receiver.clone();
-                scope.spawn(move || work(&receiver, crypto))
-            })
-            .collect();
-        Self { sender, threads }
+        let threads = (0..threads).map(|_| scope.spawn(move || work(queue, crypto))).collect();
+        Self { queue, threads }
     }
 
     /// Waits for room and queues a chunk.
     pub(super) fn submit(&self, chunk: Chunk) {
-        // It fails only if every thread panicked, which joining them will show.
-        let _ = self.sender.send(chunk);
+        self.queue.push(chunk);
     }
 
     /// Waits for all; returns how many signatures were checked, and what was wrong.
     pub(super) fn finish(self) -> (u64, Vec<Damage>) {
-        drop(self.sender);
+        self.queue.close();
         let mut all = (0, Vec::new());
         for thread in self.threads {
             match thread.join() {
@@ -64,11 +113,21 @@ impl<'scope> Pool<'scope> {
     }
 }
 
-fn work(receiver: &Mutex<Receiver<Chunk>>, crypto: &dyn Crypto) -> (u64, Vec<Damage>) {
+/// Closes the queue if its thread panics: nobody waits for room that nobody makes.
+struct CloseOnPanic<'a>(&'a Queue);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}
+
+fn work(queue: &Queue, crypto: &dyn Crypto) -> (u64, Vec<Damage>) {
+    let _guard = CloseOnPanic(queue);
     let (mut count, mut damages) = (0, Vec::new());
-    loop {
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(chunk) = next else { return (count, damages) };
+    while let Some(chunk) = queue.pop() {
         let mut rest = chunk.bytes.as_slice();
         for (index, key) in (chunk.first..).zip(&chunk.keys) {
             let (bundled, after) = split_bundled(rest);
@@ -82,4 +141,5 @@ fn work(receiver: &Mutex<Receiver<Chunk>>, crypto: &dyn Crypto) -> (u64, Vec<Dam
             }
         }
     }
+    (count, damages)
 }
