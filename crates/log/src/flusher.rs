@@ -240,7 +240,7 @@ fn step_bytes_max(shared: &Shared) -> usize {
 }
 
 /// Full bundles of one step up to which its files are synced one by one.
-const FEW: u64 = 32;
+const FEW: u64 = 128;
 
 /// What one step writes, until it is durable.
 struct Files<'a> {
