@@ -209,29 +209,36 @@ impl Book {
         })
     }
 
-    /// Whether the same key took its word back later.
-    fn is_taken_back(&self, word: &Proven) -> bool {
+    /// Whether who said this took it back later, with this key or another.
+    fn is_taken_back(&self, word: &Proven, registry: &Registry) -> bool {
         self.approvals().any(|(proven, later)| {
-            proven.kid == word.kid && later.supersedes.is_some_and(|of| of.0 == word.leaf.0)
+            later.supersedes.is_some_and(|of| of.0 == word.leaf.0)
+                && issuer(proven.kid, registry) == issuer(word.kid, registry)
         })
     }
 
-    /// Different keys, none of them the author's or revoked since, that approve and nobody rejects.
+    /// One key of each issuer that approves, is not the author and not revoked since; nobody may
+    /// reject.
     fn approvers(&self, found: &Proven, registry: &Registry) -> Result<Vec<Thumbprint>, Reason> {
         let mut out: Vec<Thumbprint> = Vec::new();
         for (proven, approval) in self.approvals() {
-            if approval.release.0 != found.leaf.0 || self.is_taken_back(&proven) {
+            if approval.release.0 != found.leaf.0 || self.is_taken_back(&proven, registry) {
                 continue;
             }
+            let who = issuer(proven.kid, registry);
+            let counted = |kid: &Thumbprint| issuer(*kid, registry) == who;
             match approval.esig.meaning {
                 Meaning::Rejection => return Err(Reason::Rejected),
-                Meaning::Approval if proven.kid != found.kid && !out.contains(&proven.kid) => {
+                Meaning::Approval
+                    if !counted(&found.kid)
+                        && !out.iter().any(counted)
+                        && check_signer(proven.kid, registry).is_ok() =>
+                {
                     out.push(proven.kid);
                 }
                 _ => {}
             }
         }
-        out.retain(|kid| check_signer(*kid, registry).is_ok());
         Ok(out)
     }
 
@@ -262,6 +269,11 @@ fn names(authorisation: &Authorisation, running: &Running) -> bool {
     let models = &authorisation.models;
     (devices.is_empty() || devices.contains(&running.device))
         && (models.is_empty() || models.iter().any(|model| model == running.model))
+}
+
+/// The name that a key was enrolled under.
+fn issuer(kid: Thumbprint, registry: &Registry) -> Option<&str> {
+    registry.keys.find(&kid).map(|view| view.issuer)
 }
 
 /// A key that was rotated out was good when it signed; a revoked one is not believed any more.

@@ -83,6 +83,28 @@ fn the_author_of_a_release_cannot_approve_it() {
 }
 
 #[test]
+fn an_issuer_that_releases_cannot_be_given_a_key_to_approve_with() {
+    let (world, mut registry) = world();
+    let enrolled = |issuer: &str, role, key| {
+        let action =
+            firmlog_statement::TrustAction::Enrol(enrol(&Key::p256(key), issuer, role, None));
+        world.trust(action)
+    };
+    use firmlog_statement::Role::{Approver, Authoriser, Manufacturer};
+    for (issuer, role, key) in [
+        ("acme.example", Approver, 41),
+        ("acme.example", Authoriser, 42),
+        (&*person(0), Manufacturer, 43),
+    ] {
+        let answer = submit(&mut registry, &enrolled(issuer, role, key), 10);
+        assert_eq!(answer, Err(Refusal::IssuerJudgesItself), "{issuer}");
+    }
+    // Another name, or the same name for the same role, is no conflict.
+    submit(&mut registry, &enrolled("acme.example", Manufacturer, 44), 10).unwrap();
+    submit(&mut registry, &enrolled(&person(0), Authoriser, 45), 11).unwrap();
+}
+
+#[test]
 fn a_chain_takes_the_next_repeats_the_same_and_names_gaps() {
     let (world, mut registry) = world();
     let first = world.update(0, 0, world.devices[0].seed);

@@ -97,6 +97,13 @@ fn another_log_or_missing_keys_cannot_be_checked() {
     other.log = log::Named::new(77, ORIGIN, firmlog_tlog::note::Algorithm::Ed25519);
     let report = ask(&story.log.whole(), &other, Question::Whole);
     assert_eq!(report.verdict, Verdict::CannotCheck);
+    // Altogether another one: its genesis is no altered form of the pinned one.
+    let mut stranger = World::new();
+    stranger.admin = Key::p256(99);
+    let mut foreign = TestLog::new(vec![stranger.genesis_signed_by(&stranger.admin)]);
+    foreign.log = log::Named::new(77, ORIGIN, firmlog_tlog::note::Algorithm::Ed25519);
+    let report = ask(&foreign.whole(), &story.log, Question::Whole);
+    assert_eq!(report.verdict, Verdict::CannotCheck, "{:?}", report.mismatches);
     // Without entry 1 nobody knows device 0.
     let without_enrolment = story.log.bundle(&[0, 2, 3, 4, 5, 6, 7]);
     let report = ask(&without_enrolment, &story.log, Question::Whole);
@@ -106,6 +113,40 @@ fn another_log_or_missing_keys_cannot_be_checked() {
     let report = ask(&without_genesis, &story.log, Question::Whole);
     assert_eq!(report.verdict, Verdict::CannotCheck);
     assert_eq!(report.mismatches[0].object, Object::Entry(0));
+}
+
+/// `BND-013`
+#[test]
+fn one_person_with_two_keys_is_one_approver() {
+    let world = World::new();
+    let release = world.release_as("acme.example", 3);
+    let leaf = leaf_hash(&release);
+    let newer = Key::p256(33);
+    let rotated = world.rotate(&world.approvers[0], &newer);
+    let again = world.opinion_by(&newer, 0, leaf, Meaning::Approval);
+    let said = [release, world.approval(0, leaf), rotated, again];
+    let log = TestLog::new(world.entries.iter().cloned().chain(said).collect());
+    let report = ask(&log.whole(), &log, Question::Release(Hash(leaf)));
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar);
+    let missing = Evidence::ApprovalsMissing { release: Hash(leaf), expected: 2, got: 1 };
+    assert!(report.findings.iter().any(|finding| finding.evidence == missing));
+    let device = world.devices[0].id();
+    let now = Running { device, model: "ip-200", hw_rev: None, version: 2, counter: 1 };
+    let installed = install(&log, &log.whole(), &now);
+    assert_eq!(installed, Err(Reason::ApprovalsMissing));
+}
+
+/// `BND-013`
+#[test]
+fn a_rejected_release_is_never_verified() {
+    let story = story();
+    let mut entries = story.log.entries.clone();
+    entries.push(story.world.opinion(1, story.release, Meaning::Rejection));
+    let log = TestLog::new(entries);
+    let report = ask(&log.whole(), &log, Question::Release(Hash(story.release)));
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar);
+    let rejected = Evidence::Rejected { release: Hash(story.release) };
+    assert!(report.findings.iter().any(|finding| finding.evidence == rejected));
 }
 
 /// `BND-013`
@@ -143,7 +184,7 @@ fn a_fork_is_found_and_both_sides_are_kept() {
 fn what_the_log_should_not_have_taken_is_named() {
     let story = story();
     let mut entries = story.log.entries.clone();
-    entries.push(release(&story.world.approvers[0], "acme.example/people", 4));
+    entries.push(release(&story.world.approvers[0], &person(0), 4));
     let log = TestLog::new(entries);
     let report = ask(&log.whole(), &log, Question::Whole);
     assert_eq!(report.verdict, Verdict::Altered);

@@ -67,6 +67,8 @@ pub struct Keys {
     pub(super) ended: BTreeMap<[u8; 32], EndedKey>,
     pub(super) issuers: Vec<String>,
     issuer_numbers: BTreeMap<String, u16>,
+    /// For each issuer, the roles that its keys were ever enrolled for, a bit each.
+    issuer_roles: Vec<u32>,
     generation: u64,
 }
 
@@ -120,6 +122,7 @@ impl Keys {
             ended: BTreeMap::new(),
             issuers: Vec::new(),
             issuer_numbers: BTreeMap::new(),
+            issuer_roles: Vec::new(),
             generation: 0,
         }
     }
@@ -282,6 +285,7 @@ impl Keys {
         }
         let number = u16::try_from(self.issuers.len()).map_err(|_| Refusal::RegistryFull)?;
         self.issuers.push(issuer.into());
+        self.issuer_roles.push(0);
         self.issuer_numbers.insert(issuer.into(), number);
         Ok(number.to_be_bytes())
     }
@@ -290,11 +294,24 @@ impl Keys {
         self.generation = generation;
     }
 
-    /// Enters a slot into the table under its first kid.
+    /// Enters a slot into the table under its first kid, and its role under its issuer.
     pub(super) fn index(&mut self, slot: u32, first: &[u8; 32]) {
         let holders = &self.holders;
         let hash_of = |slot: &u32| holders.get(*slot).map_or(0, |holder| hash(&holder.first));
         self.table.insert_unique(hash(first), slot, hash_of);
+        if let Some(holder) = self.holders.get(slot)
+            && let Some(role) = role(holder.flags)
+            && let Some(roles) =
+                self.issuer_roles.get_mut(usize::from(u16::from_be_bytes(holder.issuer)))
+        {
+            *roles |= role_bit(role);
+        }
+    }
+
+    /// The roles that keys of this issuer were ever enrolled for, a bit each.
+    pub(super) fn roles_of(&self, issuer: &str) -> u32 {
+        let number = self.issuer_numbers.get(issuer);
+        number.and_then(|n| self.issuer_roles.get(usize::from(*n))).copied().unwrap_or(0)
     }
 }
 
@@ -330,6 +347,11 @@ impl Holder {
 
 fn flags_of(role: Role) -> Result<u8, Refusal> {
     u8::try_from(role.code()).ok().filter(|code| *code <= ROLE_MASK).ok_or(Refusal::RoleUnknown)
+}
+
+/// A role as one bit of a set.
+pub(super) fn role_bit(role: Role) -> u32 {
+    1u32.checked_shl(u32::from(role.code())).unwrap_or(0)
 }
 
 /// Kids are SHA-256 values: their first bytes are as good a hash as any.

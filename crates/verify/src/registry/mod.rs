@@ -65,6 +65,7 @@ refusals! {
         LastAdmin = 18: "the last admin key cannot be revoked",
         Malformed = 19: "the statement cannot be read",
         StateChanged = 20: "the key ended while the statement was checked",
+        IssuerJudgesItself = 21: "one issuer would release firmware and approve or authorise it",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `Trust` statements do to the registry.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,6 +10,7 @@ use firmlog_statement::{
 };
 use firmlog_tlog::merkle::LeafIndex;
 
+use super::keys::role_bit;
 use super::{Keys, Refusal, Registry};
 
 /// The rules in force: what genesis and later policy statements say.
@@ -20,7 +22,7 @@ pub struct Rules {
     pub log_keys: Vec<String>,
     /// Whether any bytes are taken, or only signed statements.
     pub any_bytes: bool,
-    /// How many different people must have approved a release.
+    /// How many different issuers must have approved a release.
     pub approvals: u8,
 }
 
@@ -115,8 +117,12 @@ impl Registry {
             _ => return Err(Refusal::GenesisSelfSigned),
         }
         let mut seen = Vec::new();
+        let mut roles: BTreeMap<&str, u32> = BTreeMap::new();
         for enrol in &genesis.keys {
             judge_enrol(&self.keys, enrol)?;
+            let roles = roles.entry(&enrol.issuer).or_default();
+            *roles |= role_bit(enrol.role);
+            judge_roles(*roles)?;
             let kid = enrol.key.thumbprint();
             if seen.contains(&kid) {
                 return Err(Refusal::KeyAlreadyEnrolled);
@@ -169,6 +175,15 @@ fn judge_enrol(keys: &Keys, enrol: &Enrol) -> Result<(), Refusal> {
     keys.check_new(&enrol.key.thumbprint())?;
     if enrol.role == Role::Device && enrol.chain_seed.is_none() {
         return Err(Refusal::ChainSeedMissing);
+    }
+    judge_roles(keys.roles_of(&enrol.issuer) | role_bit(enrol.role))
+}
+
+/// Who releases firmware neither approves nor authorises it, with no key of theirs.
+fn judge_roles(roles: u32) -> Result<(), Refusal> {
+    let judges = role_bit(Role::Approver) | role_bit(Role::Authoriser);
+    if roles & role_bit(Role::Manufacturer) != 0 && roles & judges != 0 {
+        return Err(Refusal::IssuerJudgesItself);
     }
     Ok(())
 }

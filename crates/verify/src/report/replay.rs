@@ -11,12 +11,15 @@ use super::{EntryState, Evidence, Finding};
 use crate::Crypto;
 use crate::registry::{Candidate, Decision, Refusal, Registry};
 
-/// Who said what about a release.
-#[derive(Default)]
-pub(super) struct Opinions {
-    pub(super) approvers: Vec<Thumbprint>,
-    pub(super) rejected: Vec<LeafIndex>,
-    pub(super) entries: Vec<LeafIndex>,
+/// What somebody said about a release.
+#[derive(Clone, Copy)]
+pub(super) struct Opinion {
+    pub(super) index: LeafIndex,
+    pub(super) leaf: Hash,
+    pub(super) kid: Thumbprint,
+    pub(super) meaning: Meaning,
+    /// The earlier word that it takes back.
+    pub(super) supersedes: Option<Hash>,
 }
 
 /// The state of a replay.
@@ -24,7 +27,7 @@ pub(super) struct Opinions {
 pub(super) struct Replay {
     pub(super) registry: Registry,
     pub(super) findings: Vec<Finding>,
-    pub(super) opinions: BTreeMap<Hash, Opinions>,
+    pub(super) opinions: BTreeMap<Hash, Vec<Opinion>>,
     lives: BTreeMap<DeviceId, Life>,
     /// Where each device's statement of a seq is.
     places: BTreeMap<(DeviceId, u64), LeafIndex>,
@@ -49,7 +52,7 @@ impl Replay {
         }
         match parsed.kind() {
             Kind::Update => self.observe(parsed, index),
-            Kind::Approval => self.opinion(parsed, index),
+            Kind::Approval => self.opinion(parsed, candidate.leaf, index),
             _ => {}
         }
         EntryState::Good
@@ -109,17 +112,28 @@ impl Replay {
         }
     }
 
-    fn opinion(&mut self, parsed: &Parsed, index: LeafIndex) {
+    fn opinion(&mut self, parsed: &Parsed, leaf: Hash, index: LeafIndex) {
         let Ok(Statement::Approval(approval)) = parsed.decode() else { return };
-        let opinions = self.opinions.entry(Hash(approval.release.0)).or_default();
-        opinions.entries.push(index);
-        match approval.esig.meaning {
-            Meaning::Approval if !opinions.approvers.contains(parsed.kid()) => {
-                opinions.approvers.push(*parsed.kid());
-            }
-            Meaning::Rejection => opinions.rejected.push(index),
-            _ => {}
-        }
+        self.opinions.entry(Hash(approval.release.0)).or_default().push(Opinion {
+            index,
+            leaf,
+            kid: *parsed.kid(),
+            meaning: approval.esig.meaning,
+            supersedes: approval.supersedes.map(|of| Hash(of.0)),
+        });
+    }
+
+    /// What was said about a release and not taken back by who said it. Who speaks is an issuer,
+    /// whichever of its keys it signs with.
+    pub(super) fn standing(&self, release: &Hash) -> Vec<(&str, Opinion)> {
+        let opinions = self.opinions.get(release).map_or(&[][..], Vec::as_slice);
+        let issuer = |of: &Opinion| self.registry.keys.find(&of.kid).map(|view| view.issuer);
+        let taken_back = |word: &Opinion| {
+            let same = |later: &Opinion| issuer(later) == issuer(word);
+            opinions.iter().any(|later| later.supersedes == Some(word.leaf) && same(later))
+        };
+        let standing = opinions.iter().filter(|word| !taken_back(word));
+        standing.filter_map(|word| Some((issuer(word)?, *word))).collect()
     }
 
     fn against_rules(&mut self, refusal: Refusal, index: LeafIndex) -> EntryState {

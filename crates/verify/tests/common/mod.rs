@@ -106,8 +106,8 @@ impl World {
             enrol(&self.admin, "acme.example/admin", Role::Admin, None),
             enrol(&self.release, "acme.example", Role::Manufacturer, None),
         ];
-        for approver in &self.approvers {
-            keys.push(enrol(approver, "acme.example/people", Role::Approver, None));
+        for (n, approver) in self.approvers.iter().enumerate() {
+            keys.push(enrol(approver, &person(n), Role::Approver, None));
         }
         let action = TrustAction::Genesis(Genesis {
             origin: ORIGIN.into(),
@@ -144,7 +144,17 @@ impl World {
     }
 
     pub(crate) fn opinion(&self, approver: usize, release: [u8; 32], meaning: Meaning) -> Vec<u8> {
-        let key = &self.approvers[approver];
+        self.opinion_by(&self.approvers[approver], approver, release, meaning)
+    }
+
+    /// What an approver says with another key than the first.
+    pub(crate) fn opinion_by(
+        &self,
+        key: &Key,
+        approver: usize,
+        release: [u8; 32],
+        meaning: Meaning,
+    ) -> Vec<u8> {
         let statement = Statement::Approval(Approval {
             image: None,
             event: EventType::ReleaseApproved,
@@ -164,7 +174,7 @@ impl World {
             evidence: vec![],
             extra: Extra::default(),
         });
-        sign(statement, "acme.example/people", "ip-200/app", key)
+        sign(statement, &person(approver), "ip-200/app", key)
     }
 
     pub(crate) fn update(&self, device: usize, seq: u64, prev: [u8; 32]) -> Vec<u8> {
@@ -220,6 +230,11 @@ impl World {
         });
         sign(statement, DEVICES, "ip-200/app", key)
     }
+}
+
+/// The issuer name of an approver: one for each.
+pub(crate) fn person(approver: usize) -> String {
+    format!("acme.example/person-{approver}")
 }
 
 pub(crate) fn release(key: &Key, issuer: &str, version: u64) -> Vec<u8> {
