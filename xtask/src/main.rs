@@ -9,7 +9,8 @@
 //! firmlog would run (`crates/cli`).
 //!
 //! Invariants:
-//! - Everything installed beyond Debian packages lives under `.setup/`; deleting it undoes it.
+//! - Everything installed beyond Debian packages lives under `.setup/` and
+//!   `contracts/node_modules/`; deleting them undoes it.
 //! - Every version is pinned in the repository.
 //! - Background programs are stopped by their process id, also when a step fails.
 
@@ -17,6 +18,7 @@
 
 mod api_test;
 mod bench;
+mod contracts;
 mod crash;
 mod demo;
 mod deny;
@@ -35,6 +37,7 @@ cargo xtask COMMAND
   setup [--check]              install what the other commands need, pinned; --check only tells
   demo [--firmware FILE] [-y]  the whole story on this machine, from keys to a verified bundle
   test                         setup, every test with its foreign oracles, then the API fuzzer
+  contracts [--gas-json F]     the Solidity contracts: fresh, measured on a real node, tested
   bench [--quick] [--json F]   measure the figures of docs/benchmarks.md
   vectors [--check]            regenerate vectors/; --check fails when that changes a file
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),
         "fuzz" => fuzz::run(rest),
         "crash" => crash::run(rest),

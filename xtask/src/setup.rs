@@ -10,18 +10,19 @@
 //! other systems the Debian packages are named and left to the reader; the rest installs the same.
 //!
 //! Invariants:
-//! - Beyond Debian packages nothing is written outside `.setup/`.
+//! - Beyond Debian packages nothing is written outside `.setup/` and `contracts/node_modules/`.
 //! - A second run changes nothing and takes less than two seconds.
 
 mod debian;
 mod golang;
+mod npm;
 mod python;
 mod tools;
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::sh;
 
@@ -34,6 +35,8 @@ pub(crate) enum Part {
     Python,
     /// The Go oracle, built; Go itself too, if there is none or it is too old.
     GoOracle,
+    /// The Solidity compiler, Foundry and OpenZeppelin; Node too, if there is none.
+    Contracts,
     /// `cargo fuzz`, and the C++ compiler libFuzzer is built with.
     CargoFuzz,
     /// `cargo deny`.
@@ -41,10 +44,11 @@ pub(crate) enum Part {
 }
 
 /// What `cargo xtask test` needs.
-pub(crate) const FOR_TESTS: [Part; 3] = [Part::Debian, Part::Python, Part::GoOracle];
+pub(crate) const FOR_TESTS: [Part; 4] =
+    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts];
 
-const ALL: [Part; 5] =
-    [Part::Debian, Part::Python, Part::GoOracle, Part::CargoFuzz, Part::CargoDeny];
+const ALL: [Part; 6] =
+    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::CargoFuzz, Part::CargoDeny];
 
 impl Part {
     fn name(self) -> &'static str {
@@ -52,6 +56,7 @@ impl Part {
             Part::Debian => "debian",
             Part::Python => "python",
             Part::GoOracle => "go",
+            Part::Contracts => "contracts",
             Part::CargoFuzz => "fuzz",
             Part::CargoDeny => "deny",
         }
@@ -63,6 +68,7 @@ impl Part {
             Part::Debian => debian::missing(debian::FOR_TESTS),
             Part::Python => python::missing(),
             Part::GoOracle => golang::missing(),
+            Part::Contracts => npm::missing(),
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
         }
@@ -73,6 +79,7 @@ impl Part {
             Part::Debian => debian::install(debian::FOR_TESTS),
             Part::Python => python::install(),
             Part::GoOracle => golang::install(),
+            Part::Contracts => npm::install(),
             Part::CargoFuzz => {
                 debian::install(debian::FOR_FUZZ)?;
                 tools::install(tools::FUZZ)
@@ -96,7 +103,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             "--relock" => relock = true,
             name => match ALL.iter().find(|part| part.name() == name) {
                 Some(part) => parts.push(*part),
-                None => bail!("unknown part `{name}`; known: debian, python, go, fuzz, deny"),
+                None => {
+                    bail!("unknown part `{name}`; known: debian, python, go, contracts, fuzz, deny")
+                }
             },
         }
     }
@@ -134,6 +143,16 @@ pub(crate) fn oracle_env() -> Vec<(&'static str, std::path::PathBuf)> {
 /// The virtual environment's program of this name.
 pub(crate) fn python_program(name: &str) -> std::path::PathBuf {
     python::venv().join("bin").join(name)
+}
+
+/// Foundry's program of this name.
+pub(crate) fn foundry(name: &str) -> Result<std::path::PathBuf> {
+    npm::program(name).with_context(|| format!("no {name} in contracts/node_modules"))
+}
+
+/// What Foundry starts to compile Solidity.
+pub(crate) fn solidity_compiler() -> std::path::PathBuf {
+    npm::compiler()
 }
 
 /// Prepends `.setup/cargo/bin` to `PATH`, so that `cargo fuzz` and `cargo deny` are found.

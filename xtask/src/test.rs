@@ -1,11 +1,12 @@
-//! `cargo xtask test`: every test, with the foreign oracles it needs, and the API fuzzer after it.
+//! `cargo xtask test`: every test, with the foreign oracles it needs, the contracts', and the API
+//! fuzzer after them.
 //!
 //! `cargo test`'s own output passes through unchanged. A test that lacks an oracle prints a line
 //! that starts with `skipped:`; where `CI` is set that fails the run, elsewhere it is counted.
 
 use anyhow::{Result, bail};
 
-use crate::{api_test, setup, sh};
+use crate::{api_test, contracts, setup, sh};
 
 /// Runs the command: `test [--no-api | --only-api]`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     // The API fuzzer starts the `firmlog` that the tests build for themselves.
     if tests {
         cargo_test()?;
+        contracts::run(&[])?;
     } else {
         sh::run(sh::cargo().args(["build", "--package", "firmlog"]))?;
     }

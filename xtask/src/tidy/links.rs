@@ -8,8 +8,18 @@ use super::Source;
 use crate::sh;
 
 /// A path in backticks that starts with one of these must exist.
-const FOLDERS: &[&str] =
-    &["crates/", "docs/", "xtask/", "fuzz/", "oracles/", "vectors/", "sim/", ".ci/", ".cargo/"];
+const FOLDERS: &[&str] = &[
+    "crates/",
+    "contracts/",
+    "docs/",
+    "xtask/",
+    "fuzz/",
+    "oracles/",
+    "vectors/",
+    "sim/",
+    ".ci/",
+    ".cargo/",
+];
 
 pub(super) fn check(sources: &[Source]) -> Vec<String> {
     let pages: HashMap<&str, &Source> =

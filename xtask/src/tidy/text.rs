@@ -31,7 +31,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     for source in sources.iter().filter(|source| is_written_by_hand(source)) {
         findings.extend(words(source));
-        if source.has_extension("rs") {
+        if source.has_extension("rs") || source.has_extension("sol") {
             findings.extend(widths(source));
             findings.extend(length(source, &allowed));
         }
