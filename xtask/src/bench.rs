@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+
 use crate::sh;
 
 const USAGE: &str = "cargo xtask bench [--quick] [--json FILE] [--only FIGURE] [--docs]";
@@ -10,7 +12,7 @@ const USAGE: &str = "cargo xtask bench [--quick] [--json FILE] [--only FIGURE] [
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let firmlog = build()?;
     let mut command = sh::command(firmlog.with_file_name("firmlog-bench"));
-    command.arg("figures").arg("--firmlog").arg(&firmlog).arg("--dir").arg(data_dir());
+    command.arg("figures").arg("--firmlog").arg(&firmlog).arg("--dir").arg(data_dir("bench"));
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
@@ -25,7 +27,11 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
             other => anyhow::bail!("unknown argument `{other}`\n\nusage: {USAGE}"),
         }
     }
-    sh::run(&mut command)
+    sh::run(&mut command)?;
+    // Not before or between measurements: a file system that has just removed much is slow to
+    // create files for a while.
+    std::fs::remove_dir_all(data_dir("bench"))
+        .context("failed to remove the logs that were measured")
 }
 
 /// Builds what is measured and what measures; returns the product's binary.
@@ -38,6 +44,6 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
 }
 
 /// Logs are made on the disk the repository is on: a file system in memory has no fsync to pay for.
-pub(crate) fn data_dir() -> PathBuf {
-    sh::root().join("target/bench-data")
+pub(crate) fn data_dir(of: &str) -> PathBuf {
+    sh::root().join(format!("target/{of}-data"))
 }

@@ -6,6 +6,6 @@ use crate::{bench, sh};
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let firmlog = bench::build()?;
     let mut command = sh::command(firmlog.with_file_name("firmlog-bench"));
-    command.arg("crash").arg("--firmlog").arg(&firmlog).arg("--dir").arg(bench::data_dir());
+    command.arg("crash").arg("--firmlog").arg(&firmlog).arg("--dir").arg(bench::data_dir("crash"));
     sh::run(command.args(args))
 }

@@ -89,7 +89,7 @@ struct FiguresArgs {
     /// Measures only the group that this figure is in.
     #[arg(long)]
     only: Option<String>,
-    /// The page whose table is filled in.
+    /// The page whose table is filled in; with --only, the rows that were measured.
     #[arg(long)]
     docs: Option<PathBuf>,
 }
@@ -105,7 +105,11 @@ impl FiguresArgs {
         firmlog_bench::say(&report.machine.line());
         if let Some(path) = self.docs {
             let page = std::fs::read_to_string(&path)?;
-            let page = table::fill(&page, &report).context("the page has no place for figures")?;
+            let page = match self.only {
+                None => table::fill(&page, &report).context("the page has no place for figures")?,
+                Some(_) => table::update(&page, &report)
+                    .context("the page has no row for it, or its table is of another machine")?,
+            };
             std::fs::write(&path, page)?;
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! The table of `docs/benchmarks.md`, written from the JSON of a run.
 
-use std::fmt::Write;
-
 use super::figure::Figure;
 use super::report::Report;
 
@@ -16,6 +14,26 @@ pub fn fill(page: &str, report: &Report) -> Option<String> {
     Some(format!("{before}{BEGIN}\n\n{}\n{END}{after}", table(report)))
 }
 
+/// Replaces the rows of the report's figures and keeps the others. `None` without a table of the
+/// same machine: rows of two machines are no table.
+#[must_use]
+pub fn update(page: &str, report: &Report) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (table, after) = rest.split_once(END)?;
+    let machine = format!("Measured on: {}", report.machine.line());
+    let (machine, _) = machine.split_once(", load before")?;
+    if !table.contains(machine) {
+        return None;
+    }
+    let mut lines: Vec<String> = table.lines().map(Into::into).collect();
+    for (name, figure) in &report.figures {
+        let command = format!("--only {name}` |");
+        let line = lines.iter_mut().find(|line| line.ends_with(&command))?;
+        *line = row(name, figure, report.quick);
+    }
+    Some(format!("{before}{BEGIN}{}\n{END}{after}", lines.join("\n")))
+}
+
 fn table(report: &Report) -> String {
     let mut text = format!("Measured on: {}. {}\n\n", report.machine.line(), report.run_line());
     text.push_str(
@@ -23,21 +41,24 @@ fn table(report: &Report) -> String {
     );
     text.push_str("|---|---|---|---|---|---|---|\n");
     for (name, figure) in &report.figures {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | **{}** | {} | {}: {} | `cargo xtask bench {}--only {name}` |",
-            figure.what,
-            wanted(figure, figure.must),
-            wanted(figure, figure.aim),
-            quantity(figure.value, &figure.unit),
-            figure.reached(),
-            figure.measured_against.name,
-            number(figure.measured_against.value),
-            if report.quick { "--quick " } else { "" },
-        );
+        text.push_str(&row(name, figure, report.quick));
+        text.push('\n');
     }
     text
+}
+
+fn row(name: &str, figure: &Figure, quick: bool) -> String {
+    format!(
+        "| {} | {} | {} | **{}** | {} | {}: {} | `cargo xtask bench {}--only {name}` |",
+        figure.what,
+        wanted(figure, figure.must),
+        wanted(figure, figure.aim),
+        quantity(figure.value, &figure.unit),
+        figure.reached(),
+        figure.measured_against.name,
+        number(figure.measured_against.value),
+        if quick { "--quick " } else { "" },
+    )
 }
 
 /// A figure in a few words.
@@ -104,5 +125,7 @@ mod tests {
         assert!(!filled.contains("old"));
         assert_eq!(fill(&filled, &report).unwrap(), filled);
         assert_eq!(fill("no markers", &report), None);
+        assert_eq!(update(&page, &report), None, "a table of no machine");
+        assert!(update(&filled, &report).is_some_and(|same| same.trim() == filled.trim()));
     }
 }
