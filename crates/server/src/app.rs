@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use firmlog_index::Index;
-use firmlog_tlog::merkle::TreeHead;
+use firmlog_tlog::merkle::{LeafIndex, TreeHead};
 use firmlog_tlog::policy::Policy;
 use tokio::sync::watch;
 
@@ -48,6 +48,30 @@ impl App {
             None => {
                 let published = self.engine.published();
                 (published.checkpoint.clone(), published.head, false)
+            }
+        }
+    }
+
+    /// Seconds since the log outgrew the witnessed checkpoint; 0 while that is the newest.
+    pub(crate) fn unwitnessed_s(&self, witnessed: &Witnessed) -> u64 {
+        if witnessed.head.size >= self.engine.published().head.size {
+            return 0;
+        }
+        // When the first entry came that it does not cover.
+        let since = self.engine.reader().received_ms(LeafIndex(witnessed.head.size.0));
+        let since = since.ok().flatten().unwrap_or(witnessed.at_ms);
+        now_ms().saturating_sub(since) / 1000
+    }
+
+    /// Whether the quorum is met: `none` without a policy, `behind` if the log has outgrown what
+    /// was cosigned for longer than readiness allows.
+    pub(crate) fn quorum(&self) -> &'static str {
+        match (&self.policy, self.witnessed.load_full()) {
+            (None, _) => "none",
+            (Some(_), None) => "unmet",
+            (Some(_), Some(it)) => {
+                let late = self.unwitnessed_s(&it) > self.config.readiness.witnessed_age_max_s;
+                if late { "behind" } else { "met" }
             }
         }
     }

@@ -82,17 +82,15 @@ impl Front {
         Self { app, router, rate, room }
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
-        let Ok(_room) = self.room.try_acquire() else {
+    async fn route(&self, request: Request<Incoming>, probe: bool) -> Response<Body> {
+        let room = self.room.try_acquire();
+        if room.is_err() && !probe {
             self.app.metrics.busy.add(1);
             return answer_problem(
                 Problem::new(problem::BUSY, "too many requests are under way").retry_after(1),
             );
-        };
-        self.app.metrics.requests.add(1);
-        if let Err(problem) = check_host(&request) {
-            return answer_problem(problem);
         }
+        self.app.metrics.requests.add(1);
         let readable = matches!(*request.method(), Method::GET | Method::HEAD);
         let path = request.uri().path().to_owned();
         let mut response = if request.method() == Method::OPTIONS {
@@ -130,17 +128,24 @@ impl Answer for Front {
     ) -> impl Future<Output = Response<Reply>> + Send + 'static {
         let front = self;
         async move {
-            if let Some(wait_s) = front.rate.as_ref().and_then(|rate| rate.take(peer).err()) {
+            // Whoever watches must not take a busy server for a dead one.
+            let probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+            let rate = front.rate.as_ref().filter(|_| !probe);
+            if let Some(wait_s) = rate.and_then(|rate| rate.take(peer).err()) {
                 front.app.metrics.rate_limited.add(1);
                 front.count(StatusCode::TOO_MANY_REQUESTS);
                 let problem =
                     Problem::new(problem::RATE_LIMITED, "this address asks more often than it may");
                 return answer_problem(problem.retry_after(wait_s)).map(Reply::Routed);
             }
+            if let Err(problem) = check_host(&request) {
+                front.count(problem.status());
+                return answer_problem(problem).map(Reply::Routed);
+            }
             if request.uri().path() == "/add" && request.method() == Method::POST {
                 return crate::add::answer(&front.app, request).await;
             }
-            let mut response = front.route(request).await;
+            let mut response = front.route(request, probe).await;
             front.count(response.status());
             let nosniff = HeaderValue::from_static("nosniff");
             response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
@@ -149,24 +154,15 @@ impl Answer for Front {
     }
 }
 
-/// RFC 9112 §3.2 and §6.1: one Host, and not two ways to say where the body ends.
+/// RFC 9112 §3.2: one Host.
 fn check_host(request: &Request<Incoming>) -> Result<(), Problem> {
-    let headers = request.headers();
     if request.version() != Version::HTTP_11 {
         return Ok(());
     }
-    let hosts = headers.get_all(header::HOST).iter().count();
+    let hosts = request.headers().get_all(header::HOST).iter().count();
     if hosts != 1 {
         return Err(Problem::new(problem::BAD_REQUEST, "a request names its host once")
             .expected("1 Host header", hosts.to_string()));
-    }
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.contains_key(header::CONTENT_LENGTH)
-    {
-        return Err(Problem::new(
-            problem::BAD_REQUEST,
-            "a body has a length or is chunked, not both",
-        ));
     }
     Ok(())
 }

@@ -47,6 +47,7 @@ mod start;
 mod tiles;
 mod tls;
 mod witness;
+mod witnessed;
 
 pub use follower::{ReindexError, reindex};
 pub use problem::{CODES, Code, Problem};

@@ -137,7 +137,7 @@ impl Problem {
         Self::new(STORAGE, "the server could not read or write its own storage")
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 

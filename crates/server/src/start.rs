@@ -15,7 +15,7 @@ use firmlog_keys::{AwsLc, FileKey, KeyError};
 use firmlog_log::witness::{Cosigned, Witnessing};
 use firmlog_log::{AppendError, Log, LogError, RecoveryReport, Registration};
 use firmlog_tlog::checkpoint::Unverified;
-use firmlog_tlog::note::{Algorithm, NoteSigner};
+use firmlog_tlog::note::{Algorithm, NoteSigner, VerifierKey};
 use firmlog_tlog::policy::{Policy, PolicyError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ use crate::health::MetricsFront;
 use crate::metrics::Metrics;
 use crate::refusals::{self, Refused};
 use crate::tls::{Certificates, TlsError};
+use crate::witnessed::{keep, recall};
 use crate::{follower, routes};
 
 /// Why the server did not start or did not end well.
@@ -138,6 +139,9 @@ impl Server {
             Witnessing::new(reader, policy.clone(), Arc::new(AwsLc), timeout)
         };
         let witnessing = policy.as_ref().map(witnessing).transpose()?;
+        let kept = policy.as_ref().zip(VerifierKey::parse(&vkey).ok());
+        let kept = kept.and_then(|(policy, key)| recall(&config.log.dir, &key, policy));
+        let kept = kept.filter(|it| it.head.size <= engine.published().head.size);
         let app = Arc::new(App {
             gate: Arc::new(Gate::new(config.log.queue_max)),
             refused: Refused::new(config.refusals.samples_max),
@@ -145,7 +149,7 @@ impl Server {
             index,
             covered,
             policy,
-            witnessed: ArcSwapOption::empty(),
+            witnessed: ArcSwapOption::from_pointee(kept),
             metrics: Metrics::default(),
             vkey,
             config,
@@ -288,12 +292,14 @@ async fn ask_witnesses(app: Arc<App>, witnessing: Witnessing) {
     let done = |cosigned: &Cosigned| {
         let Ok(parsed) = Unverified::parse(cosigned.checkpoint.as_bytes()) else { return };
         if cosigned.satisfied {
-            app.witnessed.store(Some(Arc::new(Witnessed {
+            let witnessed = Witnessed {
                 checkpoint: cosigned.checkpoint.clone(),
                 head: parsed.claimed().head(),
                 at_ms: now_ms(),
                 names: cosigned.witnesses.clone(),
-            })));
+            };
+            keep(&app.config.log.dir, &witnessed);
+            app.witnessed.store(Some(Arc::new(witnessed)));
         }
     };
     witnessing.run(interval, done).await;

@@ -341,4 +341,13 @@ async fn two_of_three_witnesses_cosign() {
     assert_eq!((seen.status, seen.text().lines().nth(1)), (200, Some("3")));
     let lost = request(witnesses[0].address(), "POST", "/add-checkpoint", &[], b"nonsense").await;
     assert_eq!(lost.status, 400);
+    // With every witness down, a restart does not take back what they cosigned.
+    for witness in witnesses {
+        witness.stop().await;
+    }
+    let world = world.restart().await;
+    let again = world.get("/checkpoint").await;
+    assert_eq!(again.header("firmlog-witnessed"), Some("quorum"));
+    assert_eq!(again.text(), text);
+    assert!(world.get("/readyz").await.text().contains("by w1, w2"));
 }

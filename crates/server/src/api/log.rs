@@ -99,7 +99,8 @@ pub(crate) async fn log(
 /// The witnesses of the policy.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WitnessesAnswer {
-    /// `none` (no policy), `met` or `unmet`.
+    /// `none` (no policy), `met`, `behind` (the log has outgrown what was cosigned for longer than
+    /// `readiness.witnessed_age_max_s`) or `unmet` (never yet).
     #[schema(example = "met")]
     quorum: &'static str,
     /// The policy (tlog-policy), if there is one.
@@ -138,11 +139,7 @@ pub(crate) async fn witnesses(
         cosigned: cosigned(&witness.name),
     });
     let answer = WitnessesAnswer {
-        quorum: match (&app.policy, witnessed.is_some()) {
-            (None, _) => "none",
-            (Some(_), true) => "met",
-            (Some(_), false) => "unmet",
-        },
+        quorum: app.quorum(),
         policy: app.policy.as_ref().map(|policy| policy.encode()),
         witnesses: witnesses.collect(),
     };

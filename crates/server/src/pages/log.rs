@@ -65,12 +65,16 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 fn witnessed(app: &App, size: u64, now_ms: u64) -> String {
     match (app.policy.is_some(), app.witnessed.load_full()) {
         (false, _) => "No witness policy is set, so nobody else vouches for it.".to_owned(),
-        (true, None) => "The quorum of witnesses has not been met since the start.".to_owned(),
-        (true, Some(it)) => format!(
-            "The quorum of witnesses was met {} ago for {} of {size} entries.",
-            show::age(now_ms.saturating_sub(it.at_ms) / 1000),
-            it.head.size
-        ),
+        (true, None) => "The quorum of witnesses has not been met yet.".to_owned(),
+        (true, Some(it)) => {
+            let late =
+                if app.quorum() == "behind" { " Newer entries wait for witnesses." } else { "" };
+            format!(
+                "The quorum of witnesses was met {} ago for {} of {size} entries.{late}",
+                show::age(now_ms.saturating_sub(it.at_ms) / 1000),
+                it.head.size
+            )
+        }
     }
 }
 

@@ -24,6 +24,18 @@ async fn broken_framing() {
         ("no host", "GET /checkpoint HTTP/1.1\r\n\r\n".into(), false, &[400]),
         ("two hosts", format!("{get}host: other\r\n\r\n"), false, &[400]),
         (
+            "raw bytes without host",
+            "POST /add HTTP/1.1\r\ncontent-length: 1\r\n\r\na".into(),
+            false,
+            &[400],
+        ),
+        (
+            "raw bytes for two hosts",
+            "POST /add HTTP/1.1\r\nhost: t\r\nhost: u\r\ncontent-length: 1\r\n\r\na".into(),
+            false,
+            &[400],
+        ),
+        (
             "two lengths",
             format!("{post}content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
             false,
@@ -33,7 +45,7 @@ async fn broken_framing() {
         ("a length of letters", format!("{post}content-length: abc\r\n\r\n"), false, &[400]),
         ("a length with a plus", format!("{post}content-length: +5\r\n\r\n"), false, &[400]),
         (
-            "length and chunks",
+            "a length that does not count, and no body in the chunks",
             format!("{post}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
             false,
             &[400],
@@ -100,7 +112,7 @@ async fn broken_framing() {
     for (name, bytes, hang_up, expected) in cases {
         suite.raw(name, bytes.as_bytes(), hang_up, expected).await;
     }
-    suite.end(28);
+    suite.end(30);
 }
 
 /// API-030, API-083.
@@ -303,7 +315,8 @@ async fn wrong_names_and_parameters() {
     suite.end(73);
 }
 
-/// API-081, API-082: too often is 429, too many at once is 503; both say when to come back.
+/// API-081, API-082, API-084: too often is 429, too many at once is 503; both say when to come back.
+/// Health is told all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_often_and_too_many() {
     let world = World::start(false, |config| {
@@ -314,7 +327,7 @@ async fn too_often_and_too_many() {
     let world = world.await;
     let mut statuses = Vec::new();
     for _ in 0..5 {
-        let answer = world.get("/healthz").await;
+        let answer = world.get("/checkpoint").await;
         if answer.status == 429 {
             assert!(answer.header("retry-after").is_some());
             assert_eq!(answer.json()["code"], "rate_limited");
@@ -322,6 +335,9 @@ async fn too_often_and_too_many() {
         statuses.push(answer.status);
     }
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    // Whoever watches is not limited: a busy server is not a dead one.
+    assert_eq!(world.get("/healthz").await.status, 200);
+    assert_eq!(world.get("/readyz").await.status, 200);
 
     let world = World::start(false, |config| {
         config.limits.concurrency_max = 1;
@@ -332,9 +348,10 @@ async fn too_often_and_too_many() {
     let address = world.address;
     let held = tokio::spawn(async move { exchange(address, slow.as_bytes(), false).await });
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    let busy = world.get("/healthz").await;
+    let busy = world.get("/checkpoint").await;
     assert_eq!(busy.status, 503);
     assert_eq!(busy.header("retry-after"), Some("1"));
-    assert_eq!(held.await.unwrap().status, 408);
     assert_eq!(world.get("/healthz").await.status, 200);
+    assert_eq!(held.await.unwrap().status, 408);
+    assert_eq!(world.get("/checkpoint").await.status, 200);
 }

@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) maker: FileKey,
     pub(crate) approvers: [FileKey; 2],
     pub(crate) log_key: FileKey,
+    config: Config,
     dir: tempfile::TempDir,
 }
 
@@ -103,9 +104,17 @@ impl World {
         let record = config.log.record.0.clone().unwrap();
         let log = firmlog_log::Config::new(&config.log.dir, record, ORIGIN, registration);
         firmlog_log::Log::create(&log, &genesis, &AwsLc).unwrap();
-        let server = Server::start(config).await.unwrap();
+        let server = Server::start(config.clone()).await.unwrap();
         let address = server.address();
-        Self { server, address, admin, maker, approvers, log_key, dir }
+        Self { server, address, admin, maker, approvers, log_key, config, dir }
+    }
+
+    /// Stops the server and starts another over the same files.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.server.stop().await.unwrap();
+        self.server = Server::start(self.config.clone()).await.unwrap();
+        self.address = self.server.address();
+        self
     }
 
     /// Enrols a new device; its key is P-256.
