@@ -172,6 +172,9 @@ impl Scan {
 
     /// Every `Trust` statement about the keys in use, and, in turn, about the keys that signed it.
     fn pick_keys(&self, picked: &mut BTreeSet<u64>) {
+        if self.entries.is_empty() {
+            return;
+        }
         picked.insert(0);
         loop {
             let kids: BTreeSet<[u8; 32]> = picked

@@ -64,7 +64,11 @@ fn without_network(world: &World, args: &[&str]) -> std::process::Output {
 fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
     let (world, release) = released();
     let (code, shown) = world.at_log(&["release", "show", &release]);
-    assert_eq!((code, shown["signatures"].as_array().map(Vec::len)), (0, Some(2)));
+    assert_eq!((code, shown["signatures"].as_array().map(Vec::len)), (3, Some(2)), "{shown}");
+    assert_eq!(shown["verdict"], "verified so far");
+    let nobody = "00".repeat(32);
+    let (code, shown) = world.at_log(&["release", "show", &nobody]);
+    assert_eq!((code, &shown["verdict"]), (3, &"not found".into()));
     let args = ["--json", "verify", "image", "--bundle", "release.fwb", "--trust", "log/log.trust"];
     let output = without_network(&world, &args);
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
@@ -90,11 +94,48 @@ fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
     }
     let (code, known) = world.at_log(&["identify", "image"]);
     assert_eq!((code, &known["leaf_hash"]), (3, &release.as_str().into()));
+    assert_eq!(known["verdict"], "verified so far");
+    let left_out = |doc: &Value| doc["not_checked"].to_string().contains("image itself");
+    assert!(!left_out(&known) && !left_out(&report), "{known}");
     let (code, unknown) = world.at_log(&["identify", "release.fwb"]);
     assert_eq!((code, &unknown["verdict"]), (3, &"not found".into()));
     assert_eq!(world.run(&["inspect", "release.fwb"]).1["kind"], "evidence bundle");
     let found = world.run(&["inspect", "release.cose"]).1;
     assert_eq!((&found["kind"], &found["statement"]), (&"statement".into(), &"Release".into()));
+}
+
+/// A log that takes any bytes has releases by anybody; that they are there says nothing of them.
+#[test]
+fn a_release_by_a_key_nobody_enrolled_is_not_believed() {
+    let world = World::start_with(&["--registration", "any"]);
+    assert_eq!(world.run(&["key", "new", "stranger.pem"]).0, 0);
+    std::fs::write(world.dir.path().join("image"), [43; 500]).expect("writes");
+    let stranger = ["--key", "stranger.pem", "--as", "acme.example/build"];
+    let publish = ["release", "publish", "image", "--version", "1.0.0", "--model", "ip-200"];
+    let published = world.done(&[&publish[..], &stranger].concat());
+    let release = published["leaf_hash"].as_str().expect("a hash").to_owned();
+    world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
+    let verify = ["verify", "release.fwb", "--release", &release, "--trust", "log/log.trust"];
+    let (expected, report) = world.run(&verify);
+    assert_eq!((expected, &report["verdict"]), (2, &"cannot check".into()), "{report}");
+    for args in [&["identify", "image"][..], &["release", "show", &release]] {
+        let (code, told) = world.at_log(args);
+        assert_eq!((code, &told["verdict"]), (2, &report["verdict"]), "{told}");
+        assert_eq!(told["mismatches"], report["mismatches"]);
+    }
+}
+
+#[test]
+fn a_release_that_too_few_approved_is_told_as_verify_does() {
+    let world = World::start();
+    world.enrol("build", "manufacturer", "acme.example/build");
+    std::fs::write(world.dir.path().join("image"), [44; 500]).expect("writes");
+    let build = ["--key", "build.pem", "--as", "acme.example/build"];
+    let publish = ["release", "publish", "image", "--version", "1.0.0", "--model", "ip-200"];
+    world.done(&[&publish[..], &build].concat());
+    let (code, told) = world.at_log(&["identify", "image"]);
+    assert_eq!((code, &told["verdict"]), (3, &"verified so far".into()), "{told}");
+    assert!(told["findings"].to_string().contains("expected 2"), "{told}");
 }
 
 #[test]

@@ -2,19 +2,22 @@
 //!
 //! The file is hashed here and stays here; the log (or a bundle, with no network at all) is asked
 //! for its SHA-256 only.
+//!
+//! Invariants:
+//! - The verdict is `verify`'s own, over the same evidence that `bundle release` would write: nothing
+//!   here decides trust.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
-use firmlog_verify::report::{Question, Verdict, verify_file};
-use serde_json::json;
+use firmlog_verify::report::{Question, Report, verify_bundle, verify_file};
 
 use crate::Context;
 use crate::answer::{Answer, table};
 use crate::command::release::image_digests;
-use crate::command::verify::exit;
-use crate::error::{Error, Exit, Result};
+use crate::command::verify::{compared, exit, report_json, report_text};
+use crate::error::{Error, Result};
 use crate::http::Client;
 use crate::scan::Scan;
 use crate::submit::{grouped, trust_root};
@@ -47,14 +50,8 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
         let report = verify_file(&bytes, &root, &AwsLc, &Question::Image(image.0));
         let named = report.entries.iter().filter(|entry| entry.asked);
         let entries: Vec<String> = named.map(|entry| entry.index.to_string()).collect();
-        let word = report.verdict.word();
-        return Ok(answer(
-            &args.file,
-            &image.0,
-            word,
-            exit(report.verdict),
-            vec![("entries", entries.join(", "))],
-        ));
+        let rows = vec![("entries", entries.join(", "))];
+        return Ok(answer(&args.file, &image.0, report, rows));
     }
     let Some(url) = &args.log else {
         return Err(Error::new("E-USAGE", "where shall it be looked up?")
@@ -62,36 +59,38 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     };
     let client = Client::new(url, context)?;
     let log = Scan::fetch(&client, &root, &AwsLc, context)?;
+    let bundle = log.release_bundle(&root, &image)?;
     let Some(found) = log.release(&image) else {
         let rows = vec![("note", "not in this log; that does not prove it bad".to_owned())];
-        let word = Verdict::NotFound.word();
-        return Ok(answer(&args.file, &image.0, word, Exit::Incomplete, rows));
+        let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Image(image.0));
+        return Ok(answer(&args.file, &image.0, report, rows));
     };
-    let verdict =
-        if log.quorum && log.witnesses > 0 { Verdict::Verified } else { Verdict::VerifiedSoFar };
+    let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Release(found.leaf));
     let rows = vec![
         ("release", format!("{} {}", found.subject, found.release.version_name)),
         ("leaf hash", found.leaf.to_string()),
         ("entry", format!("{} of {}", found.index, log.head.size)),
-        ("signed by", found.issuer),
+        // Whether that name's key really signed it is what the report says.
+        ("issuer", found.issuer),
     ];
-    Ok(answer(&args.file, &image.0, verdict.word(), exit(verdict), rows))
+    Ok(answer(&args.file, &image.0, report, rows))
 }
 
 fn answer(
     file: &Path,
     sha256: &[u8; 32],
-    verdict: &str,
-    exit: Exit,
+    report: Report,
     rows: Vec<(&'static str, String)>,
 ) -> Answer {
-    let mut json = json!({"verdict": verdict, "file": file.display().to_string(),
-        "sha256": crate::answer::hex(sha256)});
+    let report = compared(report);
+    let mut json = report_json(&report, Some(*sha256));
+    json["file"] = file.display().to_string().into();
+    json["sha256"] = crate::answer::hex(sha256).into();
     for (name, value) in &rows {
         json[name.replace(' ', "_")] = value.as_str().into();
     }
     let mut text = format!("{}\n  sha256 {}\n", file.display(), grouped(sha256));
     text.push_str(&table(rows));
-    text.push_str(&format!("{}\n", verdict.to_uppercase()));
-    Answer::new("identify", json, text).exit(exit)
+    text.push_str(&report_text(&report));
+    Answer::new("identify", json, text).exit(exit(report.verdict))
 }

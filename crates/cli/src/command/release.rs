@@ -22,12 +22,14 @@ use firmlog_statement::{
     Approval, Authorisation, Digest, ESignature, Extra, Factors, Gate, Meaning, ReasonCode,
     Release, SecurityCounter, Signer, Statement, VersionCode,
 };
+use firmlog_verify::report::{Question, verify_bundle};
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, table};
 use crate::command::key;
 use crate::command::trust::unknown;
+use crate::command::verify::{exit, report_json, report_text};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
 use crate::scan;
@@ -306,19 +308,22 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let client = Client::new(&args.log.log, context)?;
     let wanted = digest(&args.release)?;
     let log = scan::Scan::fetch(&client, &root, &AwsLc, context)?;
+    let bundle = log.release_bundle(&root, &wanted)?;
     let Some(release) = log.release(&wanted) else {
-        let text = format!("not found: {} has no release {wanted}\n", root.origin());
+        let text = format!("NOT FOUND: {} has no release {wanted}\n", root.origin());
         let json = json!({"verdict": "not found", "release": wanted.to_string()});
-        return Ok(Answer::new("release-show", json, text).exit(Exit::Against));
+        return Ok(Answer::new("release-show", json, text).exit(Exit::Incomplete));
     };
+    let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Release(release.leaf));
     let mut rows = vec![
         ("release", format!("{} {}", release.subject, release.release.version_name)),
         ("image", format!("sha256:{}", release.release.image)),
         ("leaf hash", release.leaf.to_string()),
         ("entry", format!("{} of {}", release.index, log.head.size)),
         ("models", release.release.models.join(", ")),
-        ("signed by", release.issuer.clone()),
+        ("issuer", release.issuer.clone()),
     ];
+    let mut json = report_json(&report, None);
     let mut signatures = Vec::new();
     for signed in log.signatures_on(&Digest(release.leaf.0)) {
         let line = format!("{} by {} (entry {})", signed.meaning, signed.issuer, signed.index);
@@ -326,10 +331,13 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
         signatures.push(json!({"kind": signed.word, "issuer": signed.issuer,
             "meaning": signed.meaning.name(), "index": signed.index.to_string()}));
     }
-    let json = json!({"verdict": "verified so far", "index": release.index.to_string(),
-        "leaf_hash": release.leaf.to_string(), "image": release.release.image.to_string(),
-        "version": release.release.version_name, "signatures": signatures});
-    Ok(Answer::new("release-show", json, table(rows)))
+    json["index"] = release.index.to_string().into();
+    json["leaf_hash"] = release.leaf.to_string().into();
+    json["image"] = release.release.image.to_string().into();
+    json["version"] = release.release.version_name.into();
+    json["signatures"] = signatures.into();
+    let text = table(rows) + &report_text(&report);
+    Ok(Answer::new("release-show", json, text).exit(exit(report.verdict)))
 }
 
 /// Digests of a file of any size.

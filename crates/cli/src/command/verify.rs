@@ -25,7 +25,7 @@ use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
 use firmlog_verify::receipt::Receipt;
 use firmlog_verify::receipt::cose::CoseReceipt;
-use firmlog_verify::report::{Question, Report, Rung, RungState, Verdict, verify_file};
+use firmlog_verify::report::{NotChecked, Question, Report, Rung, RungState, Verdict, verify_file};
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
         if report.verdict == Verdict::NotFound {
             return Err(wrong_file(&args.file, &image.0, &bytes));
         }
-        return Ok(of_report(&report, Some((&args.file, image.0))));
+        return Ok(of_report(report, Some((&args.file, image.0))));
     }
     let bytes = read(&args.file)?;
     if let Some(receipt) = &args.receipt {
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
             .help("for a firmware image, give the bundle of its release: --bundle FILE"));
     }
     let report = verify_file(&bytes, &root, &AwsLc, &question(args)?);
-    Ok(of_report(&report, None))
+    Ok(of_report(report, None))
 }
 
 /// A bundle is a map whose first key is 0 and whose first value a text; damage later is named.
@@ -137,11 +137,26 @@ pub(crate) fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn of_report(report: &Report, image: Option<(&Path, [u8; 32])>) -> Answer {
-    let mut text = String::new();
+fn of_report(report: Report, image: Option<(&Path, [u8; 32])>) -> Answer {
+    let (mut text, mut report) = (String::new(), report);
     if let Some((path, sha256)) = image {
         text.push_str(&format!("{}\n  sha256 {}\n", path.display(), grouped(&sha256)));
+        report = compared(report);
     }
+    text.push_str(&report_text(&report));
+    Answer::new("verify", report_json(&report, image.map(|(_, sha256)| sha256)), text)
+        .exit(exit(report.verdict))
+}
+
+/// A report for which the image itself was hashed and looked up: that is no longer left out.
+pub(crate) fn compared(mut report: Report) -> Report {
+    report.not_checked.retain(|left_out| *left_out != NotChecked::Image);
+    report
+}
+
+/// The ladder, what is wrong, what was found, the verdict, and what was left out.
+pub(crate) fn report_text(report: &Report) -> String {
+    let mut text = String::new();
     for rung in &report.rungs {
         text.push_str(&rung_line(rung));
     }
@@ -164,8 +179,7 @@ fn of_report(report: &Report, image: Option<(&Path, [u8; 32])>) -> Answer {
     for left_out in &report.not_checked {
         text.push_str(&format!("not checked: {left_out}\n"));
     }
-    Answer::new("verify", report_json(report, image.map(|(_, sha256)| sha256)), text)
-        .exit(exit(report.verdict))
+    text
 }
 
 fn rung_line(rung: &Rung) -> String {
@@ -177,7 +191,7 @@ fn rung_line(rung: &Rung) -> String {
     format!("  {mark} {:<13} {}\n", rung.level.name(), rung.detail)
 }
 
-fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
+pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
     let rungs: Vec<Value> = report
         .rungs
         .iter()

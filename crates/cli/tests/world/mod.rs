@@ -16,10 +16,15 @@ pub(crate) struct World {
 impl World {
     /// Makes a log and serves it on a port of the kernel's choice.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, made with further arguments.
+    pub(crate) fn start_with(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let init =
             ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
-        assert_eq!(run(dir.path(), &init).0, 0);
+        assert_eq!(run(dir.path(), &[&init[..], more].concat()).0, 0);
         let mut server =
             command(dir.path(), &["--json", "log", "serve", "--config", "log/firmlog.toml"])
                 .stdout(Stdio::piped())
