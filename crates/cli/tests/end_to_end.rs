@@ -125,6 +125,29 @@ fn a_release_by_a_key_nobody_enrolled_is_not_believed() {
     }
 }
 
+/// A receipt proves a place in the log; who signed the entry takes the keys of a bundle.
+#[test]
+fn a_receipt_alone_is_never_the_whole_claim() {
+    let mut world = World::start_with(&["--registration", "any"]);
+    let path = |name: &str| world.dir.path().join(name);
+    std::fs::write(path("garbage"), b"no statement at all").expect("writes");
+    let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+    let added = client.post(format!("{}/add", world.url)).body("no statement at all").send();
+    let index = added.expect("answers").text().expect("an index");
+    let proof = format!("{}/api/v1/entries/{index}/proof", world.url);
+    let proof = client.get(proof).header("Accept", "text/plain").send().expect("answers");
+    std::fs::write(path("proof"), proof.bytes().expect("a proof")).expect("writes");
+    let verify = ["verify", "garbage", "--receipt", "proof", "--trust", "log/log.trust"];
+    let (code, report) = world.run(&verify);
+    assert_eq!((code, &report["verdict"]), (3, &"verified so far".into()), "{report}");
+    assert_eq!(report["rungs"][0]["state"], "not checked");
+    assert!(report["not_checked"].to_string().contains("a bundle has the keys for it"));
+    let (code, told) = world.run(&["verify", "proof", "--trust", "log/log.trust"]);
+    assert_eq!((code, &told["code"]), (2, &"E-USAGE".into()), "{told}");
+    assert!(told["help"].to_string().contains("--receipt proof"), "{told}");
+    world.stop();
+}
+
 #[test]
 fn a_release_that_too_few_approved_is_told_as_verify_does() {
     let world = World::start();

@@ -21,11 +21,12 @@ use clap::Args;
 use firmlog_keys::AwsLc;
 use firmlog_statement::{DeviceId, Parsed};
 use firmlog_tlog::merkle::{Hash, leaf_hash};
+use firmlog_tlog::proof;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
 use firmlog_verify::receipt::Receipt;
 use firmlog_verify::receipt::cose::CoseReceipt;
-use firmlog_verify::report::{NotChecked, Question, Report, Rung, RungState, Verdict, verify_file};
+use firmlog_verify::report::{Level, NotChecked, Question, Report, Rung, RungState, Verdict, verify_file};
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ Exit: 0 verified · 1 altered · 2 cannot check · 3 verified so far, or not fou
 Example:
   firmlog verify pump-4.2.1.bin --bundle pump-4.2.1.fwb --trust hospital.trust")]
 pub(crate) struct VerifyArgs {
-    /// An evidence bundle, a firmware image, an entry, a tlog-proof or a checkpoint
+    /// An evidence bundle, a firmware image, an entry or a checkpoint
     file: PathBuf,
     /// Trust root file that pins the log
     #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
@@ -80,6 +81,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
     if bytes.first() == Some(&0xd2) {
         return Err(Error::new("E-USAGE", "an entry alone proves nothing about the log")
             .help("give its receipt: firmlog verify ENTRY --receipt FILE --trust FILE"));
+    }
+    if bytes.starts_with(proof::HEADER.as_bytes()) {
+        let file = args.file.display();
+        return Err(Error::new("E-USAGE", format!("{file} is a tlog-proof: it is about an entry"))
+            .help(format!("give both: firmlog verify ENTRY --receipt {file} --trust FILE")));
     }
     if let Ok(text) = std::str::from_utf8(&bytes)
         && text.contains("\n\n\u{2014} ")
@@ -192,11 +198,7 @@ fn rung_line(rung: &Rung) -> String {
 }
 
 pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
-    let rungs: Vec<Value> = report
-        .rungs
-        .iter()
-        .map(|r| json!({"level": r.level.name(), "state": state(r.state), "detail": r.detail}))
-        .collect();
+    let rungs: Vec<Value> = report.rungs.iter().map(rung_json).collect();
     let mismatches: Vec<Value> = report
         .mismatches
         .iter()
@@ -224,6 +226,10 @@ pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
     })
 }
 
+fn rung_json(rung: &Rung) -> Value {
+    json!({"level": rung.level.name(), "state": state(rung.state), "detail": rung.detail})
+}
+
 fn state(state: RungState) -> &'static str {
     match state {
         RungState::Reached => "reached",
@@ -233,7 +239,11 @@ fn state(state: RungState) -> &'static str {
     }
 }
 
-/// An entry with a receipt: in the log by the log's word; nothing is said about its signer.
+/// What a receipt cannot show, in words.
+const SIGNATURE_NOT_CHECKED: &str = "the statement's signature (a bundle has the keys for it)";
+
+/// An entry with a receipt: in the log by the log's word. Whose signature the entry carries, if
+/// any, takes keys that are not here, so this is never the whole claim.
 fn of_receipt(entry: &[u8], receipt: &[u8], root: &TrustRoot) -> Result<Answer> {
     let leaf = leaf_hash(entry);
     let proven = match receipt.first() {
@@ -243,23 +253,35 @@ fn of_receipt(entry: &[u8], receipt: &[u8], root: &TrustRoot) -> Result<Answer> 
             .map_err(|e| e.to_string()),
         _ => of_tlog_proof(receipt, &leaf, root, &AwsLc),
     };
-    Ok(match proven {
-        Ok((index, size, witnessed)) => {
-            let mut text = format!("  ✓ {:<13} entry {index} of {size}\n", "in log");
-            let (verdict, mark) = match witnessed {
-                true => (Verdict::Verified, '✓'),
-                false => (Verdict::VerifiedSoFar, '◷'),
-            };
-            text.push_str(&format!("  {mark} {:<13} by the trust root's quorum\n", "witnessed"));
-            text.push_str(&format!("{}\n", verdict.word().to_uppercase()));
-            text.push_str("not checked: who signed the entry, and whether that key was enrolled\n");
-            let json = json!({"verdict": verdict.word(), "index": index.to_string(),
-                "tree_size": size.to_string(), "leaf_hash": leaf.to_string(),
-                "not_checked": ["who signed the entry", "whether that key was enrolled"]});
-            Answer::new("verify", json, text).exit(exit(verdict))
-        }
-        Err(why) => altered("receipt", &why),
-    })
+    let (index, size, witnessed) = match proven {
+        Ok(proven) => proven,
+        Err(why) => return Ok(altered("receipt", &why)),
+    };
+    let rung = |level, state, detail: &str| Rung { level, state, detail: detail.to_owned() };
+    let (by, by_detail) = match witnessed {
+        true => (RungState::Reached, "by the trust root's quorum"),
+        false => (RungState::Missing, "no quorum of witnesses in the receipt"),
+    };
+    let signed = match Parsed::parse(entry) {
+        Ok(_) => "not checked",
+        Err(_) => "not checked; not even a firmlog statement",
+    };
+    let rungs = [
+        rung(Level::Signed, RungState::NotChecked, signed),
+        rung(Level::InLog, RungState::Reached, &format!("entry {index} of {size}")),
+        rung(Level::Witnessed, by, by_detail),
+    ];
+    let verdict = Verdict::VerifiedSoFar;
+    let mut text: String = rungs.iter().map(rung_line).collect();
+    text.push_str(&format!(
+        "{}\nnot checked: {SIGNATURE_NOT_CHECKED}\n",
+        verdict.word().to_uppercase()
+    ));
+    let rungs: Vec<Value> = rungs.iter().map(rung_json).collect();
+    let json = json!({"verdict": verdict.word(), "index": index.to_string(),
+        "tree_size": size.to_string(), "leaf_hash": leaf.to_string(), "rungs": rungs,
+        "not_checked": [SIGNATURE_NOT_CHECKED]});
+    Ok(Answer::new("verify", json, text).exit(exit(verdict)))
 }
 
 fn of_tlog_proof(
