@@ -125,6 +125,7 @@ impl Client {
             401 | 403 => Error::new("E-AUTH", message)
                 .exit(Exit::Auth)
                 .help("the log takes this from nobody, or from enrolled keys only"),
+            404 if is_pruned(&reply.body) => Error::new("E-PRUNED", message),
             404 => Error::new("E-NOT-FOUND", message),
             429 | 500..=599 => Error::new("E-BUSY", message)
                 .exit(Exit::Network)
@@ -183,6 +184,12 @@ fn problem(body: &[u8]) -> String {
         (title, detail) if detail.is_empty() => format!(": {title}"),
         (title, detail) => format!(": {title}: {detail}"),
     }
+}
+
+/// Whether the log says that it lawfully no longer keeps what was asked for.
+fn is_pruned(body: &[u8]) -> bool {
+    let doc = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    doc.get("code").and_then(|code| code.as_str()) == Some("pruned")
 }
 
 /// `{-1: title, -2: detail, …}`

@@ -1,5 +1,6 @@
 //! From keys to a verified bundle, through a real server on loopback.
 
+mod proxy;
 mod world;
 
 use std::process::Command;
@@ -255,6 +256,40 @@ fn a_challenge_holds_and_a_changed_transcript_does_not() {
     assert_eq!(spoil(&|doc| doc["answers"][0]["path"] = Value::Array(Vec::new())), 1, "no path");
     assert_eq!(spoil(&|doc| doc["committed_in"]["index"] = "0".into()), 1, "committed elsewhere");
     assert_eq!(spoil(&|doc| doc["extra"] = 1.into()), 2, "a field nobody knows");
+}
+
+/// Not to answer is no contradiction, and no way out either: it is told, kept, and never verified.
+#[test]
+fn a_log_that_hands_nothing_over_is_told() {
+    let (world, _) = released();
+    let known = ["challenge", "run", "--out", "known.json", "--count", "2"];
+    assert_eq!(world.at_log(&known).0, 3);
+    let gone = br#"{"code":"pruned","title":"Pruned","detail":"entries before 256 are no more"}"#;
+    for (name, status, body, verdict, state) in [
+        ("busy", 503, &b"later"[..], "not found", "refused"),
+        ("dead", 0, b"", "not found", "refused"),
+        ("lost", 404, b"", "not found", "refused"),
+        ("pruned", 404, gone, "verified so far", "pruned"),
+    ] {
+        let url = proxy::without(&world.url, "/tile/entries/", status, body);
+        let out = format!("{name}.json");
+        let run = ["challenge", "run", "--out", &out, "--count", "3", "--log", &url];
+        let trust = ["--trust", "log/log.trust"];
+        let (code, told) = world.run(&[&run[..], &trust].concat());
+        assert_eq!(
+            (code, &told["verdict"], &told[state]),
+            (3, &verdict.into(), &3.into()),
+            "{told}"
+        );
+        let (code, again) = world.run(&[&["challenge", "verify", &out][..], &trust].concat());
+        assert_eq!((code, &again["findings"]), (3, &told["findings"]), "{name}");
+    }
+    let url = proxy::without(&world.url, "/tile/0/", 500, b"");
+    let run = ["challenge", "run", "--out", "proofs.json", "--known", "known.json", "--log", &url];
+    let (code, told) = world.run(&[&run[..], &["--trust", "log/log.trust"]].concat());
+    assert_eq!((code, &told["verdict"]), (3, &"not found".into()), "{told}");
+    let args = ["challenge", "verify", "proofs.json", "--trust", "log/log.trust"];
+    assert_eq!(world.run(&args).0, 3);
 }
 
 #[test]

@@ -12,20 +12,23 @@
 //!
 //! Invariants:
 //! - The checkpoint is pinned before any entry is asked for.
-//! - A log that does not hand over a drawn entry is reported as evidence against it.
+//! - Once the checkpoint is pinned a transcript is saved, whatever the log answers or does not.
+//! - A log that does not hand over a drawn entry is told as such, and never as verified.
 
 mod draw;
 mod transcript;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use firmlog_keys::{AwsLc, os_random};
 use firmlog_statement::{Audit, AuditAction, Digest, Extra, Statement};
-use firmlog_tlog::merkle::{LeafIndex, TreeSize, consistency_proof, inclusion_proof};
+use firmlog_tlog::merkle::{BuildError, LeafIndex, TreeSize, consistency_proof, inclusion_proof};
+use firmlog_tlog::tile::NodesError;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::checkpoint::verify_checkpoint;
+use firmlog_verify::report::Verdict;
 use serde_json::json;
 
 use crate::Context;
@@ -35,7 +38,10 @@ use crate::error::{Error, Exit, Result};
 use crate::http::Client;
 use crate::scan::{head_error, newest_checkpoint};
 use crate::submit::{self, LogArgs, sign_entry, trust_root};
-use transcript::{Finding, Proven, Reply, State, Transcript};
+use transcript::{Committed, Finding, Proof, Proven, Reply, State, Transcript};
+
+/// Pauses before a drawn entry is asked for again.
+const PAUSES_MS: [u64; 3] = [250, 500, 1000];
 
 /// `challenge`
 #[derive(Subcommand)]
@@ -118,13 +124,18 @@ fn challenge(args: &RunArgs, context: &Context) -> Result<Answer> {
     let size = signed.head.size;
     let text = transcript::note_text(&checkpoint).unwrap_or_default();
     let drawn = draw::draw(&draw::seed(&nonce, text), size.0, args.count);
-    let answers = drawn.iter().map(|index| demand(&client, *index, size)).collect::<Result<_>>()?;
-    let committed_in = committed
-        .map(|(index, entry)| {
-            inclusion(&client, index, size).map(|path| Proven { index, entry, path })
+    let mut patience = Patience { client: &client, pauses_ms: &PAUSES_MS };
+    let answers = drawn.iter().map(|index| demand(&mut patience, *index, size)).collect();
+    let committed_in = committed.map(|(index, entry)| {
+        let path = patience.ask(|client| inclusion(client, index, size)).map_err(|e| e.message);
+        Committed { index, entry, path }
+    });
+    let known = known
+        .map(|note| {
+            let older = verify_checkpoint(note.as_bytes(), &root, &AwsLc).map_err(head_error)?;
+            Ok((note, consistency(&mut patience, older.head.size, size)))
         })
         .transpose()?;
-    let known = known.map(|note| consistency(&client, &root, note, size)).transpose()?;
     let origin = root.origin().to_owned();
     let count = args.count;
     let transcript =
@@ -169,26 +180,55 @@ fn pin(client: &Client, root: &TrustRoot, floor: u64, context: &Context) -> Resu
     loop {
         let note = newest_checkpoint(client)?;
         let signed = verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
-        let late = start.elapsed() > context.timeout.min(std::time::Duration::from_secs(15));
+        let late = start.elapsed() > context.timeout.min(Duration::from_secs(15));
         if signed.head.size.0 >= floor && (signed.quorum || late) {
             return Ok(note);
         }
         if late {
             return Err(Error::network("the log published no checkpoint over the commitment"));
         }
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// How often a log that is busy or silent is asked again.
+///
+/// Once it stayed so, everything further is asked for once: a log that plays dead costs minutes and
+/// not hours.
+struct Patience<'a> {
+    client: &'a Client,
+    pauses_ms: &'static [u64],
+}
+
+impl Patience<'_> {
+    fn ask<T>(&mut self, request: impl Fn(&Client) -> Result<T>) -> Result<T> {
+        for pause in self.pauses_ms {
+            match request(self.client) {
+                Err(error) if error.exit == Exit::Network => {
+                    std::thread::sleep(Duration::from_millis(*pause));
+                }
+                other => return other,
+            }
+        }
+        let last = request(self.client);
+        if last.as_ref().is_err_and(|error| error.exit == Exit::Network) {
+            self.pauses_ms = &[];
+        }
+        last
     }
 }
 
 /// One entry with its proof; what the log does not hand over becomes part of the transcript.
-fn demand(client: &Client, index: u64, size: TreeSize) -> Result<Reply> {
-    let given = client
-        .entry(index, size)
-        .and_then(|entry| inclusion(client, index, size).map(|path| Proven { index, entry, path }));
+fn demand(patience: &mut Patience<'_>, index: u64, size: TreeSize) -> Reply {
+    let given = patience.ask(|client| {
+        let entry = client.entry(index, size)?;
+        let path = inclusion(client, index, size)?;
+        Ok(Proven { index, entry, path })
+    });
     match given {
-        Ok(proven) => Ok(Reply::Given(proven)),
-        Err(error) if error.exit == Exit::Network => Err(error),
-        Err(error) => Ok(Reply::Refused { index, why: error.message }),
+        Ok(proven) => Reply::Given(proven),
+        Err(error) if error.code == "E-PRUNED" => Reply::Pruned { index, why: error.message },
+        Err(error) => Reply::Refused { index, why: error.message },
     }
 }
 
@@ -198,19 +238,23 @@ fn inclusion(
     size: TreeSize,
 ) -> Result<Vec<firmlog_tlog::merkle::Hash>> {
     inclusion_proof(client.nodes(size), LeafIndex(index), size)
-        .map_err(|e| Error::form("inclusion proof from tiles", e))
+        .map_err(|e| proof_error("inclusion proof from tiles", e))
 }
 
-fn consistency(
-    client: &Client,
-    root: &TrustRoot,
-    note: String,
-    size: TreeSize,
-) -> Result<(String, Vec<firmlog_tlog::merkle::Hash>)> {
-    let older = verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
-    let proof = consistency_proof(client.nodes(size), older.head.size, size)
-        .map_err(|e| Error::form("consistency proof from tiles", e))?;
-    Ok((note, proof))
+fn consistency(patience: &mut Patience<'_>, older: TreeSize, size: TreeSize) -> Proof {
+    let from_tiles = |client: &Client| {
+        consistency_proof(client.nodes(size), older, size)
+            .map_err(|e| proof_error("consistency proof from tiles", e))
+    };
+    patience.ask(from_tiles).map_err(|e| e.message)
+}
+
+/// What the log answered when a tile was asked for stays what it was.
+fn proof_error(what: &str, error: BuildError<NodesError<Error>>) -> Error {
+    match error {
+        BuildError::Source(NodesError::Fetch(error)) => error,
+        other => Error::form(what, other),
+    }
 }
 
 /// A checkpoint file, or the pinned checkpoint of an earlier transcript.
@@ -235,27 +279,38 @@ fn answer(command: &'static str, transcript: &Transcript, findings: &[Finding]) 
         let mark = match finding.state {
             State::Holds => '✓',
             State::Fails => '✗',
-            State::Missing => '◷',
+            State::Missing | State::Refused | State::Pruned => '◷',
         };
         text.push_str(&format!("  {mark} {:<16} {}\n", finding.name, finding.detail));
     }
-    let worst = |state| findings.iter().any(|finding| finding.state == state);
-    let (verdict, exit) = match (worst(State::Fails), worst(State::Missing)) {
-        (true, _) => ("altered", Exit::Against),
-        (_, true) => ("verified so far", Exit::Incomplete),
-        _ => ("verified", Exit::Proven),
+    let count = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let (refused, pruned) = (count(State::Refused), count(State::Pruned));
+    let (verdict, exit) = match (count(State::Fails), refused, pruned + count(State::Missing)) {
+        (0, 0, 0) => (Verdict::Verified, Exit::Proven),
+        (0, 0, _) => (Verdict::VerifiedSoFar, Exit::Incomplete),
+        (0, _, _) => (Verdict::NotFound, Exit::Incomplete),
+        _ => (Verdict::Altered, Exit::Against),
     };
+    let verdict = verdict.word();
     let mut not_checked = vec!["what the entries say", "who signed them"];
     if transcript.known.is_none() {
         not_checked.push("that the log only grew: no earlier checkpoint was known");
     }
     text.push_str(&format!("{}\n", verdict.to_uppercase()));
+    if refused > 0 {
+        text.push_str(&format!(
+            "not handed over: {refused} of what was asked for; a log that goes on refusing hides it\n"
+        ));
+    }
+    if pruned > 0 {
+        text.push_str(&format!("not handed over: {pruned} of the drawn entries, pruned\n"));
+    }
     text.push_str(&format!("not checked: {}\n", not_checked.join("; ")));
     let list: Vec<_> = findings
         .iter()
         .map(|f| json!({"name": f.name, "state": format!("{:?}", f.state).to_lowercase(), "detail": f.detail}))
         .collect();
     let json = json!({"verdict": verdict, "origin": transcript.origin, "findings": list,
-        "not_checked": not_checked});
+        "refused": refused, "pruned": pruned, "not_checked": not_checked});
     Answer::new(command, json, text).exit(exit)
 }

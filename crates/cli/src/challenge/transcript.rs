@@ -4,12 +4,17 @@
 //! {"schema": "firmlog/challenge-transcript/v1", "origin": "log.example/pumps",
 //!  "commitment": "…", "nonce": "…", "committed_in": {"index": "48", "entry": "…", "path": []},
 //!  "known": "…", "consistency": ["…"], "checkpoint": "…", "count": 16,
-//!  "answers": [{"index": "17", "entry": "…", "path": ["…"]}, {"index": "3", "refused": "404"}]}
+//!  "answers": [{"index": "17", "entry": "…", "path": ["…"]}, {"index": "3", "refused": "503"},
+//!              {"index": "9", "pruned": "entries before 256 are no longer kept"}]}
 //! ```
+//!
+//! Where the log did not hand over the tiles for a proof, `path` and `consistency` are
+//! `{"refused": why}` instead of a list.
 //!
 //! Invariants:
 //! - [`Transcript::check`] uses the transcript and the trust root only; no socket, no clock.
-//! - What the log did not hand over stays in the transcript as a refusal.
+//! - What the log did not hand over stays in the transcript as a refusal. It is no contradiction:
+//!   only what the log did say can convict it.
 
 use firmlog_statement::{Parsed, Statement};
 use firmlog_tlog::checkpoint::Unverified;
@@ -37,7 +42,26 @@ pub(crate) struct Proven {
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Given(Proven),
-    Refused { index: u64, why: String },
+    Refused {
+        index: u64,
+        why: String,
+    },
+    /// Not kept any more, as the log says.
+    Pruned {
+        index: u64,
+        why: String,
+    },
+}
+
+/// A proof, or why the log did not hand over the tiles for it.
+pub(crate) type Proof = std::result::Result<Vec<Hash>, String>;
+
+/// The entry in which the challenger committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    pub(crate) index: u64,
+    pub(crate) entry: Vec<u8>,
+    pub(crate) path: Proof,
 }
 
 /// A challenge, whole.
@@ -47,9 +71,9 @@ pub(crate) struct Transcript {
     pub(crate) nonce: [u8; 32],
     pub(crate) commitment: [u8; 32],
     /// The entry in which the challenger committed, when it did so in the log.
-    pub(crate) committed_in: Option<Proven>,
+    pub(crate) committed_in: Option<Committed>,
     /// A checkpoint known before, and the proof that the pinned one extends it.
-    pub(crate) known: Option<(String, Vec<Hash>)>,
+    pub(crate) known: Option<(String, Proof)>,
     pub(crate) checkpoint: String,
     pub(crate) count: usize,
     pub(crate) answers: Vec<Reply>,
@@ -68,21 +92,24 @@ pub(crate) enum State {
     Holds,
     Fails,
     Missing,
+    /// The log did not hand it over.
+    Refused,
+    /// The log says that it no longer keeps it.
+    Pruned,
 }
 
 impl Transcript {
     /// The document.
     pub(crate) fn to_json(&self) -> Value {
         let answers: Vec<Value> = self.answers.iter().map(Reply::to_json).collect();
-        let path = |hashes: &[Hash]| hashes.iter().map(Hash::to_string).collect::<Vec<_>>();
         json!({
             "schema": SCHEMA,
             "origin": self.origin,
             "nonce": hex(&self.nonce),
             "commitment": hex(&self.commitment),
-            "committed_in": self.committed_in.as_ref().map(Proven::to_json),
+            "committed_in": self.committed_in.as_ref().map(Committed::to_json),
             "known": self.known.as_ref().map(|(note, _)| note),
-            "consistency": self.known.as_ref().map(|(_, proof)| path(proof)),
+            "consistency": self.known.as_ref().map(|(_, proof)| proof_json(proof)),
             "checkpoint": self.checkpoint,
             "count": self.count,
             "answers": answers,
@@ -138,11 +165,12 @@ impl Transcript {
             let detail = "only the challenger knows that it committed before the checkpoint";
             return Finding::missing("committed first", detail);
         };
-        let inclusion = signed.verify_inclusion(
-            LeafIndex(proven.index),
-            &leaf_hash(&proven.entry),
-            &proven.path,
-        );
+        let path = match &proven.path {
+            Ok(path) => path,
+            Err(why) => return Finding::refused("committed first", why),
+        };
+        let leaf = leaf_hash(&proven.entry);
+        let inclusion = signed.verify_inclusion(LeafIndex(proven.index), &leaf, path);
         match (inclusion, committed_digest(&proven.entry)) {
             (Ok(_), Some(digest)) if digest == self.commitment => {
                 Finding::holds("committed first", format!("in entry {}", proven.index))
@@ -163,6 +191,10 @@ impl Transcript {
         let older = match verify_checkpoint(note.as_bytes(), root, crypto) {
             Ok(older) => older.head,
             Err(e) => return Some(Finding::fails("append-only", e)),
+        };
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(why) => return Some(Finding::refused("append-only", why)),
         };
         let detail = format!("SPLIT VIEW from {}", older.size);
         Some(match verify_consistency(&older, &signed.head, proof) {
@@ -216,20 +248,29 @@ impl Finding {
     fn missing(name: &'static str, detail: impl ToString) -> Self {
         Self { name, state: State::Missing, detail: detail.to_string() }
     }
+
+    fn refused(name: &'static str, why: &str) -> Self {
+        Self { name, state: State::Refused, detail: format!("the proof: not handed over ({why})") }
+    }
 }
 
 impl Reply {
     fn index(&self) -> u64 {
         match self {
             Self::Given(proven) => proven.index,
-            Self::Refused { index, .. } => *index,
+            Self::Refused { index, .. } | Self::Pruned { index, .. } => *index,
         }
     }
 
     fn check(&self, signed: &Signed) -> Finding {
         match self {
             Self::Refused { index, why } => {
-                Finding::fails("entry", format!("{index}: not handed over ({why})"))
+                let detail = format!("{index}: not handed over ({why})");
+                Finding { name: "entry", state: State::Refused, detail }
+            }
+            Self::Pruned { index, why } => {
+                let detail = format!("{index}: not handed over: pruned ({why})");
+                Finding { name: "entry", state: State::Pruned, detail }
             }
             Self::Given(proven) => {
                 let leaf = leaf_hash(&proven.entry);
@@ -245,6 +286,7 @@ impl Reply {
         match self {
             Self::Given(proven) => proven.to_json(),
             Self::Refused { index, why } => json!({"index": index.to_string(), "refused": why}),
+            Self::Pruned { index, why } => json!({"index": index.to_string(), "pruned": why}),
         }
     }
 }
@@ -253,6 +295,20 @@ impl Proven {
     fn to_json(&self) -> Value {
         let path: Vec<String> = self.path.iter().map(Hash::to_string).collect();
         json!({"index": self.index.to_string(), "entry": hex(&self.entry), "path": path})
+    }
+}
+
+impl Committed {
+    fn to_json(&self) -> Value {
+        json!({"index": self.index.to_string(), "entry": hex(&self.entry),
+            "path": proof_json(&self.path)})
+    }
+}
+
+fn proof_json(proof: &Proof) -> Value {
+    match proof {
+        Ok(hashes) => hashes.iter().map(Hash::to_string).collect::<Vec<_>>().into(),
+        Err(why) => json!({"refused": why}),
     }
 }
 
@@ -277,11 +333,11 @@ fn read(doc: &Value) -> Option<Transcript> {
     }
     let known = match (doc.get("known")?, doc.get("consistency")?) {
         (Value::Null, Value::Null) => None,
-        (note, proof) => Some((note.as_str()?.to_owned(), hashes(proof)?)),
+        (note, proof) => Some((note.as_str()?.to_owned(), proof_of(proof)?)),
     };
     let committed_in = match doc.get("committed_in")? {
         Value::Null => None,
-        value => Some(proven(value)?),
+        value => Some(committed(value)?),
     };
     Some(Transcript {
         origin: doc["origin"].as_str()?.to_owned(),
@@ -296,12 +352,29 @@ fn read(doc: &Value) -> Option<Transcript> {
 }
 
 fn reply(value: &Value) -> Option<Reply> {
+    let index = || value["index"].as_str()?.parse().ok();
+    match (value.get("refused"), value.get("pruned")) {
+        (Some(why), None) => {
+            Some(Reply::Refused { index: index()?, why: why.as_str()?.to_owned() })
+        }
+        (None, Some(why)) => Some(Reply::Pruned { index: index()?, why: why.as_str()?.to_owned() }),
+        (None, None) => proven(value).map(Reply::Given),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn committed(value: &Value) -> Option<Committed> {
+    Some(Committed {
+        index: value["index"].as_str()?.parse().ok()?,
+        entry: unhex(value["entry"].as_str()?)?,
+        path: proof_of(&value["path"])?,
+    })
+}
+
+fn proof_of(value: &Value) -> Option<Proof> {
     match value.get("refused") {
-        Some(why) => Some(Reply::Refused {
-            index: value["index"].as_str()?.parse().ok()?,
-            why: why.as_str()?.to_owned(),
-        }),
-        None => proven(value).map(Reply::Given),
+        Some(why) => Some(Err(why.as_str()?.to_owned())),
+        None => hashes(value).map(Ok),
     }
 }
 

@@ -26,7 +26,9 @@ use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
 use firmlog_verify::receipt::Receipt;
 use firmlog_verify::receipt::cose::CoseReceipt;
-use firmlog_verify::report::{Level, NotChecked, Question, Report, Rung, RungState, Verdict, verify_file};
+use firmlog_verify::report::{
+    Level, NotChecked, Question, Report, Rung, RungState, Verdict, verify_file,
+};
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
