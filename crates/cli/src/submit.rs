@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use firmlog_keys::{AwsLc, os_random};
+use firmlog_keys::{AwsLc, FileKey, os_random};
 use firmlog_statement::codec;
 use firmlog_statement::disclosure::{Commitment, Commitments, Disclosure, FieldId};
 use firmlog_statement::time::{DeviceTime, Source, SyncState, ZoneOffset};
@@ -55,6 +55,13 @@ pub(crate) struct SignArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+impl SignArgs {
+    /// Opens the key.
+    pub(crate) fn open(&self) -> Result<FileKey> {
+        key::open(&self.key, &self.lock)
+    }
+}
+
 /// An entry with its proven place.
 pub(crate) struct Placed {
     pub(crate) index: u64,
@@ -86,18 +93,18 @@ pub(crate) fn log_key(root: &TrustRoot) -> PublicKey {
     PublicKey::Ed25519(root.log_key().public_key)
 }
 
-/// Signs, submits and checks the receipt.
+/// Signs with a key that was opened once, submits, and checks the receipt.
 pub(crate) fn sign_and_submit(
     statement: &Statement,
     subject: &str,
     sign: &SignArgs,
+    key: &dyn Signer,
     disclosures: &[Secret],
     log: &LogArgs,
     context: &Context,
 ) -> Result<Placed> {
     let root = trust_root(&log.trust)?;
-    let key = key::open(&sign.key, &sign.lock)?;
-    let entry = sign_entry(statement, &sign.issuer, subject, &key)?;
+    let entry = sign_entry(statement, &sign.issuer, subject, key)?;
     if let Some(out) = &sign.out {
         std::fs::write(out, &entry).map_err(|e| Error::io("write", out, e))?;
         write_disclosures(out, &entry, disclosures)?;

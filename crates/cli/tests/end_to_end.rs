@@ -209,6 +209,38 @@ fn nobody_unknown_may_speak_and_the_same_word_twice_is_one() {
     assert_ne!(world.at_log(&args).0, 0, "a revoked key still speaks");
 }
 
+/// What is recorded of an e-signature is what was used: a passphrase counts when it opened the key.
+#[test]
+fn the_components_of_a_signature_are_those_used() {
+    let (world, release) = released();
+    let path = |name: &str| world.dir.path().join(name);
+    std::fs::write(path("secret"), "correct horse\n").expect("writes");
+    let made = ["key", "new", "locked.pem", "--passphrase-file", "secret"];
+    assert_eq!(world.run(&made).0, 0);
+    let enrol =
+        ["trust", "enrol", "locked.pem.pub", "--role", "approver", "--issuer", "acme.example/md"];
+    world.done(&[&enrol[..], &["--key", "log/admin.pem", "--as", "log.example/admin"]].concat());
+    for (key, issuer, factors, warned) in [
+        ("locked.pem", "acme.example/md", 10, false),
+        ("quality.pem", "acme.example/quality", 8, true),
+    ] {
+        let approve = ["release", "approve", &release, "--meaning", "review", "--name", "Somebody"];
+        let sign = ["--key", key, "--as", issuer, "--passphrase-file", "secret"];
+        let log = ["--log", &world.url, "--trust", "log/log.trust", "--out", "signed.cose"];
+        let args = [&approve[..], &sign, &log].concat();
+        let output = world::command(world.dir.path(), &args).output().expect("starts");
+        assert_eq!(output.status.code(), Some(0), "{key}");
+        let talk = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(talk.contains("21 CFR 11.200"), warned, "{key}: {talk}");
+        let entry = std::fs::read(path("signed.cose")).expect("reads");
+        let parsed = firmlog_statement::Parsed::parse(&entry).expect("a statement");
+        let Ok(firmlog_statement::Statement::Approval(approval)) = parsed.decode() else {
+            panic!("no approval")
+        };
+        assert_eq!(approval.esig.factors.0, factors, "{key}");
+    }
+}
+
 #[test]
 fn a_challenge_holds_and_a_changed_transcript_does_not() {
     let (world, _) = released();

@@ -95,6 +95,10 @@ fn a_key_others_can_read_and_a_wrong_passphrase_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("good"), "correct horse\n").expect("writes");
     std::fs::write(dir.path().join("bad"), "wrong\n").expect("writes");
+    std::fs::write(dir.path().join("empty"), "\n").expect("writes");
+    let empty = json(dir.path(), &["key", "new", "e.pem", "--passphrase-file", "empty"], 2);
+    assert_eq!(empty["code"], "E-PASSPHRASE");
+    assert!(!dir.path().join("e.pem").exists());
     json(dir.path(), &["key", "new", "a.pem", "--passphrase-file", "good"], 0);
     json(dir.path(), &["key", "show", "a.pem", "--passphrase-file", "good"], 0);
     let refused = json(dir.path(), &["key", "show", "a.pem", "--passphrase-file", "bad"], 4);

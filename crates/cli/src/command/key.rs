@@ -86,6 +86,11 @@ fn new(args: &NewArgs) -> Result<Answer> {
         Kind::Ed25519 => Algorithm::Ed25519,
     };
     let passphrase = args.lock.passphrase()?;
+    if passphrase.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::new("E-PASSPHRASE", "an empty passphrase protects nothing")
+            .expected("at least one character", "none")
+            .help("leave --passphrase-file out for a key without a passphrase"));
+    }
     let key = create(&args.file, algorithm, passphrase.as_deref())?;
     let rows = [
         ("secret", format!("{} (mode 0600)", args.file.display())),
@@ -99,12 +104,22 @@ fn new(args: &NewArgs) -> Result<Answer> {
 
 /// Makes a key file and its public half.
 pub(crate) fn create(path: &Path, algorithm: Algorithm, lock: Option<&[u8]>) -> Result<FileKey> {
-    let key = FileKey::generate(algorithm).map_err(|e| key_error(path, &e))?;
+    let key = generate(path, algorithm)?;
+    save(path, &key, lock)?;
+    Ok(key)
+}
+
+/// Makes a key that is in no file yet.
+pub(crate) fn generate(path: &Path, algorithm: Algorithm) -> Result<FileKey> {
+    FileKey::generate(algorithm).map_err(|e| key_error(path, &e))
+}
+
+/// Writes a key file and its public half.
+pub(crate) fn save(path: &Path, key: &FileKey, lock: Option<&[u8]>) -> Result<()> {
     key.save(path, lock).map_err(|e| key_error(path, &e))?;
     let public = public_path(path);
     std::fs::write(&public, hex(&key.public_key().to_cose_key()) + "\n")
-        .map_err(|e| Error::io("write", &public, e))?;
-    Ok(key)
+        .map_err(|e| Error::io("write", &public, e))
 }
 
 fn show(args: &ShowArgs) -> Result<Answer> {
@@ -159,22 +174,26 @@ pub(crate) fn public(path: &Path, lock: &Lock) -> Result<PublicKey> {
 
 /// Opens a key file, asking for a passphrase when it needs one and a person is there.
 pub(crate) fn open(path: &Path, lock: &Lock) -> Result<FileKey> {
-    let passphrase = lock.passphrase()?;
-    match FileKey::open(path, passphrase.as_deref()) {
+    unlock(path, lock).map(|(key, _)| key)
+}
+
+/// Opens a key file, and tells whether a passphrase opened it: the second component of a person's
+/// signature. A passphrase given for a key that has none is not used, and does not count.
+pub(crate) fn unlock(path: &Path, lock: &Lock) -> Result<(FileKey, bool)> {
+    match FileKey::open(path, None) {
         Err(KeyError::PassphraseMissing) => {
-            let asked = ask(&format!("passphrase of {}: ", path.display()))?;
-            FileKey::open(path, Some(&asked)).map_err(|e| key_error(path, &e))
+            let passphrase = match lock.passphrase()? {
+                Some(given) => given,
+                None => ask(&format!("passphrase of {}: ", path.display()))?,
+            };
+            let key = FileKey::open(path, Some(&passphrase)).map_err(|e| key_error(path, &e))?;
+            Ok((key, true))
         }
-        other => other.map_err(|e| key_error(path, &e)),
+        other => other.map(|key| (key, false)).map_err(|e| key_error(path, &e)),
     }
 }
 
 impl Lock {
-    /// Whether a passphrase is part of opening the key: a second component of a signature.
-    pub(crate) fn is_given(&self) -> bool {
-        self.passphrase_file.is_some()
-    }
-
     fn passphrase(&self) -> Result<Option<Vec<u8>>> {
         match &self.passphrase_file {
             None => Ok(None),

@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_keys::AwsLc;
+use firmlog_keys::{AwsLc, FileKey};
 use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::event::EventType;
 use firmlog_statement::image::{ImageDigests, ImageHasher};
@@ -171,7 +171,8 @@ fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
     };
     let subject = format!("{}/{}", args.models[0], args.component);
     let statement = Statement::Release(release);
-    let placed = sign_and_submit(&statement, &subject, &args.sign, &[], &args.log, context)?;
+    let (sign, key) = (&args.sign, args.sign.open()?);
+    let placed = sign_and_submit(&statement, &subject, sign, &key, &[], &args.log, context)?;
     let mut json = placed.json();
     json["image"] = digests.sha256.to_string().into();
     json["version"] = args.version.as_str().into();
@@ -242,6 +243,7 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<Answer> {
     let reason = ReasonCode::from_name(&args.reason)
         .ok_or_else(|| unknown("reason", &args.reason, ReasonCode::ALL))?;
     let secrets = [Secret::new(FieldId::PrintedName, &args.name)];
+    let (sign, (key, factors)) = (&args.sign, components(&args.sign, context)?);
     let statement = Statement::Approval(Approval {
         image: None,
         event: EventType::ReleaseApproved,
@@ -249,12 +251,12 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<Answer> {
         release,
         commitments: submit::commit(&secrets)?,
         supersedes: None,
-        esig: esignature(&args.sign, meaning, reason)?,
+        esig: esignature(&key, factors, meaning, reason),
         evidence: Vec::new(),
         extra: Extra::default(),
     });
     let placed =
-        sign_and_submit(&statement, &args.release, &args.sign, &secrets, &args.log, context)?;
+        sign_and_submit(&statement, &args.release, sign, &key, &secrets, &args.log, context)?;
     let mut json = placed.json();
     json["meaning"] = meaning.name().into();
     let text = format!("{} by {}: {meaning}\n{}", args.sign.issuer, args.name, placed.text());
@@ -263,6 +265,7 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<Answer> {
 
 fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
     let secrets = [Secret::new(FieldId::PrintedName, &args.name)];
+    let (sign, (key, factors)) = (&args.sign, components(&args.sign, context)?);
     let gate = if args.log_required { Gate::Required } else { Gate::BestEffort };
     let statement = Statement::Authorisation(Authorisation {
         image: None,
@@ -272,7 +275,7 @@ fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
         authorisation: None,
         reason: None,
         commitments: submit::commit(&secrets)?,
-        esig: esignature(&args.sign, Meaning::Responsibility, ReasonCode::Feature)?,
+        esig: esignature(&key, factors, Meaning::Responsibility, ReasonCode::Feature),
         devices: Vec::new(),
         models: args.models.clone(),
         from_ms: None,
@@ -283,24 +286,37 @@ fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
         extra: Extra::default(),
     });
     let placed =
-        sign_and_submit(&statement, &args.release, &args.sign, &secrets, &args.log, context)?;
+        sign_and_submit(&statement, &args.release, sign, &key, &secrets, &args.log, context)?;
     let text = format!("authorised for {}\n{}", args.models.join(", "), placed.text());
     Ok(Answer::new("release-authorise", placed.json(), text))
 }
 
-/// The person's signature: the key file is one component, its passphrase the other.
-fn esignature(sign: &SignArgs, meaning: Meaning, reason: ReasonCode) -> Result<ESignature> {
-    let signer = key::open(&sign.key, &sign.lock)?.public_key().thumbprint();
-    let knowledge = if sign.lock.is_given() { Factors::SECRET } else { 0 };
-    Ok(ESignature {
-        signer,
+/// Opens a person's key: the key file is one component, the passphrase that opened it the other.
+fn components(sign: &SignArgs, context: &Context) -> Result<(FileKey, Factors)> {
+    let (key, by_passphrase) = key::unlock(&sign.key, &sign.lock)?;
+    if by_passphrase {
+        return Ok((key, Factors(Factors::KEY | Factors::SECRET)));
+    }
+    context.talk.say(format_args!(
+        "warning: {} has no passphrase, so this electronic signature has one component, the key \
+         file; 21 CFR 11.200(a)(1) asks for two\n  help: firmlog key new FILE --passphrase-file - \
+         makes a key with both",
+        sign.key.display()
+    ));
+    Ok((key, Factors(Factors::KEY)))
+}
+
+/// The person's signature, made now.
+fn esignature(key: &FileKey, factors: Factors, meaning: Meaning, reason: ReasonCode) -> ESignature {
+    ESignature {
+        signer: key.public_key().thumbprint(),
         meaning,
         reason,
         time_ms: submit::now_ms(),
         zone_min: ZoneOffset::UTC,
-        factors: Factors(Factors::KEY | knowledge),
+        factors,
         certificate: None,
-    })
+    }
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {

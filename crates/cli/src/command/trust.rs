@@ -121,8 +121,9 @@ fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
     let enrol = Enrol { chain_seed, model: args.model.clone(), ..plain(key, &args.issuer, role) };
     let thumbprint = enrol.key.thumbprint().to_string();
     let statement = statement(TrustAction::Enrol(enrol), &secrets)?;
+    let (sign, key) = (&args.sign, args.sign.open()?);
     let placed =
-        sign_and_submit(&statement, &args.issuer, &args.sign, &secrets, &args.log, context)?;
+        sign_and_submit(&statement, &args.issuer, sign, &key, &secrets, &args.log, context)?;
     let mut json = placed.json();
     json["thumbprint"] = thumbprint.as_str().into();
     let text = format!("enrolled {} as {} ({thumbprint})\n{}", args.issuer, role, placed.text());
@@ -151,8 +152,9 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<Answer> {
     let device = args.device.as_deref().map(digest).transpose()?.map(|d| DeviceId(d.0));
     let thumbprint = new.thumbprint().to_string();
     let action = TrustAction::Rotate(Rotate { old: Thumbprint(old), new, device });
-    let placed =
-        sign_and_submit(&statement(action, &[])?, &args.old, &args.sign, &[], &args.log, context)?;
+    let (sign, key) = (&args.sign, args.sign.open()?);
+    let statement = statement(action, &[])?;
+    let placed = sign_and_submit(&statement, &args.old, sign, &key, &[], &args.log, context)?;
     let mut json = placed.json();
     json["thumbprint"] = thumbprint.as_str().into();
     let text = format!("{} is replaced by {thumbprint}\n{}", args.old, placed.text());
@@ -169,8 +171,9 @@ fn revoke(args: &RevokeArgs, context: &Context) -> Result<Answer> {
         from_ms: Some(submit::now_ms()),
         from_seq: None,
     });
-    let placed =
-        sign_and_submit(&statement(action, &[])?, &args.kid, &args.sign, &[], &args.log, context)?;
+    let (sign, key) = (&args.sign, args.sign.open()?);
+    let statement = statement(action, &[])?;
+    let placed = sign_and_submit(&statement, &args.kid, sign, &key, &[], &args.log, context)?;
     let text = format!("{} is revoked ({reason})\n{}", args.kid, placed.text());
     let mut json = placed.json();
     json["reason"] = json!(reason.name());
