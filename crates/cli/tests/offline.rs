@@ -125,6 +125,28 @@ fn usage_is_2_and_an_unreachable_log_is_5() {
 }
 
 #[test]
+fn a_log_that_cannot_be_made_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("bad.policy"), "quorum nobody\n").expect("writes");
+    std::fs::write(path("record"), "another log's").expect("writes");
+    let init = ["log", "init", "log", "--origin"];
+    for (more, code) in [
+        (&["log example+1"][..], "E-ORIGIN"),
+        (&["log.example", "--witnesses", "bad.policy"], "E-POLICY"),
+        (&["log.example", "--witnesses", "missing"], "E-IO"),
+        (&["log.example", "--record", "record"], "E-LOG"),
+        (&["log.example", "--record", "bad.policy/record"], "E-LOG"),
+    ] {
+        let refused = json(dir.path(), &[&init[..], more].concat(), 2);
+        assert_eq!(refused["code"], code, "{refused}");
+        assert!(!["E-ORIGIN", "E-POLICY"].contains(&code) || refused["got"].is_string());
+        assert!(!path("log").exists(), "{more:?}");
+    }
+    json(dir.path(), &[&init[..], &["log.example"]].concat(), 0);
+}
+
+#[test]
 fn artefacts_of_a_new_log_are_recognised() {
     let dir = tempfile::tempdir().expect("a directory");
     let made = json(dir.path(), &["log", "init", "log", "--origin", "log.example/pumps"], 0);

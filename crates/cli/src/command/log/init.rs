@@ -1,10 +1,14 @@
 //! `log init`: everything a new log needs, in one directory.
+//!
+//! Invariants:
+//! - Everything given is checked before anything is written; what fails after that takes the
+//!   directory away again, so that the same command can be repeated.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use firmlog_keys::{Algorithm, AwsLc};
+use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError};
 use firmlog_log::{Config, Log, Registration};
 use firmlog_statement::{Genesis, Registration as Rule, Role, Signer, TrustAction};
 use firmlog_tlog::merkle::leaf_hash;
@@ -57,50 +61,103 @@ enum Who {
 
 /// Runs the command.
 pub(crate) fn run(args: &InitArgs) -> Result<Answer> {
-    let witnesses = args.witnesses.as_deref().map(read).transpose()?;
+    let new = NewLog::from_args(args)?;
+    if let Some(record) = args.record.as_deref().filter(|record| record.exists()) {
+        return Err(Error::new("E-LOG", format!("{} exists", record.display()))
+            .expected("no never-fork record", "one that may be another log's"));
+    }
     std::fs::create_dir_all(args.dir.parent().unwrap_or(Path::new(".")))
         .and_then(|()| std::fs::create_dir(&args.dir))
         .map_err(|e| Error::io("make", &args.dir, e))?;
     let dir = args.dir.canonicalize().map_err(|e| Error::io("find", &args.dir, e))?;
-    let log_key = key::create(&dir.join("log-key.pem"), Algorithm::Ed25519, None)?;
-    let admin = key::create(&dir.join("admin.pem"), Algorithm::P256, None)?;
-    let vkey = log_key
-        .note_signer(&args.origin, note::Algorithm::Ed25519)
-        .map(|signer| note::NoteSigner::verifier_key(&signer).to_string())
-        .map_err(|e| Error::form("origin", e))?;
-    let policy = policy_text(&vkey, witnesses.as_deref());
-    let admin_name = format!("{}/admin", args.origin.split('/').next().unwrap_or_default());
-    let genesis = genesis(args, &vkey, &admin_name, &admin, log_key.public_key())?;
-    let root = trust_root(&policy, &genesis)?;
-    let record = args.record.clone().unwrap_or_else(|| dir.join("never-fork"));
-    // The configuration reads relative paths from its own place, a person from where they stand.
-    let record = std::path::absolute(&record).map_err(|e| Error::io("find", &record, e))?;
-    let registration = match args.registration {
-        Who::Signed => Registration::Signed,
-        Who::Any => Registration::Any,
-    };
-    let config = Config::new(dir.join("data"), &record, &args.origin, registration);
-    Log::create(&config, &genesis, &AwsLc)
-        .map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
-    write(&dir.join("log.trust"), &root.encode())?;
-    write(&dir.join("firmlog.toml"), &configuration(args, &record, witnesses.is_some()))?;
-    if witnesses.is_some() {
-        write(&dir.join("witnesses.policy"), &policy)?;
+    // The directory was made a moment ago, by us: nothing in it is anybody else's.
+    new.write(args, &dir).inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))
+}
+
+/// A log that is in no file yet.
+struct NewLog {
+    log_key: FileKey,
+    admin: FileKey,
+    admin_name: String,
+    vkey: String,
+    policy: String,
+    genesis: Vec<u8>,
+    root: TrustRoot,
+}
+
+impl NewLog {
+    fn from_args(args: &InitArgs) -> Result<Self> {
+        let witnesses = args.witnesses.as_deref().map(read).transpose()?;
+        let log_key = key::generate(&args.dir.join("log-key.pem"), Algorithm::Ed25519)?;
+        let admin = key::generate(&args.dir.join("admin.pem"), Algorithm::P256)?;
+        let vkey = log_key
+            .note_signer(&args.origin, note::Algorithm::Ed25519)
+            .map(|signer| note::NoteSigner::verifier_key(&signer).to_string())
+            .map_err(|e| bad_origin(&args.origin, &e))?;
+        let policy = policy_text(&vkey, witnesses.as_deref());
+        let admin_name = format!("{}/admin", args.origin.split('/').next().unwrap_or_default());
+        let genesis = genesis(args, &vkey, &admin_name, &admin, log_key.public_key())?;
+        let root = trust_root(&policy, &genesis).map_err(|error| match &args.witnesses {
+            Some(path) => bad_policy(path, &error),
+            None => error,
+        })?;
+        Ok(Self { log_key, admin, admin_name, vkey, policy, genesis, root })
     }
-    let rows = [
-        ("origin", args.origin.clone()),
-        ("log key", vkey.clone()),
-        ("genesis", leaf_hash(&genesis).to_string()),
-        ("administrator", format!("{admin_name}, {}", dir.join("admin.pem").display())),
-        ("trust root", format!("{} (hand this out)", dir.join("log.trust").display())),
-        ("never-fork", format!("{} (keep it out of backups)", record.display())),
-        ("start it", format!("firmlog log serve --config {}", dir.join("firmlog.toml").display())),
-    ];
-    let json = json!({"dir": dir.display().to_string(), "origin": args.origin, "vkey": vkey,
-        "genesis": leaf_hash(&genesis).to_string(), "admin": admin_name,
+
+    fn write(&self, args: &InitArgs, dir: &Path) -> Result<Answer> {
+        let Self { admin_name, vkey, genesis, .. } = self;
+        key::save(&dir.join("log-key.pem"), &self.log_key, None)?;
+        key::save(&dir.join("admin.pem"), &self.admin, None)?;
+        let record = args.record.clone().unwrap_or_else(|| dir.join("never-fork"));
+        // The configuration reads relative paths from its own place, a person from where they
+        // stand.
+        let record = std::path::absolute(&record).map_err(|e| Error::io("find", &record, e))?;
+        let registration = match args.registration {
+            Who::Signed => Registration::Signed,
+            Who::Any => Registration::Any,
+        };
+        let config = Config::new(dir.join("data"), &record, &args.origin, registration);
+        Log::create(&config, genesis, &AwsLc)
+            .map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
+        let witnessed = args.witnesses.is_some();
+        write(&dir.join("log.trust"), &self.root.encode())?;
+        write(&dir.join("firmlog.toml"), &configuration(args, &record, witnessed))?;
+        if witnessed {
+            write(&dir.join("witnesses.policy"), &self.policy)?;
+        }
+        let rows = [
+            ("origin", args.origin.clone()),
+            ("log key", vkey.clone()),
+            ("genesis", leaf_hash(genesis).to_string()),
+            ("administrator", format!("{admin_name}, {}", dir.join("admin.pem").display())),
+            ("trust root", format!("{} (hand this out)", dir.join("log.trust").display())),
+            ("never-fork", format!("{} (keep it out of backups)", record.display())),
+            (
+                "start it",
+                format!("firmlog log serve --config {}", dir.join("firmlog.toml").display()),
+            ),
+        ];
+        let json = json!({"dir": dir.display().to_string(), "origin": args.origin, "vkey": vkey,
+        "genesis": leaf_hash(genesis).to_string(), "admin": admin_name,
         "trust_root": dir.join("log.trust").display().to_string(),
         "config": dir.join("firmlog.toml").display().to_string()});
-    Ok(Answer::new("log-init", json, table(rows)))
+        Ok(Answer::new("log-init", json, table(rows)))
+    }
+}
+
+fn bad_origin(origin: &str, error: &KeyError) -> Error {
+    Error::new("E-ORIGIN", format!("this cannot name a log: failed to {error}"))
+        .expected(
+            "a name such as log.example.org/pumps, without spaces and '+'",
+            format!("{origin:?}"),
+        )
+        .help("nothing was written")
+}
+
+fn bad_policy(path: &Path, error: &Error) -> Error {
+    Error::new("E-POLICY", format!("{}: {}", path.display(), error.message))
+        .expected("tlog-policy lines: witness, group and quorum", "lines that do not make a policy")
+        .help("nothing was written; firmlog inspect FILE reads the policy alone")
 }
 
 fn read(path: &Path) -> Result<String> {
