@@ -147,6 +147,25 @@ fn a_log_that_cannot_be_made_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_log_key_with_a_passphrase_opens_for_every_command() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name);
+    json(dir.path(), &["log", "init", "log", "--origin", "log.example"], 0);
+    std::fs::write(path("log/pass"), "correct horse\n").expect("writes");
+    let key = firmlog_keys::FileKey::open(&path("log/log-key.pem"), None).expect("opens");
+    std::fs::remove_file(path("log/log-key.pem")).expect("removes");
+    key.save(&path("log/log-key.pem"), Some(b"correct horse")).expect("saves");
+    let config = ["--config", "log/firmlog.toml"];
+    let set = ["--set", "log.key_passphrase_file=log/pass"];
+    let fsck = ["log", "fsck", "--config", "log/firmlog.toml", "--trust", "log/log.trust"];
+    for command in [&["log", "reindex"][..], &["log", "backup", "copy"], &["log", "prune", "0"]] {
+        json(dir.path(), &[command, &config, &set].concat(), 0);
+        json(dir.path(), &[command, &config].concat(), 2);
+    }
+    json(dir.path(), &fsck, 0);
+}
+
+#[test]
 fn artefacts_of_a_new_log_are_recognised() {
     let dir = tempfile::tempdir().expect("a directory");
     let made = json(dir.path(), &["log", "init", "log", "--origin", "log.example/pumps"], 0);

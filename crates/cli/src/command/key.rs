@@ -194,6 +194,11 @@ pub(crate) fn unlock(path: &Path, lock: &Lock) -> Result<(FileKey, bool)> {
 }
 
 impl Lock {
+    /// The lock of a key whose passphrase is in this file, if it has one.
+    pub(crate) fn from_file(passphrase_file: Option<PathBuf>) -> Self {
+        Self { passphrase_file }
+    }
+
     fn passphrase(&self) -> Result<Option<Vec<u8>>> {
         match &self.passphrase_file {
             None => Ok(None),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use firmlog_index::{Audit, Index, Input};
-use firmlog_keys::{AwsLc, FileKey};
+use firmlog_keys::{AwsLc, FileNoteSigner};
 use firmlog_log::{Config, Damage, FsckProgress, Log, LogError, Registration, Watch};
 use firmlog_server::config::Config as ServerConfig;
 use firmlog_tlog::note::Algorithm;
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use super::{ConfigArgs, load};
 use crate::Context;
 use crate::answer::Answer;
+use crate::command::key::{self, Lock};
 use crate::error::{Error, Exit, Result};
 use crate::submit::trust_root;
 
@@ -188,14 +189,18 @@ pub(crate) fn reindex(args: &ConfigArgs, context: &Context) -> Result<Answer> {
 pub(super) fn open(config: &ServerConfig) -> Result<(Log, String)> {
     let origin = firmlog_server::origin_of(config)
         .map_err(|e| Error::new("E-CONFIG", format!("failed to {e}")))?;
-    let key = FileKey::open(&config.log.key, None)
-        .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))?;
-    let signer = key
-        .note_signer(&origin, Algorithm::Ed25519)
-        .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))?;
+    let signer = signer(config, &origin)?;
     let (log, _) = Log::open(log_config(config, &origin), Box::new(signer), Arc::new(AwsLc))
         .map_err(|e| log_error(&e))?;
     Ok((log, origin))
+}
+
+/// The log's key, opened as `log serve` opens it.
+pub(super) fn signer(config: &ServerConfig, origin: &str) -> Result<FileNoteSigner> {
+    let lock = Lock::from_file(config.log.key_passphrase_file.0.clone());
+    key::open(&config.log.key, &lock)?
+        .note_signer(origin, Algorithm::Ed25519)
+        .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))
 }
 
 fn apply(index: &Index, path: &Path, entries: &[firmlog_log::Entry]) -> Result<u64> {
