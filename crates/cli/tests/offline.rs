@@ -47,6 +47,7 @@ fn every_command_has_help_with_an_example() {
         &["log", "backup"],
         &["log", "restore"],
         &["log", "prune"],
+        &["log", "adopt-record"],
         &["config", "show"],
         &["key", "new"],
         &["key", "show"],
@@ -163,6 +164,39 @@ fn a_log_key_with_a_passphrase_opens_for_every_command() {
         json(dir.path(), &[command, &config].concat(), 2);
     }
     json(dir.path(), &fsck, 0);
+}
+
+#[test]
+fn what_cannot_be_pruned_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    json(dir.path(), &["log", "init", "log", "--origin", "log.example"], 0);
+    let config = ["--config", "log/firmlog.toml"];
+    let beyond = json(dir.path(), &[&["log", "prune", "1000000"][..], &config].concat(), 2);
+    assert_eq!((&beyond["code"], &beyond["got"]), (&"E-RANGE".into(), &"1000000".into()));
+    let needed = json(dir.path(), &[&["log", "prune", "1"][..], &config].concat(), 3);
+    assert_eq!((&needed["min_index"], &needed["asked"]), (&"0".into(), &"1".into()), "{needed}");
+    assert!(needed["why"].to_string().contains("write-ahead log"));
+    json(dir.path(), &[&["log", "prune", "0"][..], &config].concat(), 0);
+}
+
+#[test]
+fn a_lost_record_is_made_again_on_a_persons_word_only() {
+    let dir = tempfile::tempdir().expect("a directory");
+    json(dir.path(), &["log", "init", "log", "--origin", "log.example"], 0);
+    let config = ["--config", "log/firmlog.toml"];
+    let prune = [&["log", "prune", "0"][..], &config].concat();
+    let adopt = [&["log", "adopt-record"][..], &config].concat();
+    let sure = [&adopt[..], &["--i-have-checked-that-no-newer-copy-signed"]].concat();
+    json(dir.path(), &prune, 0);
+    json(dir.path(), &sure, 2);
+    std::fs::remove_file(dir.path().join("log/never-fork")).expect("removes");
+    let lost = json(dir.path(), &prune, 2);
+    assert_eq!(lost["code"], "E-RECORD");
+    assert!(lost["help"].to_string().contains("adopt-record"), "{lost}");
+    assert_eq!(json(dir.path(), &adopt, 2)["code"], "E-USAGE");
+    assert!(!dir.path().join("log/never-fork").exists());
+    assert_eq!(json(dir.path(), &sure, 0)["size"], "1");
+    json(dir.path(), &prune, 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `log backup|restore|prune`: copies of a log, and what is kept of it.
+//! `log backup|restore|prune|adopt-record`: copies of a log, and what is kept of it.
 //!
 //! Invariants:
 //! - A backup holds no private key and no never-fork record: a restored older copy cannot sign.
@@ -6,13 +6,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use firmlog_keys::AwsLc;
 use firmlog_tlog::merkle::LeafIndex;
+use firmlog_tlog::note::NoteSigner;
 use serde_json::json;
 
-use super::upkeep::{log_config, log_error, open};
+use super::upkeep::{log_config, log_error, open, signer};
 use super::{ConfigArgs, load};
 use crate::answer::Answer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 
 /// Arguments of `log backup`.
 #[derive(Args)]
@@ -42,10 +44,24 @@ pub(crate) struct RestoreArgs {
 #[derive(Args)]
 #[command(after_help = "Example:\n  firmlog log prune 1000000 --config pumps/firmlog.toml")]
 pub(crate) struct PruneArgs {
-    /// First entry that is kept; full bundles before it are removed, proofs stay valid
+    /// First entry that is kept; full bundles before it are removed, proofs stay valid. What the
+    /// next start needs is kept in any case, and told (exit 3)
     min_index: u64,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+/// Arguments of `log adopt-record`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog log adopt-record --config pumps/firmlog.toml --i-have-checked-that-no-newer-copy-signed")]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Your word, which nothing here can check: compare with the witnesses, mirrors and readers first
+    #[arg(long)]
+    i_have_checked_that_no_newer_copy_signed: bool,
 }
 
 /// Copies the log. The server must not run.
@@ -76,11 +92,59 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Answer> {
     Ok(Answer::new("log-restore", json, text))
 }
 
-/// Gives up the oldest entries.
+/// Makes the never-fork record again, from the data, on the operator's word.
+pub(crate) fn adopt_record(args: &AdoptArgs) -> Result<Answer> {
+    let config = args.config.load()?.config;
+    let origin = firmlog_server::origin_of(&config)
+        .map_err(|e| Error::new("E-CONFIG", format!("failed to {e}")))?;
+    if !args.i_have_checked_that_no_newer_copy_signed {
+        return Err(Error::new(
+            "E-USAGE",
+            "if a newer copy of this log ever signed, this makes a fork, and the log will not notice",
+        )
+        .expected("--i-have-checked-that-no-newer-copy-signed", "no such word of yours")
+        .help("compare this data's checkpoint with every witness, mirror and reader first"));
+    }
+    let signer = signer(&config, &origin)?;
+    let settings = log_config(&config, &origin);
+    let head = firmlog_log::adopt_record(&settings, signer.verifier_key(), &AwsLc)
+        .map_err(|e| log_error(&e))?;
+    let record = settings.record_path.display();
+    let text = format!(
+        "{record} is made again\nyou vouch: {origin} never signed a tree beyond size {}, root {}\n",
+        head.size, head.root
+    );
+    let json = json!({"record": record.to_string(), "origin": origin,
+        "size": head.size.to_string(), "root": head.root.to_string()});
+    Ok(Answer::new("log-adopt-record", json, text))
+}
+
+/// Gives up the oldest entries, as far as the next start can do without them.
 pub(crate) fn prune(args: &PruneArgs) -> Result<Answer> {
     let (log, origin) = open(&args.config.load()?.config)?;
-    let kept = log.prune(LeafIndex(args.min_index)).map_err(|e| log_error(&e))?;
+    let (asked, size) = (args.min_index, log.reader().published().head.size.0);
+    if asked > size {
+        return Err(Error::new(
+            "E-RANGE",
+            format!("{origin} has no entry {asked}; nothing was removed"),
+        )
+        .expected(format!("an index of at most {size}, the size of the log"), asked));
+    }
+    let LeafIndex(kept) = log.prune(LeafIndex(asked)).map_err(|e| log_error(&e))?;
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
-    let text = format!("{origin}: entries from {kept} on are kept\n");
-    Ok(Answer::new("log-prune", json!({"min_index": kept.to_string()}), text))
+    let mut text = format!("{origin}: entries from {kept} on are kept\n");
+    let mut json = json!({"min_index": kept.to_string(), "asked": asked.to_string(),
+        "size": size.to_string()});
+    if kept >= asked {
+        return Ok(Answer::new("log-prune", json, text));
+    }
+    // The log itself knows which of the two it is; both end the same way.
+    let why = "the next start needs the oldest write-ahead log segment and, where statements are \
+               signed, the newest snapshot of the registration state; both move on as the log grows";
+    text.push_str(&format!(
+        "  expected  entries from {asked} on\n  got       entries from {kept} on, the most that is \
+         possible now\n  {why}\n"
+    ));
+    json["why"] = why.into();
+    Ok(Answer::new("log-prune", json, text).exit(Exit::Incomplete))
 }

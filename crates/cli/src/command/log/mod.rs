@@ -41,6 +41,8 @@ pub(crate) enum LogCommand {
     Restore(backup::RestoreArgs),
     /// Give up the oldest entries
     Prune(backup::PruneArgs),
+    /// Make a lost never-fork record again, on your word
+    AdoptRecord(backup::AdoptArgs),
 }
 
 /// `config`
@@ -72,6 +74,7 @@ pub(crate) fn run(command: &LogCommand, context: &Context) -> Result<Answer> {
         LogCommand::Backup(args) => backup::backup(args),
         LogCommand::Restore(args) => backup::restore(args),
         LogCommand::Prune(args) => backup::prune(args),
+        LogCommand::AdoptRecord(args) => backup::adopt_record(args),
     }
 }
 

@@ -230,6 +230,10 @@ pub(crate) fn log_error(error: &LogError) -> Error {
         LogError::Locked(_) => {
             Error::new("E-LOCKED", message).help("stop the server first; only one may write")
         }
+        LogError::RecordMissing(_) => Error::new("E-RECORD", message).help(
+            "was it moved? set log.record; if it is lost, read about it in docs/operating.md: \
+             firmlog log adopt-record --config FILE",
+        ),
         LogError::WouldFork { .. } => Error::new("E-FORK", message).exit(Exit::Against),
         LogError::Damaged { expected, got, .. } => Error::new("E-DAMAGED", &message)
             .exit(Exit::Against)
