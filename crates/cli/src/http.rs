@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use firmlog_tlog::merkle::TreeSize;
 use firmlog_tlog::tile::{Bundle, TileId, TileNodes, TilePath, WIDTH, width_in_tree};
+use firmlog_verify::registry::Refusal;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client as Inner, RequestBuilder, Response};
 
@@ -122,6 +123,12 @@ impl Client {
         let detail = problem(&reply.body);
         let message = format!("{} answered {}{detail}", self.url(path), reply.status);
         match reply.status {
+            // Who asks is not the matter here; what they ask about is.
+            403 if detail.contains(&Refusal::ReleaseUnknown.to_string()) => {
+                Error::new("E-NOT-FOUND", message)
+                    .exit(Exit::Incomplete)
+                    .help("give the leaf hash that firmlog release publish printed")
+            }
             401 | 403 => Error::new("E-AUTH", message)
                 .exit(Exit::Auth)
                 .help("the log takes this from nobody, or from enrolled keys only"),

@@ -180,6 +180,10 @@ fn nobody_unknown_may_speak_and_the_same_word_twice_is_one() {
     let (code, refused) = world.at_log(&args);
     assert_eq!(code, 4, "{refused}");
     assert_eq!(refused["schema"], "firmlog/error/v1");
+    let missing = ["release", "approve", &"00".repeat(32), "--name", "X"];
+    let quality = ["--key", "quality.pem", "--as", "acme.example/quality"];
+    let (code, told) = world.at_log(&[&missing[..], &quality].concat());
+    assert_eq!((code, &told["code"]), (3, &"E-NOT-FOUND".into()), "{told}");
     let revoke = |kid: &str| {
         world.at_log(&[
             "trust",
@@ -327,6 +331,15 @@ fn a_log_that_hands_nothing_over_is_told() {
 #[test]
 fn seven_devices_tell_their_stories() {
     let (mut world, _) = released();
+    let mut bytes = std::fs::read(world.dir.path().join("release.fwb")).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(world.dir.path().join("altered.fwb"), bytes).expect("writes");
+    let simulate = ["device", "simulate", "--release", "altered.fwb", "--image", "image"];
+    let admin = ["--dir", "none", "--key", "log/admin.pem", "--as", "log.example/admin"];
+    let (code, told) = world.at_log(&[&simulate[..], &admin].concat());
+    assert_eq!((code, &told["code"]), (1, &"E-BUNDLE".into()), "{told}");
+    assert!(!world.dir.path().join("none").exists(), "devices were made for it");
     // Without witnesses no device installs: the policy of this log asks for none, and says so.
     let (code, told) = world.at_log(&[
         "device",

@@ -24,7 +24,7 @@ use firmlog_verify::{Crypto, TrustRoot, Verified};
 use serde_json::{Value, json};
 
 use super::draw;
-use crate::answer::{hex, unhex};
+use crate::answer::{counted, hex, unhex};
 use crate::error::{Error, Result};
 
 /// Schema of the document.
@@ -206,7 +206,10 @@ impl Transcript {
     fn check_draws(&self, drawn: &[u64]) -> Finding {
         let answered: Vec<u64> = self.answers.iter().map(Reply::index).collect();
         if answered == drawn {
-            return Finding::holds("drawn by both", format!("{} entries", drawn.len()));
+            return Finding::holds(
+                "drawn by both",
+                counted(drawn.len() as u64, "entry", "entries"),
+            );
         }
         Finding::fails("drawn by both", format!("expected {drawn:?}, got {answered:?}"))
     }
@@ -218,8 +221,13 @@ type Signed = Verified<firmlog_verify::checkpoint::SignedHead>;
 fn witnessed(signed: &Signed) -> Finding {
     match (signed.witnesses.len(), signed.quorum) {
         (0, true) => Finding::missing("witnessed", "nobody; the trust root asks for none"),
-        (n, true) => Finding::holds("witnessed", format!("{n} witnesses, the quorum is reached")),
-        (n, false) => Finding::missing("witnessed", format!("{n} witnesses, too few")),
+        (n, quorum) => {
+            let names = counted(n as u64, "witness", "witnesses");
+            match quorum {
+                true => Finding::holds("witnessed", format!("{names}, the quorum is reached")),
+                false => Finding::missing("witnessed", format!("{names}, too few")),
+            }
+        }
     }
 }
 

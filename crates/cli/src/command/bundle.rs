@@ -9,7 +9,7 @@ use firmlog_verify::bundle::Bundle;
 use serde_json::json;
 
 use crate::Context;
-use crate::answer::Answer;
+use crate::answer::{Answer, counted};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
 use crate::scan::Scan;
@@ -74,12 +74,12 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
     std::fs::write(&args.out, &bytes).map_err(|e| Error::io("write", &args.out, e))?;
     let file = args.out.display();
     let text = format!(
-        "wrote {file}: {} entries, {} bytes, under {} entries and {} witnesses\n\
+        "wrote {file}: {}, {} bytes, under {} and {}\n\
          check it anywhere: firmlog verify {file} --trust FILE\n",
-        bundle.entries.len(),
+        counted(bundle.entries.len() as u64, "entry", "entries"),
         bytes.len(),
-        log.head.size,
-        log.witnesses
+        counted(log.head.size.0, "entry", "entries"),
+        counted(log.witnesses as u64, "witness", "witnesses")
     );
     let json = json!({"file": file.to_string(), "entries": bundle.entries.len(),
         "bytes": bytes.len(), "tree_size": log.head.size.to_string(), "witnesses": log.witnesses,

@@ -32,7 +32,7 @@ use firmlog_verify::report::{
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, counted};
 use crate::command::release::image_digests;
 use crate::error::{Error, Exit, Result};
 use crate::submit::{digest, grouped, log_key, trust_root};
@@ -312,10 +312,10 @@ fn of_checkpoint(note: &str, root: &TrustRoot) -> Result<Answer> {
     let verdict = if witnessed { Verdict::Verified } else { Verdict::VerifiedSoFar };
     let mark = if witnessed { '✓' } else { '◷' };
     let text = format!(
-        "  ✓ {:<13} {}, {} entries\n  {mark} {:<13} {}\n{}\nnot checked: any entry\n",
+        "  ✓ {:<13} {}, {}\n  {mark} {:<13} {}\n{}\nnot checked: any entry\n",
         "signed",
         head.origin,
-        head.head.size,
+        counted(head.head.size.0, "entry", "entries"),
         "witnessed",
         names.join(", "),
         verdict.word().to_uppercase()

@@ -27,12 +27,13 @@ use firmlog_verify::RustCrypto;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::release::{self as verify, Reason, verify_release};
-use firmlog_verify::report::{Question, verify_file};
+use firmlog_verify::report::{Question, Verdict, verify_file};
 use serde_json::{Value, json};
 
 use crate::Context;
-use crate::answer::Answer;
+use crate::answer::{Answer, counted};
 use crate::command::release::image_digests;
+use crate::command::verify::exit;
 use crate::command::{key, trust};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
@@ -111,7 +112,8 @@ pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> 
     let mut reporter = Reporter::new(client);
     let parts = assign(args.scenario, args.devices, args.seed);
     let seeds = provision(&world, &parts, &mut reporter)?;
-    context.talk.say(format_args!("enrolled {} devices", parts.len()));
+    let enrolled = counted(parts.len() as u64, "device", "devices");
+    context.talk.say(format_args!("enrolled {enrolled}"));
     let mut played = Vec::new();
     for ((number, part), seed) in (1..).zip(&parts).zip(&seeds) {
         let mut unit = world.boot(number, *seed)?;
@@ -122,8 +124,8 @@ pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> 
     for (unit, done) in &mut played {
         if done.scenario == Scenario::Offline {
             done.answers = reporter.report(unit)?;
-            let told = done.answers.len();
-            context.talk.say(format_args!("{} is back and sends {told} statements", done.device));
+            let told = counted(done.answers.len() as u64, "statement", "statements");
+            context.talk.say(format_args!("{} is back and sends {told}", done.device));
         }
     }
     let done: Vec<Played> = played.into_iter().map(|(_, done)| done).collect();
@@ -169,7 +171,23 @@ impl World<'_> {
 }
 
 /// The release in the bundle, with its place and checkpoint.
+///
+/// Checked before any device is enrolled: an entry of the log cannot be taken back.
 fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
+    let report = verify_file(bundle, root, &RustCrypto, &Question::Image(*image));
+    if matches!(report.verdict, Verdict::Altered | Verdict::CannotCheck) {
+        let word = report.verdict.word().to_uppercase();
+        let error = Error::new("E-BUNDLE", format!("{word}: the release bundle does not hold"))
+            .exit(exit(report.verdict))
+            .help("no device was enrolled; firmlog verify BUNDLE --trust FILE tells all of it");
+        return Err(match report.mismatches.first() {
+            Some(first) => error.expected(
+                format!("{}: {}", first.object, first.expected),
+                format!("{}: {}", first.object, first.got),
+            ),
+            None => error,
+        });
+    }
     let parsed = Bundle::parse(bundle).map_err(|e| Error::form("release bundle", e))?;
     let release = parsed.entries.iter().find_map(|entry| {
         let parsed = firmlog_statement::Parsed::parse(&entry.bytes).ok()?;
@@ -182,7 +200,6 @@ fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
         return Err(Error::new("E-RELEASE", "the bundle has no release of this image")
             .help("make it with: firmlog bundle release LEAF-HASH --out FILE"));
     };
-    let report = verify_file(bundle, root, &RustCrypto, &Question::Image(*image));
     let checkpoint = report.head.map_or((0, [0; 32]), |head| (head.head.size.0, head.head.root.0));
     let to = Running { image: head.image, version: head.version, counter: head.counter };
     Ok(Offer { release: leaf, to, checkpoint })
@@ -241,8 +258,10 @@ fn answer(done: &[Played], start: Instant) -> Answer {
     let forks = done.iter().filter(|played| played.forked()).count();
     let refused = done.iter().any(Played::refused);
     text.push_str(&format!(
-        "{} devices, {statements} statements in the log, {forks} forked chains, {:.1} s\n",
-        done.len(),
+        "{}, {} in the log, {}, {:.1} s\n",
+        counted(done.len() as u64, "device", "devices"),
+        counted(statements as u64, "statement", "statements"),
+        counted(forks as u64, "forked chain", "forked chains"),
         start.elapsed().as_secs_f64()
     ));
     let devices: Vec<Value> = done.iter().map(Played::json).collect();

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::upkeep::{log_config, log_error, open, signer};
 use super::{ConfigArgs, load};
-use crate::answer::Answer;
+use crate::answer::{Answer, counted};
 use crate::error::{Error, Exit, Result};
 
 /// Arguments of `log backup`.
@@ -70,7 +70,11 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<Answer> {
     std::fs::create_dir_all(&args.dest).map_err(|e| Error::io("make", &args.dest, e))?;
     let head = firmlog_log::backup(&log.reader(), &args.dest).map_err(|e| log_error(&e))?;
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
-    let text = format!("{origin}: {} entries copied to {}\n", head.size, args.dest.display());
+    let text = format!(
+        "{origin}: {} copied to {}\n",
+        counted(head.size.0, "entry", "entries"),
+        args.dest.display()
+    );
     let json = json!({"size": head.size.to_string(), "root": head.root.to_string(),
         "to": args.dest.display().to_string()});
     Ok(Answer::new("log-backup", json, text))
@@ -85,8 +89,8 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Answer> {
     let head = firmlog_log::restore(&args.source, &log_config(&config, &origin))
         .map_err(|e| log_error(&e))?;
     let text = format!(
-        "{origin}: {} entries restored; whether they are the newest shows when the log is opened\n",
-        head.size
+        "{origin}: {} restored; whether that is the newest shows when the log is opened\n",
+        counted(head.size.0, "entry", "entries")
     );
     let json = json!({"size": head.size.to_string(), "root": head.root.to_string()});
     Ok(Answer::new("log-restore", json, text))

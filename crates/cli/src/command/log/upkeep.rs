@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{ConfigArgs, load};
 use crate::Context;
-use crate::answer::Answer;
+use crate::answer::{Answer, counted};
 use crate::command::key::{self, Lock};
 use crate::error::{Error, Exit, Result};
 use crate::submit::trust_root;
@@ -68,10 +68,10 @@ pub(crate) fn fsck(args: &FsckArgs, context: &Context) -> Result<Answer> {
         Some(audit) => not_checked.extend(audit.finish(&mut report.damages)?),
     }
     let mut text = format!(
-        "{} entries, {} signatures, {} tiles checked in {:.1} s\n",
-        report.entries,
-        report.signatures,
-        report.tiles,
+        "{}, {}, {} checked in {:.1} s\n",
+        counted(report.entries, "entry", "entries"),
+        counted(report.signatures, "signature", "signatures"),
+        counted(report.tiles, "tile", "tiles"),
         start.elapsed().as_secs_f64()
     );
     for damage in &report.damages {
@@ -180,7 +180,7 @@ pub(crate) fn reindex(args: &ConfigArgs, context: &Context) -> Result<Answer> {
     }
     context.talk.progress_end();
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
-    let text = format!("{}: {size} entries\n", path.display());
+    let text = format!("{}: {}\n", path.display(), counted(size, "entry", "entries"));
     let json = json!({"index": path.display().to_string(), "entries": size.to_string()});
     Ok(Answer::new("log-reindex", json, text))
 }
