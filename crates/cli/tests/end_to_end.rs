@@ -103,6 +103,11 @@ fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
     assert_eq!(world.run(&["inspect", "release.fwb"]).1["kind"], "evidence bundle");
     let found = world.run(&["inspect", "release.cose"]).1;
     assert_eq!((&found["kind"], &found["statement"]), (&"statement".into(), &"Release".into()));
+    let keys = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+    let keys = keys.get(format!("{}/.well-known/scitt-keys", world.url)).send().expect("answers");
+    std::fs::write(path("keys"), keys.bytes().expect("a key set")).expect("writes");
+    assert_eq!(world.run(&["inspect", "keys"]).1["kind"], "key set");
+    assert_eq!(world.run(&["inspect", "log/data/index.db"]).1["kind"], "SQLite database");
 }
 
 /// A log that takes any bytes has releases by anybody; that they are there says nothing of them.
@@ -364,6 +369,8 @@ fn seven_devices_tell_their_stories() {
     assert!(made["entries"].as_u64().expect("a number") > 5);
     let (code, report) = world.run(&["verify", "device.fwb", "--trust", "log/log.trust"]);
     assert_eq!((code, &report["verdict"]), (3, &"verified so far".into()), "{report}");
+    let found = world.run(&["inspect", "fleet/disclosures/device-01.disclosures"]).1;
+    assert_eq!(found["kind"], "disclosures", "{found}");
     let found = world.run(&["inspect", "fleet/device-01/journal.bin"]).1;
     assert_eq!(found["kind"], "device journal");
     let fsck = ["log", "fsck", "--config", "log/firmlog.toml", "--trust", "log/log.trust"];

@@ -208,7 +208,12 @@ fn a_lost_record_is_made_again_on_a_persons_word_only() {
 fn artefacts_of_a_new_log_are_recognised() {
     let dir = tempfile::tempdir().expect("a directory");
     let made = json(dir.path(), &["log", "init", "log", "--origin", "log.example/pumps"], 0);
-    for (file, kind) in [("log/log.trust", "trust root"), ("log/admin.pem", "key file")] {
+    for (file, kind) in [
+        ("log/log.trust", "trust root"),
+        ("log/admin.pem", "key file"),
+        ("log/admin.pem.pub", "public key"),
+        ("log/never-fork", "never-fork record"),
+    ] {
         assert_eq!(json(dir.path(), &["inspect", file], 0)["kind"], kind, "{file}");
     }
     let root = std::fs::read_to_string(dir.path().join("log/log.trust")).expect("a trust root");
@@ -216,6 +221,17 @@ fn artefacts_of_a_new_log_are_recognised() {
     assert!(root.contains(genesis));
     std::fs::write(dir.path().join("tile"), [7; 96]).expect("writes");
     assert_eq!(json(dir.path(), &["inspect", "tile"], 0)["kind"], "tile");
+    std::fs::write(dir.path().join("digest"), [7; 32]).expect("writes");
+    assert_eq!(json(dir.path(), &["inspect", "digest"], 0)["kind"], "hash");
+    let segments = std::fs::read_dir(dir.path().join("log/data/wal")).expect("segments");
+    for segment in segments.map(|segment| segment.expect("reads").path()) {
+        let segment = segment.to_str().expect("UTF-8").to_owned();
+        let found = json(dir.path(), &["inspect", &segment], 0);
+        assert_eq!(
+            (&found["kind"], &found["first"]),
+            (&"write-ahead log segment".into(), &"0".into())
+        );
+    }
     std::fs::write(dir.path().join("noise"), [1, 2, 3]).expect("writes");
     assert_eq!(json(dir.path(), &["inspect", "noise"], 2)["code"], "E-KIND");
     let settings = json(dir.path(), &["config", "show", "--config", "log/firmlog.toml"], 0);

@@ -18,6 +18,7 @@
 mod bundle;
 pub(crate) mod cbor;
 mod cose;
+mod file;
 mod text;
 mod tile;
 mod udi;
@@ -122,7 +123,7 @@ pub(crate) fn explain(bytes: &[u8], path: Option<&Path>) -> Option<Found> {
     if path.and_then(Path::file_name).is_some_and(|name| name == "journal.bin") {
         return Some(journal(bytes));
     }
-    if let Some(found) = bundle::explain(bytes) {
+    if let Some(found) = bundle::explain(bytes).or_else(|| file::explain(bytes)) {
         return Some(found);
     }
     cose::explain(bytes).or_else(|| tile::explain(bytes, path))

@@ -8,7 +8,7 @@ use firmlog_tlog::proof::{HEADER, TlogProof};
 use serde_json::{Value, json};
 
 use super::Found;
-use crate::answer::{hex, table};
+use crate::answer::{counted, hex, table};
 
 /// Tells the text formats apart by their first line.
 pub(crate) fn explain(text: &str) -> Option<Found> {
@@ -31,7 +31,8 @@ pub(crate) fn explain(text: &str) -> Option<Found> {
     if is_policy(text) {
         return Some(policy(text));
     }
-    vkey(line).filter(|_| text.trim_end().lines().count() == 1)
+    let found = vkey(line).or_else(|| super::file::public_line(line));
+    found.filter(|_| text.trim_end().lines().count() == 1)
 }
 
 fn note(text: &str) -> Found {
@@ -43,8 +44,8 @@ fn note(text: &str) -> Found {
     let lines: String = note.signatures().map(|s| signature_line(&s)).collect();
     match Checkpoint::parse(note.text()) {
         Ok(checkpoint) => {
-            let summary =
-                format!("{} says its tree has {} entries", checkpoint.origin, checkpoint.size);
+            let size = counted(checkpoint.size.0, "entry", "entries");
+            let summary = format!("{} says its tree has {size}", checkpoint.origin);
             let rows = [
                 ("origin", checkpoint.origin.to_owned()),
                 ("size", checkpoint.size.to_string()),

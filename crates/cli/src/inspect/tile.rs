@@ -1,4 +1,7 @@
 //! Tiles of hashes and entry bundles: raw bytes that only their path or their shape betrays.
+//!
+//! Invariants:
+//! - What nothing but its length makes a tile is never called one: it may be.
 
 use std::path::Path;
 
@@ -7,24 +10,37 @@ use firmlog_tlog::tile::{Bundle, TilePath, WIDTH};
 use serde_json::json;
 
 use super::Found;
-use crate::answer::hex;
+use crate::answer::{counted, hex};
 
 /// By the path when it is one, else by the shape of the bytes.
 pub(crate) fn explain(bytes: &[u8], path: Option<&Path>) -> Option<Found> {
     match path.and_then(tile_path) {
         Some(TilePath::Hashes(id)) => Some(hashes(bytes, Some(id.level), id.width)),
         Some(TilePath::Entries { index, width }) => Some(entries(bytes, Some(index), width)),
-        _ => by_shape(bytes),
+        _ => by_shape(bytes, path.is_some_and(is_named_tile)),
     }
 }
 
-fn by_shape(bytes: &[u8]) -> Option<Found> {
+fn is_named_tile(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("tile"))
+}
+
+fn by_shape(bytes: &[u8], named: bool) -> Option<Found> {
     if let Some(width) = bundle_width(bytes) {
         return Some(entries(bytes, None, width));
     }
     let count = bytes.len() / 32;
     let whole = !bytes.is_empty() && bytes.len().is_multiple_of(32) && count <= usize::from(WIDTH);
-    whole.then(|| hashes(bytes, None, count as u16))
+    let tile = || hashes(bytes, None, count as u16);
+    whole.then(|| if named { tile() } else { maybe(tile(), count) })
+}
+
+fn maybe(tile: Found, count: usize) -> Found {
+    let (kind, summary) = match count {
+        1 => ("hash", "32 bytes: may be a SHA-256, or a tile of one hash".to_owned()),
+        _ => ("hashes", format!("may be a tile of {count} hashes; only the length says so")),
+    };
+    Found { kind, summary, ..tile }
 }
 
 /// The last `tile/…` part of a file's path.
@@ -47,7 +63,7 @@ fn bundle_width(bytes: &[u8]) -> Option<u16> {
 fn hashes(bytes: &[u8], level: Option<u8>, width: u16) -> Found {
     let state = if width == WIDTH { "full" } else { "partial" };
     let at = level.map_or_else(String::new, |level| format!(" of level {level}"));
-    let summary = format!("{state} tile{at}, {width} hashes");
+    let summary = format!("{state} tile{at}, {}", counted(width.into(), "hash", "hashes"));
     if bytes.len() != usize::from(width) * 32 {
         let why = format!("expected {} bytes, got {}", usize::from(width) * 32, bytes.len());
         return Found::new("tile", summary).broken(why);
@@ -60,7 +76,7 @@ fn hashes(bytes: &[u8], level: Option<u8>, width: u16) -> Found {
 }
 
 fn entries(bytes: &[u8], index: Option<u64>, width: u16) -> Found {
-    let summary = format!("{width} entries");
+    let summary = counted(width.into(), "entry", "entries");
     let bundle = match Bundle::parse(bytes, width) {
         Ok(bundle) => bundle,
         Err(e) => return Found::new("entry bundle", summary).broken(e),
@@ -87,7 +103,15 @@ mod tests {
 
     #[test]
     fn shapes_are_told_apart() {
-        assert_eq!(explain(&[7; 64], None).map(|f| f.kind), Some("tile"));
+        let kind = |bytes: &[u8], path: Option<&str>| {
+            explain(bytes, path.map(Path::new)).map(|found| found.kind)
+        };
+        assert_eq!(kind(&[7; 64], None), Some("hashes"));
+        assert_eq!(kind(&[7; 32], None), Some("hash"));
+        assert_eq!(kind(&[7; 32], Some("image.sha256")), Some("hash"));
+        assert_eq!(kind(&[7; 64], Some("some.tile")), Some("tile"));
+        assert_eq!(kind(&[7; 64], Some("tile-3")), Some("tile"));
+        assert_eq!(kind(&[7; 32], Some("data/tile/0/000.p/1")), Some("tile"));
         assert_eq!(explain(&[0, 2, 9, 9, 0, 1, 5], None).map(|f| f.kind), Some("entry bundle"));
         assert!(explain(&[0, 2, 9], None).is_none());
         assert!(explain(&[], None).is_none());
