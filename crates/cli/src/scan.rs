@@ -79,6 +79,11 @@ impl Scan {
 
     /// The release with this leaf hash, or the newest one with this image.
     pub(crate) fn release(&self, wanted: &Digest) -> Option<FoundRelease> {
+        self.releases(wanted).pop()
+    }
+
+    /// The release with this leaf hash, or all with this image, the newest last.
+    pub(crate) fn releases(&self, wanted: &Digest) -> Vec<FoundRelease> {
         let found = self.parsed().filter(|(_, parsed)| {
             parsed.leaf_hash() == wanted.0
                 || parsed.release_head().is_some_and(|head| head.image == wanted.0)
@@ -94,7 +99,7 @@ impl Scan {
                     release,
                 })
             })
-            .last()
+            .collect()
     }
 
     /// Approvals and authorisations of a release.

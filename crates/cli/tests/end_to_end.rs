@@ -129,6 +129,14 @@ fn a_release_by_a_key_nobody_enrolled_is_not_believed() {
         assert_eq!((code, &told["verdict"]), (2, &report["verdict"]), "{told}");
         assert_eq!(told["mismatches"], report["mismatches"]);
     }
+    // Nor does it hide the release of somebody who is enrolled, before or after it.
+    world.enrol("build", "manufacturer", "acme.example/build");
+    let build = ["--key", "build.pem", "--as", "acme.example/build"];
+    world.done(&[&publish[..], &build].concat());
+    world.done(&[&publish[..], &["--counter", "2"], &stranger].concat());
+    let (code, told) = world.at_log(&["identify", "image"]);
+    assert_eq!((code, &told["verdict"]), (3, &"verified so far".into()), "{told}");
+    assert!(told["also"].to_string().contains("cannot check"), "{told}");
 }
 
 /// A receipt proves a place in the log; who signed the entry takes the keys of a bundle.

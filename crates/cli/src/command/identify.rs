@@ -4,13 +4,15 @@
 //! for its SHA-256 only.
 //!
 //! Invariants:
-//! - The verdict is `verify`'s own, over the same evidence that `bundle release` would write: nothing
-//!   here decides trust.
+//! - The verdict is `verify`'s own, over the same evidence that `bundle release` would write:
+//!   nothing here decides trust.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
+use firmlog_statement::Digest;
+use firmlog_verify::TrustRoot;
 use firmlog_verify::report::{Question, Report, verify_bundle, verify_file};
 
 use crate::Context;
@@ -19,7 +21,7 @@ use crate::command::release::image_digests;
 use crate::command::verify::{compared, exit, report_json, report_text};
 use crate::error::{Error, Result};
 use crate::http::Client;
-use crate::scan::Scan;
+use crate::scan::{FoundRelease, Scan};
 use crate::submit::{grouped, trust_root};
 
 /// Arguments of `identify`.
@@ -59,21 +61,43 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     };
     let client = Client::new(url, context)?;
     let log = Scan::fetch(&client, &root, &AwsLc, context)?;
-    let bundle = log.release_bundle(&root, &image)?;
-    let Some(found) = log.release(&image) else {
+    let Some((found, report, others)) = judged(&log, &root, &image)? else {
         let rows = vec![("note", "not in this log; that does not prove it bad".to_owned())];
+        let bundle = log.release_bundle(&root, &image)?;
         let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Image(image.0));
         return Ok(answer(&args.file, &image.0, report, rows));
     };
-    let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Release(found.leaf));
-    let rows = vec![
+    let mut rows = vec![
         ("release", format!("{} {}", found.subject, found.release.version_name)),
         ("leaf hash", found.leaf.to_string()),
         ("entry", format!("{} of {}", found.index, log.head.size)),
         // Whether that name's key really signed it is what the report says.
         ("issuer", found.issuer),
     ];
+    rows.extend(others.into_iter().map(|other| ("also", other)));
     Ok(answer(&args.file, &image.0, report, rows))
+}
+
+/// A release with what verify says of it. Where several name one image, that of which most is
+/// proven, the newest of equals: nobody hides a release by logging another. The others are told.
+pub(crate) fn judged(
+    log: &Scan,
+    root: &TrustRoot,
+    wanted: &Digest,
+) -> Result<Option<(FoundRelease, Report, Vec<String>)>> {
+    let mut all = Vec::new();
+    for found in log.releases(wanted) {
+        let bundle = log.release_bundle(root, &Digest(found.leaf.0))?;
+        let report = verify_bundle(&bundle, root, &AwsLc, &Question::Release(found.leaf));
+        all.push((found, report));
+    }
+    let Some(best) = all.iter().map(|(_, report)| report.verdict).min() else { return Ok(None) };
+    let at = all.iter().rposition(|(_, report)| report.verdict == best).unwrap_or(0);
+    let (found, report) = all.remove(at);
+    let others = all.iter().map(|(other, report)| {
+        format!("entry {} names this image too: {}", other.index, report.verdict)
+    });
+    Ok(Some((found, report, others.collect())))
 }
 
 fn answer(
@@ -86,9 +110,11 @@ fn answer(
     let mut json = report_json(&report, Some(*sha256));
     json["file"] = file.display().to_string().into();
     json["sha256"] = crate::answer::hex(sha256).into();
-    for (name, value) in &rows {
+    for (name, value) in rows.iter().filter(|(name, _)| *name != "also") {
         json[name.replace(' ', "_")] = value.as_str().into();
     }
+    let also = rows.iter().filter(|(name, _)| *name == "also").map(|(_, value)| value.as_str());
+    json["also"] = also.collect::<Vec<_>>().into();
     let mut text = format!("{}\n  sha256 {}\n", file.display(), grouped(sha256));
     text.push_str(&table(rows));
     text.push_str(&report_text(&report));

@@ -22,11 +22,11 @@ use firmlog_statement::{
     Approval, Authorisation, Digest, ESignature, Extra, Factors, Gate, Meaning, ReasonCode,
     Release, SecurityCounter, Signer, Statement, VersionCode,
 };
-use firmlog_verify::report::{Question, verify_bundle};
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, table};
+use crate::command::identify::judged;
 use crate::command::key;
 use crate::command::trust::unknown;
 use crate::command::verify::{exit, report_json, report_text};
@@ -324,13 +324,11 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let client = Client::new(&args.log.log, context)?;
     let wanted = digest(&args.release)?;
     let log = scan::Scan::fetch(&client, &root, &AwsLc, context)?;
-    let bundle = log.release_bundle(&root, &wanted)?;
-    let Some(release) = log.release(&wanted) else {
+    let Some((release, report, others)) = judged(&log, &root, &wanted)? else {
         let text = format!("NOT FOUND: {} has no release {wanted}\n", root.origin());
         let json = json!({"verdict": "not found", "release": wanted.to_string()});
         return Ok(Answer::new("release-show", json, text).exit(Exit::Incomplete));
     };
-    let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Release(release.leaf));
     let mut rows = vec![
         ("release", format!("{} {}", release.subject, release.release.version_name)),
         ("image", format!("sha256:{}", release.release.image)),
@@ -340,6 +338,8 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
         ("issuer", release.issuer.clone()),
     ];
     let mut json = report_json(&report, None);
+    json["also"] = others.clone().into();
+    rows.extend(others.into_iter().map(|other| ("also", other)));
     let mut signatures = Vec::new();
     for signed in log.signatures_on(&Digest(release.leaf.0)) {
         let line = format!("{} by {} (entry {})", signed.meaning, signed.issuer, signed.index);

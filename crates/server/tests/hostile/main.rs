@@ -315,8 +315,8 @@ async fn wrong_names_and_parameters() {
     suite.end(73);
 }
 
-/// API-081, API-082, API-084: too often is 429, too many at once is 503; both say when to come back.
-/// Health is told all the same.
+/// API-081, API-082, API-084: too often is 429, too many at once is 503; both say when to come
+/// back. Health is told all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_often_and_too_many() {
     let world = World::start(false, |config| {

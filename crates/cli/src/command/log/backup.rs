@@ -59,7 +59,7 @@ Example:
 pub(crate) struct AdoptArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Your word, which nothing here can check: compare with the witnesses, mirrors and readers first
+    /// Your word, which nothing here can check: compare with witnesses, mirrors and readers first
     #[arg(long)]
     i_have_checked_that_no_newer_copy_signed: bool,
 }
