@@ -74,6 +74,10 @@ pub(crate) async fn take(app: &Arc<App>, items: Vec<Item>) -> Result<Taken, Prob
             wrong.push((place, Box::new(error.into())));
             continue;
         }
+        if !item.disclosures.is_empty() && app.index.is_none() {
+            wrong.push((place, Box::new(nowhere_to_keep())));
+            continue;
+        }
         if !item.disclosures.is_empty() {
             opened.push((place, item.disclosures));
         }
@@ -89,6 +93,13 @@ pub(crate) async fn take(app: &Arc<App>, items: Vec<Item>) -> Result<Taken, Prob
     keep(app, &items, opened).await?;
     app.metrics.submit.observe(start.elapsed());
     Ok(Taken { items, published: answers.published })
+}
+
+/// Appending the statement alone would lose what its commitments open to.
+fn nowhere_to_keep() -> Problem {
+    let told = "disclosures are kept in the index, which is off; nothing was appended";
+    Problem::new(problem::NO_INDEX, told)
+        .expected("a statement without disclosures", "one with disclosures")
 }
 
 fn into_result(answer: Answer) -> Result<(LeafIndex, How), Box<Problem>> {

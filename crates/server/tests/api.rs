@@ -273,6 +273,26 @@ async fn disclosed_values_are_not_shown_unasked() {
     assert!(!file.text().contains("SN-77"));
 }
 
+/// API-050: without an index there is nowhere to keep a disclosure, so its statement is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_index_disclosures_refuse_their_statement() {
+    let world = World::start(false, |config| config.index.enabled = false).await;
+    let mut device = world.device().await;
+    let entry = device.statement(0, device.prev, 1, Some("SN-77"));
+    let wrapped = with_serial(&entry, "SN-77");
+    let media = [("content-type", "application/firmlog-submission+cbor")];
+    let answer = request(world.address, "POST", "/entries", &media, &wrapped).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.text().contains("no_index"), "{}", answer.text());
+    assert_eq!(world.size().await, 2);
+    let both = [wrapped, device.next()].concat();
+    let json = [SEQUENCE, ("accept", "application/json")];
+    let told = request(world.address, "POST", "/batch", &json, &both).await.json();
+    assert_eq!(told["results"][0]["problem"]["code"], "no_index", "{told}");
+    assert_eq!(told["results"][1]["result"], "appended", "{told}");
+    assert_eq!(world.size().await, 3);
+}
+
 /// The table of codes in the specification is the table in the code.
 #[test]
 fn every_code_is_documented() {
