@@ -321,12 +321,16 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// A device that leaves the version's name out runs what the release calls its image.
+    /// A device that leaves the version's name out means what the release calls its image.
     fn version_of_image(&self, image: Option<i64>) -> Result<Option<i64>, Error> {
         let Some(image) = image else { return Ok(None) };
+        // Named, since an image that a fleet runs has as many entries as the fleet.
         let version: Option<Option<i64>> = self
             .connection
-            .prepare_cached("SELECT version FROM entry WHERE image = ?1 AND kind = 1 LIMIT 1")?
+            .prepare_cached(
+                "SELECT version FROM entry INDEXED BY entry_release
+                 WHERE image = ?1 AND kind = 1 ORDER BY idx LIMIT 1",
+            )?
             .query_row([image], |row| row.get(0))
             .optional()?;
         Ok(version.flatten())
@@ -365,8 +369,11 @@ impl<'c> Batch<'c> {
         record: &Record,
     ) -> Result<(), Error> {
         let subject = self.name(&record.subject)?;
-        let version = self.name_of(record.version.as_deref())?;
         let image = self.digest(record.image.as_ref())?;
+        let version = match self.name_of(record.version.as_deref())? {
+            None if record.kind == Record::UPDATE => self.version_of_image(image)?,
+            version => version,
+        };
         let target = self.digest(record.target.as_ref())?;
         self.connection
             .prepare_cached(

@@ -23,7 +23,8 @@ pub struct Record {
     pub device: Option<[u8; 32]>,
     /// Place in the device's chain.
     pub seq: Option<u64>,
-    /// Firmware version as people write it.
+    /// Firmware version as people write it; where a device leaves it out, the view has what the
+    /// release calls the image.
     pub version: Option<String>,
     /// Firmware version as an ordered number.
     pub version_code: Option<u64>,
@@ -63,4 +64,5 @@ pub struct Runs {
 impl Record {
     pub(crate) const RELEASE: u8 = 1;
     pub(crate) const APPROVAL: u8 = 2;
+    pub(crate) const UPDATE: u8 = 4;
 }

@@ -17,7 +17,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// Increased when a table changes; an older or newer file is refused, and reindexed.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 3;
 
 /// Marks the file as ours for `file(1)` and for us: "FLOG".
 const APPLICATION_ID: i64 = 0x464c_4f47;
@@ -82,6 +82,7 @@ CREATE INDEX entry_leaf ON entry(leaf);
 CREATE INDEX entry_device ON entry(device, seq, idx) WHERE device IS NOT NULL;
 CREATE INDEX entry_image ON entry(image, idx) WHERE image IS NOT NULL;
 CREATE INDEX entry_target ON entry(target, idx) WHERE target IS NOT NULL;
+CREATE INDEX entry_release ON entry(image, idx) WHERE kind = 1;
 CREATE INDEX entry_kind ON entry(kind, idx) WHERE kind <> 4;
 CREATE INDEX entry_outcome ON entry(outcome, idx) WHERE outcome > 0;
 CREATE TABLE release (

@@ -153,6 +153,33 @@ fn a_release_counts_its_approvals_and_devices() {
     assert_eq!((fleet[0].version.as_str(), fleet[0].devices), ("4.2.1", 1));
 }
 
+/// A device need not name the version: its entries have the name of the release of their image.
+#[test]
+fn entries_without_a_version_have_the_one_of_their_release() {
+    let (_dir, index) = open();
+    let nameless = |leaf, seq, image| {
+        let runs = Some(Runs { image: Some(image), ..Runs::default() });
+        Record { version: None, image: Some(image), runs, ..update(leaf, seq) }
+    };
+    let records = [
+        (0, Some(release(10))),
+        (1, Some(nameless(11, 0, IMAGE))),
+        (2, Some(nameless(12, 1, [0x77; 32]))),
+        (3, Some(Record { version: Some("4.2.1-b".into()), ..update(13, 2) })),
+    ];
+    index.apply_records(&all(records, 1_000)).unwrap();
+    let filter =
+        |version: &str| EntryFilter { version: Some(version.into()), ..Default::default() };
+    let found = |version| index.entries(&filter(version), None, 10).unwrap().rows;
+    let places = found("4.2.1").iter().map(|row| row.index).collect::<Vec<_>>();
+    assert_eq!(places, [1, 0]);
+    assert_eq!(found("4.2.1-b").len(), 1, "its own word counts");
+    let device = EntryFilter { device: Some(DEVICE), ..Default::default() };
+    let rows = index.entries(&device, None, 10).unwrap().rows;
+    let versions: Vec<_> = rows.iter().map(|row| row.record.version.as_deref()).collect();
+    assert_eq!(versions, [Some("4.2.1-b"), None, Some("4.2.1")]);
+}
+
 #[test]
 fn one_box_finds_everything() {
     let (_dir, index) = open();

@@ -147,6 +147,9 @@ async fn releases_devices_and_bundles() {
     assert_eq!(state["state"]["version"], "4.2.1", "{state}");
     assert_eq!(state["state"]["issuer"], "acme.example/devices", "not who enrolled it: {state}");
     assert_eq!(state["history"]["items"].as_array().unwrap().len(), 2);
+    assert_eq!(state["history"]["items"][0]["version"], "4.2.1", "the release's name: {state}");
+    let running = world.get("/api/v1/entries?version=4.2.1&kind=update").await.json();
+    assert_eq!(running["items"][0]["index"], "5", "{running}");
     let file = world.get(&format!("/api/v1/devices/{}/bundle", device.id())).await;
     let bundle = Bundle::parse(&file.body).unwrap();
     let indices: Vec<_> = bundle.entries.iter().map(|entry| entry.index.0).collect();
