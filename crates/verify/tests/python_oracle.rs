@@ -222,6 +222,38 @@ fn it_verifies_our_receipts() {
 }
 
 #[test]
+fn it_verifies_our_consistency_receipts() {
+    let Some(mut oracle) = Oracle::start() else { return };
+    let log = TestLog::new(World::new().entries);
+    for (key, _, _) in keys() {
+        let public = public_pem(&key.public_key());
+        for new in 2..=log.entries.len() {
+            let head = log.head(new);
+            let signature = RootSignature::sign(&head.root, ORIGIN, &key).unwrap();
+            for old in 1..new {
+                let path = log.consistency(old, new);
+                let sizes = (TreeSize(old as u64), TreeSize(new as u64));
+                let receipt = signature.consistency_receipt(sizes.0, sizes.1, &path).unwrap();
+                let mut ask = |receipt: &[u8], older: Hash| {
+                    oracle.ask(json!({
+                        "op": "verify_consistency_receipt", "receipt": hex(receipt),
+                        "root1": older.to_string(), "root2": head.root.to_string(),
+                        "key": public,
+                    }))
+                };
+                let answer = ask(&receipt, log.head(old).root);
+                assert_eq!(answer["ok"], true, "{answer}");
+                assert_eq!(answer["sizes"], json!([old, new]));
+                assert_eq!(ask(&receipt, Hash([7; 32]))["ok"], false);
+                let mut spoiled = receipt.clone();
+                *spoiled.last_mut().unwrap() ^= 1;
+                assert_eq!(ask(&spoiled, log.head(old).root)["ok"], false);
+            }
+        }
+    }
+}
+
+#[test]
 fn we_judge_its_receipts() {
     let Some(mut oracle) = Oracle::start() else { return };
     let entries: Vec<Vec<u8>> = (0..9).map(|n| vec![n; 50 + usize::from(n)]).collect();
