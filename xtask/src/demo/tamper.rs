@@ -1,16 +1,17 @@
 //! The demo's last act: one bit flipped in a copy of each kind of stored object, and told.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use super::{Story, http_get, say};
 
 impl Story {
     pub(super) fn tamper(&mut self, firmware: &Path) -> Result<()> {
         self.head("one bit flipped in each kind of stored object, on copies");
-        std::thread::sleep(Duration::from_millis(500));
+        self.settled()?;
         let receipt = http_get(&self.url, &format!("/entries/{}", self.release))?;
         std::fs::write(self.dir.join("release.receipt"), receipt)?;
         std::fs::copy(firmware, self.dir.join("image.bin"))?;
@@ -41,6 +42,27 @@ impl Story {
         }
         self.tamper_journal()?;
         self.tamper_disclosure()
+    }
+
+    /// Waits until the files hold all that was appended, so that a copy of them is whole.
+    fn settled(&self) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let log: Value = serde_json::from_slice(&http_get(&self.url, "/api/v1/log")?)?;
+            let file = std::fs::read_to_string(self.dir.join("log/data/checkpoint"));
+            let size = file.as_deref().ok().and_then(|note| note.lines().nth(1)).unwrap_or("0");
+            if log["size"] == size {
+                break;
+            }
+            ensure!(
+                start.elapsed() < Duration::from_secs(30),
+                "tiles of {size} entries only: {log}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // Partial tiles that the new ones replace go right after.
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(())
     }
 
     /// The same commands say yes to what nobody touched: a check that always fails catches nothing.
