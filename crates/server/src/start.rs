@@ -31,7 +31,7 @@ use crate::health::MetricsFront;
 use crate::metrics::Metrics;
 use crate::refusals::{self, Refused};
 use crate::tls::{Certificates, TlsError};
-use crate::witnessed::{keep, recall};
+use crate::witnessed::recall;
 use crate::{follower, routes};
 
 /// Why the server did not start or did not end well.
@@ -292,14 +292,12 @@ async fn ask_witnesses(app: Arc<App>, witnessing: Witnessing) {
     let done = |cosigned: &Cosigned| {
         let Ok(parsed) = Unverified::parse(cosigned.checkpoint.as_bytes()) else { return };
         if cosigned.satisfied {
-            let witnessed = Witnessed {
+            app.witnessed.store(Some(Arc::new(Witnessed {
                 checkpoint: cosigned.checkpoint.clone(),
                 head: parsed.claimed().head(),
                 at_ms: now_ms(),
                 names: cosigned.witnesses.clone(),
-            };
-            keep(&app.config.log.dir, &witnessed);
-            app.witnessed.store(Some(Arc::new(witnessed)));
+            })));
         }
     };
     witnessing.run(interval, done).await;

@@ -1,16 +1,16 @@
 //! The newest witnessed checkpoint, kept over restarts.
 //!
 //! ```text
-//! <data>/state/witnessed     the signed note with its cosignatures, as it was served
+//! <data>/witnessed     the signed note with its cosignatures, as `firmlog_log::witness` keeps it
 //! ```
 //!
-//! In scope: writing it down, and believing what is read back. Out of scope: asking witnesses
+//! In scope: believing what is read back. Out of scope: asking witnesses, and writing it down
 //! (`firmlog_log::witness`).
 //!
 //! Invariant: what is read back is served only if the log's own key signed it and its cosignatures
 //! meet the policy in force. It is a copy: losing it costs a round of asking, nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use firmlog_keys::AwsLc;
@@ -21,21 +21,9 @@ use firmlog_tlog::policy::Policy;
 
 use crate::app::Witnessed;
 
-/// Writes a witnessed checkpoint down.
-pub(crate) fn keep(data: &Path, witnessed: &Witnessed) {
-    let path = path(data);
-    let temporary = path.with_extension("tmp");
-    let written = std::fs::create_dir_all(data.join("state"))
-        .and_then(|()| std::fs::write(&temporary, &witnessed.checkpoint))
-        .and_then(|()| std::fs::rename(&temporary, &path));
-    if let Err(error) = written {
-        tracing::warn!(path = %path.display(), %error, "the witnessed checkpoint is not kept");
-    }
-}
-
 /// Reads back what was kept, if it still counts.
 pub(crate) fn recall(data: &Path, key: &VerifierKey, policy: &Policy) -> Option<Witnessed> {
-    let path = path(data);
+    let path = data.join("witnessed");
     let note = std::fs::read_to_string(&path).ok()?;
     let at = std::fs::metadata(&path).and_then(|meta| meta.modified()).ok()?;
     let at_ms = at.duration_since(UNIX_EPOCH).ok()?.as_millis() as u64;
@@ -52,8 +40,4 @@ pub(crate) fn recall(data: &Path, key: &VerifierKey, policy: &Policy) -> Option<
         at_ms,
         names: cosigned.witnesses,
     })
-}
-
-fn path(data: &Path) -> PathBuf {
-    data.join("state/witnessed")
 }
