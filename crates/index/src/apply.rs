@@ -407,6 +407,11 @@ impl<'c> Batch<'c> {
                 .prepare_cached("INSERT OR IGNORE INTO trust VALUES (?1, ?2)")?
                 .execute((kid.as_slice(), stored(index)))?;
         }
+        if let Some(required) = record.approvals_required {
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('approvals', ?1)")?
+                .execute([required])?;
+        }
         match record.kind {
             Record::RELEASE => {
                 let model = self.name_of(record.model.as_deref())?;

@@ -39,6 +39,7 @@ fn trust(record: &mut Record, it: &Trust) {
     record.stated_ms = it.time.as_ref().and_then(|time| time.utc_ms);
     match &it.action {
         TrustAction::Genesis(genesis) => {
+            record.approvals_required = Some(genesis.approvals);
             record.keys = genesis.keys.iter().map(|enrol| enrol.key.thumbprint().0).collect();
         }
         TrustAction::Enrol(enrol) => {
@@ -54,7 +55,7 @@ fn trust(record: &mut Record, it: &Trust) {
             record.device = rotate.device.map(|device| device.0);
         }
         TrustAction::Revoke(revoke) => record.keys = vec![revoke.kid.0],
-        TrustAction::Policy(_) => {}
+        TrustAction::Policy(change) => record.approvals_required = change.approvals,
     }
 }
 

@@ -99,9 +99,11 @@ pub struct DeviceRow {
 pub struct ReleaseRow {
     /// Its entry.
     pub entry: EntryRow,
-    /// Number of approvals that name it and do not reject it.
+    /// Issuers that approve it, its own aside: a person with two keys is one approver.
     pub approvals: u64,
-    /// Number of approvals that reject it.
+    /// Approvals that the log's policy asks for.
+    pub approvals_required: u64,
+    /// Issuers that reject it.
     pub rejections: u64,
     /// Number of devices that last said they run its image.
     pub devices: u64,
@@ -117,6 +119,9 @@ pub struct FleetCount {
     /// Number of devices.
     pub devices: u64,
 }
+
+/// `Approval` meaning that approves; authorship, review and responsibility do not.
+const APPROVES: i64 = 2;
 
 /// `Approval` meaning that rejects.
 const REJECTION: i64 = 4;
@@ -420,12 +425,19 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
 fn release(connection: &Connection, entry: EntryRow) -> Result<ReleaseRow, Error> {
     let (approvals, rejections): (i64, i64) = connection
         .prepare_cached(
-            "SELECT count(*) FILTER (WHERE meaning <> ?2), count(*) FILTER (WHERE meaning = ?2)
-             FROM approval WHERE target = (SELECT id FROM digest WHERE value = ?1)",
+            "SELECT count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?2 AND e.issuer <> o.issuer),
+               count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?3)
+             FROM approval AS a JOIN entry AS e ON e.idx = a.idx JOIN entry AS o ON o.idx = ?4
+             WHERE a.target = (SELECT id FROM digest WHERE value = ?1)",
         )?
-        .query_row((entry.record.leaf.as_slice(), REJECTION), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        .query_row(
+            (entry.record.leaf.as_slice(), APPROVES, REJECTION, stored(entry.index)),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    let required: Option<i64> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'approvals'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
     let devices: i64 = match entry.record.image {
         None => 0,
         Some(image) => connection
@@ -438,6 +450,7 @@ fn release(connection: &Connection, entry: EntryRow) -> Result<ReleaseRow, Error
     Ok(ReleaseRow {
         entry,
         approvals: approvals.cast_unsigned(),
+        approvals_required: required.unwrap_or(0).cast_unsigned(),
         rejections: rejections.cast_unsigned(),
         devices: devices.cast_unsigned(),
     })

@@ -38,6 +38,8 @@ pub struct Record {
     pub model: Option<String>,
     /// What an approval means.
     pub meaning: Option<u64>,
+    /// Approvals that a release needs from this entry on (a genesis or a policy).
+    pub approvals_required: Option<u8>,
     /// A finding the entry itself states (an `Audit` of refusals): its sentence.
     pub reports: Option<String>,
     /// If this entry enrols `device`: the issuer that the device then speaks for.

@@ -149,6 +149,7 @@ fn a_release_counts_its_approvals_and_devices() {
     assert_eq!((row.approvals, row.rejections, row.devices), (1, 1, 1));
     assert_eq!(row.entry.record.model.as_deref(), Some("IP-200"));
     assert!(index.release(1).unwrap().is_none());
+    assert_eq!(row.approvals_required, 0);
     let fleet = index.fleet(Some("IP-200"), 10).unwrap();
     assert_eq!((fleet[0].version.as_str(), fleet[0].devices), ("4.2.1", 1));
 }
@@ -178,6 +179,39 @@ fn entries_without_a_version_have_the_one_of_their_release() {
     let rows = index.entries(&device, None, 10).unwrap().rows;
     let versions: Vec<_> = rows.iter().map(|row| row.record.version.as_deref()).collect();
     assert_eq!(versions, [Some("4.2.1-b"), None, Some("4.2.1")]);
+}
+
+/// A person is an issuer, however many keys it has; the author's own word and reviews do not count.
+#[test]
+fn approvals_are_counted_by_issuer() {
+    let (_dir, index) = open();
+    let by = |leaf, meaning, issuer: &str| {
+        Some(Record { issuer: issuer.to_owned(), ..approval(leaf, 10, meaning) })
+    };
+    let genesis = Record { approvals_required: Some(2), ..Record::default() };
+    let policy = Record { approvals_required: Some(3), leaf: [20; 32], ..Record::default() };
+    let records = [
+        (0, Some(genesis)),
+        (1, Some(release(10))),
+        (2, by(11, 2, "acme.example/ann")),
+        (3, by(12, 2, "acme.example/ann")),
+        (4, by(13, 1, "acme.example/bob")),
+        (5, by(14, 2, "acme.example/fw")),
+    ];
+    index.apply_records(&all(records, 1_000)).unwrap();
+    let counts = || {
+        let row = index.release(1).unwrap().unwrap();
+        (row.approvals, row.approvals_required, row.rejections)
+    };
+    assert_eq!(counts(), (1, 2, 0));
+    let more = [
+        (6, by(15, 2, "acme.example/bob")),
+        (7, by(16, 4, "acme.example/eve")),
+        (8, by(17, 4, "acme.example/eve")),
+        (9, Some(policy)),
+    ];
+    index.apply_records(&all(more, 2_000)).unwrap();
+    assert_eq!(counts(), (2, 3, 1));
 }
 
 #[test]

@@ -137,7 +137,10 @@ async fn releases_devices_and_bundles() {
     let id = hex(&leaf_hash(&release));
     let shown = world.get(&format!("/api/v1/releases/{id}")).await.json();
     assert_eq!(shown["release"]["approvals"], "2", "{shown}");
+    assert_eq!(shown["release"]["approvals_required"], "2", "{shown}");
     assert_eq!(shown["release"]["devices"], "1");
+    let page = world.get("/release/2").await.text();
+    assert!(page.contains("2 of 2 required approvals"), "{page}");
     assert_eq!(shown["about"].as_array().unwrap().len(), 2);
     let file = world.get(&format!("/api/v1/releases/{id}/bundle")).await;
     let bundle = Bundle::parse(&file.body).unwrap();

@@ -176,9 +176,11 @@ impl From<&DeviceRow> for DeviceState {
 pub(crate) struct ReleaseState {
     /// Its entry.
     pub entry: EntryLine,
-    /// Approvals that name it.
+    /// Issuers that approve it, its own aside; two keys of one issuer count once.
     pub approvals: String,
-    /// Rejections that name it.
+    /// Approvals that the log's policy asks for.
+    pub approvals_required: String,
+    /// Issuers that reject it.
     pub rejections: String,
     /// Devices that last said they run its image.
     pub devices: String,
@@ -189,6 +191,7 @@ impl From<&ReleaseRow> for ReleaseState {
         Self {
             entry: EntryLine::from(&row.entry),
             approvals: row.approvals.to_string(),
+            approvals_required: row.approvals_required.to_string(),
             rejections: row.rejections.to_string(),
             devices: row.devices.to_string(),
         }

@@ -52,8 +52,12 @@ pub(super) async fn page(
     let release = ReleaseState::from(&row);
     let version = release.entry.version.clone().unwrap_or_default();
     let headline = format!(
-        "{} {version}: {} approvals, {} rejections, {} devices say they run it",
-        release.entry.subject, release.approvals, release.rejections, release.devices
+        "{} {version}: {} of {} required approvals, {} rejections, {} devices say they run it",
+        release.entry.subject,
+        release.approvals,
+        release.approvals_required,
+        release.rejections,
+        release.devices
     );
     Ok(render(&ReleasePage { headline, release, about, base: base(&app, &headers) }))
 }

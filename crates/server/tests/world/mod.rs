@@ -21,6 +21,8 @@ use firmlog_statement::{
 pub(crate) use client::{Answer, exchange, get, request};
 
 pub(crate) const ORIGIN: &str = "log.example/test";
+/// Issuers of the two approvers: a person each.
+pub(crate) const APPROVERS: [&str; 2] = ["acme.example/ann", "acme.example/bob"];
 pub(crate) const IMAGE: [u8; 32] = [3; 32];
 pub(crate) const SALT: [u8; 16] = [9; 16];
 
@@ -85,8 +87,8 @@ impl World {
             enrol(&maker, "acme.example/fw", Role::Manufacturer, None),
             enrol(&log_key, ORIGIN, Role::Log, None),
         ];
-        for approver in &approvers {
-            keys.push(enrol(approver, "acme.example/people", Role::Approver, None));
+        for (approver, issuer) in approvers.iter().zip(APPROVERS) {
+            keys.push(enrol(approver, issuer, Role::Approver, None));
         }
         let genesis = TrustAction::Genesis(Genesis {
             origin: ORIGIN.to_owned(),
@@ -226,7 +228,7 @@ impl World {
             evidence: vec![],
             extra: Extra::default(),
         });
-        sign_statement(&statement, "acme.example/people", "ip-200/app", key).unwrap()
+        sign_statement(&statement, APPROVERS[approver], "ip-200/app", key).unwrap()
     }
 }
 
