@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get, post};
 use utoipa::OpenApi;
+use utoipa::openapi::{self, Content, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -31,12 +32,36 @@ use crate::{api, batch, docs, health, pages, scrapi, tiles};
 )]
 struct Document;
 
+/// What any request may be answered, whatever it asks.
+const ANYWHERE: [(&str, &str); 3] = [
+    ("429", "This address asks more often than it may; `Retry-After` says when to come back"),
+    ("500", "Storage failed"),
+    ("503", "Busy (`Retry-After` says when to come back), or the index is off"),
+];
+
+/// Writes those answers into every operation once, instead of at each handler.
+fn with_refusals(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            for (status, about) in ANYWHERE {
+                let problem = Content::new(Some(openapi::Ref::from_schema_name("Problem")));
+                let answer = ResponseBuilder::new()
+                    .description(about)
+                    .content("application/problem+json", problem);
+                responses.entry(status.to_owned()).or_insert_with(|| answer.build().into());
+            }
+        }
+    }
+    document
+}
+
 /// The router and the OpenAPI document of its `/api/v1` part.
 pub(crate) fn routes(app: Arc<App>) -> Router {
     let (api, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", api::routes())
         .split_for_parts();
-    let docs = docs::routes(&document);
+    let docs = docs::routes(&with_refusals(document));
     api.route("/checkpoint", get(tiles::checkpoint))
         .route("/tile/{*path}", get(tiles::tile))
         .route("/entries", post(scrapi::register))
@@ -71,5 +96,5 @@ pub fn openapi_json() -> String {
     let (_, document) = OpenApiRouter::<Arc<App>>::with_openapi(Document::openapi())
         .nest("/api/v1", api::routes())
         .split_for_parts();
-    document.to_pretty_json().unwrap_or_default()
+    with_refusals(document).to_pretty_json().unwrap_or_default()
 }

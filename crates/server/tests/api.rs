@@ -232,6 +232,15 @@ async fn proofs_tags_health_and_documents() {
     let document = world.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     assert!(document["paths"]["/api/v1/entries/{id}"]["get"].is_object());
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for status in ["429", "500", "503"] {
+                let content = &operation["responses"][status]["content"];
+                let schema = &content["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/Problem", "{method} {path} {status}");
+            }
+        }
+    }
     let docs = world.get("/docs").await.text();
     assert!(docs.contains("/api/v1/identify/{sha256}") && docs.contains("chain_gap"), "{docs}");
     let options = request(world.address, "OPTIONS", "/checkpoint", &[], &[]).await;
