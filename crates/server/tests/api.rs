@@ -167,6 +167,18 @@ async fn releases_devices_and_bundles() {
         let page = world.get(path).await;
         assert!(matches!(page.status, 200 | 303), "{path}: {} {}", page.status, page.text());
     }
+    let page = world.get("/entry/5").await.text();
+    for line in [
+        "firmlog verify 5.cose --receipt 5.tlog-proof --trust ROOT".to_owned(),
+        format!("firmlog bundle device {} --out device.fwb --log http://", device.id()),
+        "firmlog verify device.fwb --trust ROOT".to_owned(),
+    ] {
+        assert!(page.contains(&line), "{line}: {page}");
+    }
+    let page = world.get("/entry/2").await.text();
+    assert!(page.contains(&format!("firmlog bundle release {id} --out release.fwb")), "{page}");
+    let page = world.get("/").await.text();
+    assert!(page.contains("firmlog verify checkpoint --trust ROOT"), "{page}");
     let page = world.get(&format!("/device/{}", device.id())).await;
     assert!(page.text().contains("Says it runs 4.2.1"), "{}", page.text());
     assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
