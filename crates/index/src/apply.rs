@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use firmlog_statement::event::{EventType, Life};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::finding::{NewFinding, insert as insert_finding};
@@ -145,6 +146,7 @@ struct Batch<'c> {
 struct DeviceState {
     id: i64,
     seq: Option<u64>,
+    life: Option<EventType>,
 }
 
 impl<'c> Batch<'c> {
@@ -254,18 +256,61 @@ impl<'c> Batch<'c> {
                 )?
                 .execute((state.id, stored(index), fork))?;
         } else {
-            self.advance_device(state.id, index, seq, model, record)?;
+            let life = self.live(index, device, &state, record)?;
+            self.advance_device(state.id, index, seq, model, life, record)?;
         }
         Ok(Some(state.id))
+    }
+
+    /// Takes the steps a statement reports; those out of order are findings (STM-041). A life that
+    /// is first seen in its middle is believed so far.
+    fn live(
+        &mut self,
+        index: u64,
+        device: &[u8; 32],
+        state: &DeviceState,
+        record: &Record,
+    ) -> Result<Life, Error> {
+        let mut life = Life::after(state.life);
+        for (place, step) in record.events.iter().enumerate() {
+            if place == 0 && state.seq.is_none() && record.seq != Some(0) {
+                life = Life::after(Some(*step));
+                continue;
+            }
+            let Err(violation) = life.observe(*step) else { continue };
+            let found = violation.found.name();
+            let detail = match violation.after {
+                Some(after) => format!("the device reports {found} after {}", after.name()),
+                None => format!("the device begins with {found}"),
+            };
+            self.findings += 1;
+            insert_finding(
+                self.connection,
+                &NewFinding {
+                    kind: FindingKind::SequenceViolation,
+                    severity: Severity::Notice,
+                    index,
+                    other_index: None,
+                    device: Some(device),
+                    detail,
+                },
+            )?;
+        }
+        Ok(life)
     }
 
     fn device_state(&self, device: &[u8; 32]) -> Result<Option<DeviceState>, Error> {
         let state = self
             .connection
-            .prepare_cached("SELECT id, seq FROM device WHERE device = ?1")?
+            .prepare_cached("SELECT id, seq, life FROM device WHERE device = ?1")?
             .query_row([device.as_slice()], |row| {
                 let seq: Option<i64> = row.get(1)?;
-                Ok(DeviceState { id: row.get(0)?, seq: seq.map(i64::cast_unsigned) })
+                let life: Option<u16> = row.get(2)?;
+                Ok(DeviceState {
+                    id: row.get(0)?,
+                    seq: seq.map(i64::cast_unsigned),
+                    life: life.and_then(|code| EventType::from_code(code.into())),
+                })
             })
             .optional()?;
         Ok(state)
@@ -278,7 +323,7 @@ impl<'c> Batch<'c> {
                  VALUES (?1, ?2, ?3, ?3, 0)",
             )?
             .execute((device.as_slice(), issuer, stored(index)))?;
-        Ok(DeviceState { id: self.connection.last_insert_rowid(), seq: None })
+        Ok(DeviceState { id: self.connection.last_insert_rowid(), seq: None, life: None })
     }
 
     fn advance_device(
@@ -287,12 +332,14 @@ impl<'c> Batch<'c> {
         index: u64,
         seq: u64,
         model: Option<i64>,
+        life: Life,
         record: &Record,
     ) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "UPDATE device SET last_idx = ?2, entries = entries + 1, seq = ?3,
-                   model = coalesce(?4, model), event = coalesce(?5, event), outcome = ?6
+                   model = coalesce(?4, model), event = coalesce(?5, event), outcome = ?6,
+                   life = ?7
                  WHERE id = ?1",
             )?
             .execute((
@@ -302,6 +349,7 @@ impl<'c> Batch<'c> {
                 model,
                 record.event.map(stored),
                 record.outcome.map(stored),
+                life.last().map(EventType::code),
             ))?;
         record.runs.as_ref().map_or(Ok(()), |runs| self.runs(id, runs))
     }

@@ -89,6 +89,7 @@ fn update(record: &mut Record, it: &Update) {
     let name = it.to.as_ref().and_then(|to| to.name).map(|name| name.as_str().to_owned());
     record.stated_ms = it.time.utc_ms;
     record.event = it.events.last().map(|event| u64::from(event.kind.code()));
+    record.events = it.events.iter().map(|event| event.kind).collect();
     record.outcome = Some(u64::from(it.outcome.code()));
     record.initiator = it.initiator.as_ref().map(|by| u64::from(by.kind.code()));
     record.device = Some(it.device.0);

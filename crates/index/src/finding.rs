@@ -10,6 +10,8 @@ use crate::{Error, Index, Page};
 pub enum FindingKind {
     /// One device key signed two different statements with the same sequence number.
     ChainFork,
+    /// A device reports a step that may not follow its last one (STM-041).
+    SequenceViolation,
     /// Statements were refused in a window; the log's own `Audit` entry says how many and why.
     Refusals,
 }
@@ -19,6 +21,7 @@ impl FindingKind {
     pub fn label(self) -> &'static str {
         match self {
             Self::ChainFork => "chain_fork",
+            Self::SequenceViolation => "sequence_violation",
             Self::Refusals => "refusals",
         }
     }

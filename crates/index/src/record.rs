@@ -1,5 +1,7 @@
 //! What the view keeps of one entry.
 
+use firmlog_statement::event::EventType;
+
 /// The indexed part of one entry. Fields a kind does not have are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -15,6 +17,8 @@ pub struct Record {
     pub stated_ms: Option<u64>,
     /// The last lifecycle event the entry carries.
     pub event: Option<u64>,
+    /// Every event of an update, in order.
+    pub events: Vec<EventType>,
     /// Outcome of an update.
     pub outcome: Option<u64>,
     /// Kind of who started it (person, system, device).

@@ -57,6 +57,7 @@ CREATE TABLE device (
   image INTEGER REFERENCES digest(id),
   event INTEGER,
   outcome INTEGER,
+  life INTEGER,             -- last event that moved its update on
   forks INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX device_fleet ON device(model, version);

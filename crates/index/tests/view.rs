@@ -214,6 +214,26 @@ fn approvals_are_counted_by_issuer() {
     assert_eq!(counts(), (2, 3, 1));
 }
 
+/// STM-041: a step out of order is taken and reported, once, and outlives a batch.
+#[test]
+fn steps_out_of_order_are_findings() {
+    use firmlog_statement::event::EventType as T;
+    let (_dir, index) = open();
+    let steps =
+        |leaf, seq, events: &[T]| Some(Record { events: events.to_vec(), ..update(leaf, seq) });
+    let good = [T::InstalledState];
+    index.apply_records(&all([(0, steps(10, 0, &good))], 1_000)).unwrap();
+    assert_eq!(index.findings(None, None, 10).unwrap().rows.len(), 0);
+    let after_end = [(1, steps(11, 1, &[T::Decommissioned]))];
+    assert_eq!(index.apply_records(&all(after_end, 2_000)).unwrap(), 0);
+    let late = [(2, steps(12, 2, &[T::InstallStarted]))];
+    assert_eq!(index.apply_records(&all(late, 3_000)).unwrap(), 1);
+    let found = index.findings(Some(&DEVICE), None, 10).unwrap().rows;
+    assert_eq!((found.len(), found[0].kind.as_str()), (1, "sequence_violation"));
+    assert_eq!((found[0].index, found[0].severity.as_str()), (Some(2), "notice"));
+    assert_eq!(found[0].detail, "the device reports install_started after decommissioned");
+}
+
 #[test]
 fn one_box_finds_everything() {
     let (_dir, index) = open();
