@@ -151,6 +151,8 @@ async fn releases_devices_and_bundles() {
     assert_eq!(state["state"]["issuer"], "acme.example/devices", "not who enrolled it: {state}");
     assert_eq!(state["history"]["items"].as_array().unwrap().len(), 2);
     assert_eq!(state["history"]["items"][0]["version"], "4.2.1", "the release's name: {state}");
+    let entry = world.get("/api/v1/entries/5").await.json();
+    assert_eq!(entry["version"], "4.2.1", "{entry}");
     let running = world.get("/api/v1/entries?version=4.2.1&kind=update").await.json();
     assert_eq!(running["items"][0]["index"], "5", "{running}");
     let file = world.get(&format!("/api/v1/devices/{}/bundle", device.id())).await;

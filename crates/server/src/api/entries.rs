@@ -199,6 +199,11 @@ pub(crate) async fn entry_view(app: &Arc<App>, index: LeafIndex) -> Result<Entry
         ..Record::default()
     });
     let mut line = EntryLine::from(&EntryRow { index: index.0, record, seen_ms });
+    if line.version.is_none() && line.device.is_some() && app.index.is_some() {
+        // As in lists: the release of its image names the version.
+        let row = super::ask(app, move |view| view.entry(index.0)).await?;
+        line.version = row.and_then(|row| row.record.version);
+    }
     if parsed.is_none() {
         line.kind = "raw".to_owned();
     }
