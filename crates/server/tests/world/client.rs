@@ -77,6 +77,17 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8], hang_up: bool) -
     parse(&got)
 }
 
+/// Sends bytes and reads everything until the server closes.
+pub(crate) async fn exchange_all(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut got = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut got)).await;
+    // Bytes that were not read make the close a reset.
+    assert!(read.is_ok(), "the server does not close the connection");
+    parse(&got)
+}
+
 fn complete(got: &[u8]) -> bool {
     let answer = parse(got);
     let length = answer.header("content-length").and_then(|text| text.parse::<usize>().ok());

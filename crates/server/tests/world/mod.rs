@@ -18,7 +18,7 @@ use firmlog_statement::{
 };
 
 #[allow(unused_imports, reason = "each test uses its part")]
-pub(crate) use client::{Answer, exchange, get, request};
+pub(crate) use client::{Answer, exchange, exchange_all, get, request};
 
 pub(crate) const ORIGIN: &str = "log.example/test";
 /// Issuers of the two approvers: a person each.
@@ -154,6 +154,11 @@ impl World {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         panic!("the view does not catch up");
+    }
+
+    /// The directory of all it writes.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Stops the server and hands over the directory of all it wrote.
