@@ -103,6 +103,11 @@ pub(crate) struct WitnessesAnswer {
     /// `readiness.witnessed_age_max_s`) or `unmet` (never yet).
     #[schema(example = "met")]
     quorum: &'static str,
+    /// Entries in the log.
+    size: String,
+    /// Entries that the newest witnessed checkpoint covers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witnessed_size: Option<String>,
     /// The policy (tlog-policy), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
@@ -140,6 +145,8 @@ pub(crate) async fn witnesses(
     });
     let answer = WitnessesAnswer {
         quorum: app.quorum(),
+        size: app.engine.published().head.size.to_string(),
+        witnessed_size: witnessed.as_ref().map(|it| it.head.size.to_string()),
         policy: app.policy.as_ref().map(|policy| policy.encode()),
         witnesses: witnesses.collect(),
     };
