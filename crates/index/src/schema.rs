@@ -17,7 +17,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// Increased when a table changes; an older or newer file is refused, and reindexed.
-pub(crate) const FORMAT: i64 = 3;
+pub(crate) const FORMAT: i64 = 4;
 
 /// Marks the file as ours for `file(1)` and for us: "FLOG".
 const APPLICATION_ID: i64 = 0x464c_4f47;

@@ -3,13 +3,17 @@
 mod world;
 
 use firmlog_keys::AwsLc;
-use firmlog_statement::{Signer, leaf_hash};
+use firmlog_statement::{CheckpointSeen, Digest, Signer, leaf_hash};
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::receipt::cose::CoseReceipt;
 use world::{World, request, with_serial};
 
 const SEQUENCE: (&str, &str) = ("content-type", "application/cbor-seq");
+
+fn unhex32(text: &str) -> [u8; 32] {
+    std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -77,7 +81,7 @@ async fn a_batch_answers_each_item() {
     let enrolment = world::enrol(&new, "acme.example/devices", role, Some([7; 32]));
     let enrolment = firmlog_statement::TrustAction::Enrol(enrolment);
     let enrolment = world::trust(&world.admin, enrolment);
-    let speaks = world::Device { key: new, seq: 0, prev: [7; 32] }.next();
+    let speaks = world::Device { key: new, seq: 0, prev: [7; 32], seen: None }.next();
     let both = [enrolment, speaks.clone()].concat();
     let answer = request(world.address, "POST", "/batch", &json, &both).await.json();
     assert_eq!(answer["results"][0]["result"], "appended", "{answer}");
@@ -214,6 +218,40 @@ async fn json_in_and_out_with_disclosures() {
     assert_eq!(request(world.address, "POST", "/entries", &media, &wrapped).await.status, 200);
     let lying = with_serial(&entry, "SN-78");
     assert_eq!(request(world.address, "POST", "/entries", &media, &lying).await.status, 400);
+}
+
+/// API-066.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_says_when_it_was() {
+    let world = World::signed().await;
+    let mut device = world.device().await;
+    world.post_cose(&device.next()).await;
+    let log = world.get("/api/v1/log").await.json();
+    let root = unhex32(log["root"].as_str().unwrap());
+    for (root, ours) in [(root, true), ([9; 32], false)] {
+        device.seen = Some(CheckpointSeen { size: 3, root: Digest(root) });
+        world.post_cose(&device.next()).await;
+        let entry = world.size().await - 1;
+        let when = world.get(&format!("/api/v1/entries/{entry}")).await.json()["when"].clone();
+        let before = world.get("/api/v1/entries/2").await.json()["when"]["not_after"]["at"].clone();
+        let clock = &when["clock"];
+        assert_eq!(
+            (&clock["at"], &clock["source"], &clock["quality"]),
+            (&"2026-09-21T14:13:20.000Z".into(), &"ntp".into(), &"T2".into())
+        );
+        assert_eq!(when["not_after"]["by"], "received");
+        let seen = &when["not_before"];
+        if ours {
+            assert_eq!((&seen["at"], &seen["size"]), (&before, &"3".into()));
+            assert_eq!(when["agrees"], false, "stated in September, not before today");
+        } else {
+            assert_eq!(seen, &serde_json::Value::Null, "this log never had that root");
+            assert_eq!(when["agrees"], true);
+        }
+        let page = world.get(&format!("/entry/{entry}")).await.text();
+        assert!(page.contains("source ntp, synchronised: quality T2 of T0 to T3"), "{page}");
+        assert_eq!(page.contains("lies outside these bounds"), ours, "{page}");
+    }
 }
 
 /// API-004, API-060, API-061, API-062, API-064: proofs, tags, lists, health, numbers, documents.

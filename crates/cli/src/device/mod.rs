@@ -93,7 +93,6 @@ pub(crate) struct World<'a> {
     pub(crate) bundle: &'a [u8],
     pub(crate) image: &'a Path,
     pub(crate) offer: Offer,
-    pub(crate) clock_ms: u64,
     pub(crate) args: &'a SimulateArgs,
 }
 
@@ -105,9 +104,8 @@ pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> 
     let bundle = std::fs::read(&args.release).map_err(|e| Error::io("read", &args.release, e))?;
     let image_sha256 = image_digests(&args.image, false)?.sha256.0;
     let offer = offer(&bundle, &root, &image_sha256)?;
-    let clock_ms = crate::submit::now_ms();
     let image = args.image.as_path();
-    let world = World { root: &root, bundle: &bundle, image, offer, clock_ms, args };
+    let world = World { root: &root, bundle: &bundle, image, offer, args };
     let client = Client::new(&args.log.log, context)?;
     let mut reporter = Reporter::new(client);
     let parts = assign(args.scenario, args.devices, args.seed);
@@ -147,7 +145,7 @@ impl World<'_> {
     pub(crate) fn boot_in(&self, dir: &Path, number: u32, seed: [u8; 32]) -> Result<Unit> {
         let serial = format!("7X-{:04}", self.args.seed % 100 * 100 + u64::from(number));
         let names = (serial.as_str(), self.args.issuer.as_str(), self.args.model.as_str());
-        Unit::boot(dir, names, seed, self.clock_ms + u64::from(number) * 1000)
+        Unit::boot(dir, names, seed)
     }
 
     /// What a device asks before it installs: from the bundle file alone, with the pure-Rust

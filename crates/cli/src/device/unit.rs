@@ -58,7 +58,6 @@ pub(crate) struct Unit {
     pub(crate) journal: Journal,
     pub(crate) running: Running,
     pub(crate) secrets: Vec<(u64, Secret)>,
-    clock_ms: u64,
 }
 
 /// How one statement differs from a plain one.
@@ -74,12 +73,7 @@ pub(crate) struct Said<'a> {
 
 impl Unit {
     /// Starts a device from its directory, as after power came.
-    pub(crate) fn boot(
-        dir: &Path,
-        names: (&str, &str, &str),
-        seed: [u8; 32],
-        clock_ms: u64,
-    ) -> Result<Self> {
+    pub(crate) fn boot(dir: &Path, names: (&str, &str, &str), seed: [u8; 32]) -> Result<Self> {
         let (serial, issuer, model) = names;
         let key = crate::command::key::open(&dir.join("key.pem"), &Default::default())?;
         let journal = Journal::open(dir, seed)?;
@@ -97,7 +91,6 @@ impl Unit {
             journal,
             running,
             secrets: Vec::new(),
-            clock_ms,
         })
     }
 
@@ -126,7 +119,6 @@ impl Unit {
 
     /// Says something, durably.
     pub(crate) fn say(&mut self, offer: Option<&Offer>, said: &Said<'_>) -> Result<()> {
-        self.clock_ms += 1500;
         let first = self.journal.next_seq() == 0;
         let secret = Secret::new(FieldId::Serial, &self.serial);
         let commitments = match first {
@@ -153,7 +145,7 @@ impl Unit {
         let form = |e| Error::form("update", e);
         let steps = said.events.len() as u64;
         let events: Vec<Event> =
-            (1..).zip(said.events).map(|(i, kind)| Event::new(*kind, (steps - i) * 700)).collect();
+            (1..).zip(said.events).map(|(i, kind)| Event::new(*kind, steps - i)).collect();
         let of = |running: Running| Firmware {
             image: Some(Digest(running.image)),
             version: Some(VersionCode(running.version)),
@@ -169,7 +161,7 @@ impl Unit {
             seq: Seq(self.journal.next_seq()),
             prev: Digest(self.journal.prev()),
             events: firmlog_statement::Events::new(&events).map_err(form)?,
-            time: self.time(),
+            time: Self::time(),
             from: (!said.booted && offer.is_some()).then(|| of(self.running)),
             to: None,
             release: offer.map(|offer| Digest(offer.release)),
@@ -206,9 +198,9 @@ impl Unit {
         })
     }
 
-    fn time(&self) -> DeviceTime {
+    fn time() -> DeviceTime {
         DeviceTime {
-            utc_ms: Some(self.clock_ms),
+            utc_ms: Some(submit::now_ms()),
             zone_min: Some(ZoneOffset::UTC),
             source: Source::Ntp,
             sync: SyncState::Synchronised,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, Listed};
+use super::when::{Said, When};
 use super::{Parameters, ask, digest, json, limit, listed, number};
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -144,6 +145,9 @@ pub(crate) struct EntryAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) statement: Option<serde_json::Value>,
+    /// When it was, by the signer's clock and by this log's; absent for raw bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<When>,
     /// Length of the entry in bytes.
     pub(crate) size_bytes: u32,
     /// Opened commitments, where this server shows them.
@@ -188,9 +192,18 @@ pub(crate) async fn entry(
 
 /// Everything about one entry, read from the log itself.
 pub(crate) async fn entry_view(app: &Arc<App>, index: LeafIndex) -> Result<EntryAnswer, Problem> {
-    let (bytes, seen_ms) = app
+    let (bytes, seen_ms, when) = app
         .engine
-        .read(move |reader| Ok((reader.entry(index)?, reader.received_ms(index)?)))
+        .read(move |reader| {
+            let bytes = reader.entry(index)?;
+            let received_ms = reader.received_ms(index)?;
+            let said = Parsed::parse(&bytes).ok().and_then(|it| Some(Said::of(&it.decode().ok()?)));
+            let when = match said {
+                Some(said) => Some(said.when(said.seen_ms(reader)?, received_ms)),
+                None => None,
+            };
+            Ok((bytes, received_ms, when))
+        })
         .await?;
     let parsed = Parsed::parse(&bytes).ok();
     let record = firmlog_index::extract(&bytes).unwrap_or_else(|| Record {
@@ -211,6 +224,7 @@ pub(crate) async fn entry_view(app: &Arc<App>, index: LeafIndex) -> Result<Entry
     Ok(EntryAnswer {
         state: if witnessed { "witnessed" } else { "published" },
         statement: parsed.and_then(|it| firmlog_statement::json::to_json(&it).ok()),
+        when,
         size_bytes: bytes.len() as u32,
         disclosures: disclosures(app, index).await?,
         raw: format!("/entries/{index}/statement"),

@@ -93,7 +93,7 @@ async fn strangers_liars_and_repeats() {
     suite.size = suite.world.size().await;
     let refused = (403, "not_registered");
     let stranger = FileKey::generate(Algorithm::P256).unwrap();
-    let unknown = Device { key: stranger.clone(), seq: 0, prev: [7; 32] }.next();
+    let unknown = Device { key: stranger.clone(), seq: 0, prev: [7; 32], seen: None }.next();
     suite.cose("a key nobody enrolled", &unknown, refused).await;
     let enrolment = |key: &FileKey, role, seed| {
         TrustAction::Enrol(enrol(key, "acme.example/devices", role, seed))

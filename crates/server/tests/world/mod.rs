@@ -12,9 +12,9 @@ use firmlog_statement::disclosure::{Commitment, Commitments, Disclosure, Disclos
 use firmlog_statement::event::EventType;
 use firmlog_statement::time::{DeviceTime, Source, SyncState, ZoneOffset};
 use firmlog_statement::{
-    Approval, Digest, ESignature, Enrol, Event, Extra, Factors, Genesis, Meaning, Outcome,
-    ReasonCode, Registration, Release, Role, SecurityCounter, Seq, Signer, Statement, Trust,
-    TrustAction, Update, VersionCode, entry_hash, leaf_hash, sign_statement,
+    Approval, CheckpointSeen, Digest, ESignature, Enrol, Event, Extra, Factors, Genesis, Meaning,
+    Outcome, ReasonCode, Registration, Release, Role, SecurityCounter, Seq, Signer, Statement,
+    Trust, TrustAction, Update, VersionCode, entry_hash, leaf_hash, sign_statement,
 };
 
 #[allow(unused_imports, reason = "each test uses its part")]
@@ -43,6 +43,8 @@ pub(crate) struct Device {
     pub(crate) key: FileKey,
     pub(crate) seq: u64,
     pub(crate) prev: [u8; 32],
+    /// The checkpoint its statements name.
+    pub(crate) seen: Option<CheckpointSeen>,
 }
 
 impl World {
@@ -126,7 +128,7 @@ impl World {
         let enrolment = enrol(&key, "acme.example/devices", Role::Device, Some(seed));
         let entry = trust(&self.admin, TrustAction::Enrol(enrolment));
         assert_eq!(self.post_cose(&entry).await.status, 201);
-        Device { key, seq: 0, prev: seed }
+        Device { key, seq: 0, prev: seed, seen: None }
     }
 
     pub(crate) async fn post_cose(&self, entry: &[u8]) -> Answer {
@@ -278,7 +280,7 @@ impl Device {
             transport: None,
             result: None,
             boot: None,
-            checkpoint: None,
+            checkpoint: self.seen.clone(),
             unit: None,
             commitments: Commitments::new(commitment.as_slice()).unwrap(),
             extra: Extra::default(),
