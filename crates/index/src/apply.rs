@@ -472,8 +472,8 @@ impl<'c> Batch<'c> {
                 let target = self.digest(record.target.as_ref())?;
                 if let (Some(target), Some(meaning)) = (target, record.meaning) {
                     self.connection
-                        .prepare_cached("INSERT INTO approval VALUES (?1, ?2, ?3)")?
-                        .execute((stored(index), target, stored(meaning)))?;
+                        .prepare_cached("INSERT INTO approval VALUES (?1, ?2, ?3, ?4)")?
+                        .execute((stored(index), target, stored(meaning), record.supersedes))?;
                 }
             }
             _ => {}

@@ -76,6 +76,7 @@ fn approval(record: &mut Record, it: &Approval) {
     record.image = it.image.map(|digest| digest.0);
     record.target = Some(it.release.0);
     record.meaning = Some(u64::from(it.esig.meaning.code()));
+    record.supersedes = it.supersedes.map(|digest| digest.0);
 }
 
 fn authorisation(record: &mut Record, it: &Authorisation) {

@@ -99,7 +99,8 @@ pub struct DeviceRow {
 pub struct ReleaseRow {
     /// Its entry.
     pub entry: EntryRow,
-    /// Issuers that approve it, its own aside: a person with two keys is one approver.
+    /// Issuers that approve it, its own aside: a person with two keys is one approver, and what
+    /// its issuer took back does not count.
     pub approvals: u64,
     /// Approvals that the log's policy asks for.
     pub approvals_required: u64,
@@ -428,7 +429,10 @@ fn release(connection: &Connection, entry: EntryRow) -> Result<ReleaseRow, Error
             "SELECT count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?2 AND e.issuer <> o.issuer),
                count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?3)
              FROM approval AS a JOIN entry AS e ON e.idx = a.idx JOIN entry AS o ON o.idx = ?4
-             WHERE a.target = (SELECT id FROM digest WHERE value = ?1)",
+             WHERE a.target = (SELECT id FROM digest WHERE value = ?1) AND NOT EXISTS (
+               SELECT 1 FROM approval AS later JOIN entry AS l ON l.idx = later.idx
+               WHERE later.target = a.target AND later.supersedes = e.leaf
+                 AND l.issuer = e.issuer)",
         )?
         .query_row(
             (entry.record.leaf.as_slice(), APPROVES, REJECTION, stored(entry.index)),

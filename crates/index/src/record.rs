@@ -42,6 +42,8 @@ pub struct Record {
     pub model: Option<String>,
     /// What an approval means.
     pub meaning: Option<u64>,
+    /// Leaf hash of the approval that this one takes the place of.
+    pub supersedes: Option<[u8; 32]>,
     /// Approvals that a release needs from this entry on (a genesis or a policy).
     pub approvals_required: Option<u8>,
     /// A finding the entry itself states (an `Audit` of refusals): its sentence.

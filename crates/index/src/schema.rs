@@ -96,7 +96,8 @@ CREATE INDEX release_name ON release(name, idx);
 CREATE TABLE approval (
   idx INTEGER PRIMARY KEY,
   target INTEGER NOT NULL REFERENCES digest(id),
-  meaning INTEGER NOT NULL
+  meaning INTEGER NOT NULL,
+  supersedes BLOB           -- leaf hash of the approval it takes the place of
 );
 CREATE INDEX approval_target ON approval(target, idx);
 CREATE TABLE trust (

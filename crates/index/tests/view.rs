@@ -212,6 +212,17 @@ fn approvals_are_counted_by_issuer() {
     ];
     index.apply_records(&all(more, 2_000)).unwrap();
     assert_eq!(counts(), (2, 3, 1));
+    let instead = |leaf, meaning, issuer, of| {
+        by(leaf, meaning, issuer).map(|it| Record { supersedes: Some([of; 32]), ..it })
+    };
+    let taken_back = [
+        (10, instead(18, 4, "acme.example/bob", 15)),
+        (11, instead(19, 2, "acme.example/mallory", 11)),
+        (12, instead(21, 1, "acme.example/eve", 16)),
+    ];
+    index.apply_records(&all(taken_back, 3_000)).unwrap();
+    // Bob rejects now; of Eve's two rejections one stands; nobody takes back Ann's word for her.
+    assert_eq!(counts(), (2, 3, 2));
 }
 
 /// STM-041: a step out of order is taken and reported, once, and outlives a batch.
