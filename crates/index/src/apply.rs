@@ -35,17 +35,6 @@ pub struct Applied {
     pub seen_ms: u64,
 }
 
-/// One opened commitment of an entry. The caller has checked it against the entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disclosed {
-    /// Field id, as hashed into the commitment.
-    pub field: u16,
-    /// Salt, as hashed into the commitment.
-    pub salt: [u8; 16],
-    /// Value, as hashed into the commitment.
-    pub value: Vec<u8>,
-}
-
 impl Index {
     /// Applies consecutive entries, all or none, and says how many findings they raised.
     ///
@@ -91,47 +80,6 @@ impl Index {
             [stored(index)],
         )?;
         Ok(())
-    }
-
-    /// Keeps opened commitments of entry `index`. Keeping one twice changes nothing.
-    pub fn disclose(&self, index: u64, opened: &[Disclosed]) -> Result<(), Error> {
-        let mut writer = self.writer();
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for one in opened {
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO disclosure VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute((
-                    stored(index),
-                    one.field,
-                    one.salt.as_slice(),
-                    &one.value,
-                    String::from_utf8_lossy(&one.value),
-                ))?;
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Erases the opened commitments of entry `index`; says how many there were.
-    pub fn erase(&self, index: u64) -> Result<usize, Error> {
-        let writer = self.writer();
-        let erased = writer.execute("DELETE FROM disclosure WHERE idx = ?1", [stored(index)])?;
-        // The value must be gone from the write-ahead file too, not only from the table.
-        writer.query_row("PRAGMA kept.wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(erased)
-    }
-
-    /// The opened commitments of entry `index`, by field.
-    pub fn disclosed(&self, index: u64) -> Result<Vec<Disclosed>, Error> {
-        self.read(|connection| {
-            let rows = connection
-                .prepare_cached("SELECT field, salt, value FROM disclosure WHERE idx = ?1")?
-                .query_map([stored(index)], |row| {
-                    Ok(Disclosed { field: row.get(0)?, salt: row.get(1)?, value: row.get(2)? })
-                })?
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(rows)
-        })
     }
 }
 
@@ -369,7 +317,7 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// A device that leaves the version's name out means what the release calls its image.
+    /// A device that leaves the version's name out means what the first release calls its image.
     fn version_of_image(&self, image: Option<i64>) -> Result<Option<i64>, Error> {
         let Some(image) = image else { return Ok(None) };
         // Named, since an image that a fleet runs has as many entries as the fleet.
@@ -382,6 +330,25 @@ impl<'c> Batch<'c> {
             .query_row([image], |row| row.get(0))
             .optional()?;
         Ok(version.flatten())
+    }
+
+    /// Gives a release's name for its image to what devices said of it before.
+    fn name_earlier(&self, image: Option<i64>, version: Option<i64>) -> Result<(), Error> {
+        let (Some(image), Some(version)) = (image, version) else { return Ok(()) };
+        let named = self
+            .connection
+            .prepare_cached(
+                "UPDATE entry SET version = ?2 WHERE image = ?1 AND kind = 4 AND version IS NULL",
+            )?
+            .execute((image, version))?;
+        if named > 0 {
+            self.connection
+                .prepare_cached(
+                    "UPDATE device SET version = ?2 WHERE image = ?1 AND version IS NULL",
+                )?
+                .execute((image, version))?;
+        }
+        Ok(())
     }
 
     fn forked(&mut self, index: u64, device: &[u8; 32], id: i64, seq: u64) -> Result<bool, Error> {
@@ -462,6 +429,8 @@ impl<'c> Batch<'c> {
         }
         match record.kind {
             Record::RELEASE => {
+                let image = self.digest(record.image.as_ref())?;
+                self.name_earlier(image, self.version_of_image(image)?)?;
                 let model = self.name_of(record.model.as_deref())?;
                 let leaf = self.digest(Some(&record.leaf))?;
                 self.connection

@@ -14,7 +14,8 @@ use firmlog_statement::{Digest, Parsed, leaf_hash};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
-use crate::apply::{Disclosed, Input};
+use crate::apply::Input;
+use crate::disclosed::Disclosed;
 use crate::query::stored;
 use crate::{Error, Index, schema};
 

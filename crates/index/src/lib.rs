@@ -22,6 +22,7 @@
 
 mod apply;
 mod audit;
+mod disclosed;
 mod extract;
 mod finding;
 mod marker;
@@ -37,8 +38,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::marker::Marker;
 
-pub use apply::{Applied, Disclosed, Input};
+pub use apply::{Applied, Input};
 pub use audit::{Audit, Difference};
+pub use disclosed::Disclosed;
 pub use extract::extract;
 pub use finding::{Finding, FindingKind, Severity};
 pub use query::{DeviceRow, EntryFilter, EntryRow, FleetCount, Page, ReleaseRow};

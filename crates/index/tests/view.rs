@@ -179,6 +179,12 @@ fn entries_without_a_version_have_the_one_of_their_release() {
     let rows = index.entries(&device, None, 10).unwrap().rows;
     let versions: Vec<_> = rows.iter().map(|row| row.record.version.as_deref()).collect();
     assert_eq!(versions, [Some("4.2.1-b"), None, Some("4.2.1")]);
+    let later = |leaf, version: &str| {
+        Some(Record { image: Some([0x77; 32]), version: Some(version.into()), ..release(leaf) })
+    };
+    index.apply_records(&all([(4, later(14, "9.9")), (5, later(15, "9.8"))], 2_000)).unwrap();
+    let places = found("9.9").iter().map(|row| row.index).collect::<Vec<_>>();
+    assert_eq!(places, [4, 2], "a release logged late, the first of its image");
 }
 
 /// A person is an issuer, however many keys it has; the author's own word and reviews do not count.
