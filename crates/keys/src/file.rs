@@ -67,6 +67,9 @@ pub enum KeyError {
     /// The passphrase does not open the file.
     #[error("decrypt the key file: the passphrase is wrong, or the file is damaged")]
     PassphraseWrong,
+    /// Trying a passphrase would take absurdly long or much memory, as nobody's files do.
+    #[error("decrypt the key file: it asks for more work than any key file needs")]
+    TooCostly,
     /// A passphrase was given for a file that is not encrypted: somebody expects protection that
     /// is not there.
     #[error("use the passphrase: the key file is not encrypted")]

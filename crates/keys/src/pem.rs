@@ -1,7 +1,11 @@
 //! PKCS#8 in PEM, plain or encrypted under a passphrase (RFC 5958, RFC 8018 PBES2, RFC 7468).
+//!
+//! Invariant: a file decides neither for how long nor with how much memory a passphrase is tried;
+//! [`PBKDF2_MAX`] and [`SCRYPT_MAX`] do.
 
 use pkcs8::der::pem::PemLabel;
-use pkcs8::pkcs5::{EncryptionScheme, pbes2};
+use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::{self, Kdf};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
@@ -9,6 +13,10 @@ use crate::{KeyError, os_random};
 
 /// PBKDF2-HMAC-SHA-256 rounds for files we write: OWASP's figure, about a third of a second.
 const ITERATIONS: u32 = 600_000;
+/// Most PBKDF2 rounds of files we read: some five seconds.
+const PBKDF2_MAX: u32 = 10_000_000;
+/// Most of scrypt's N·r·p in files we read: 256 MiB and about a second. OpenSSL writes 2^17.
+const SCRYPT_MAX: u64 = 1 << 21;
 
 /// Writes a PKCS#8 document as PEM, encrypted (AES-256-CBC) if there is a passphrase.
 pub(crate) fn encode(
@@ -40,8 +48,7 @@ pub(crate) fn decode(pem: &str, passphrase: Option<&[u8]>) -> Result<Zeroizing<V
         (PrivateKeyInfoRef::PEM_LABEL, None) => Ok(Zeroizing::new(document.as_bytes().to_vec())),
         (PrivateKeyInfoRef::PEM_LABEL, Some(_)) => Err(KeyError::PassphraseNotNeeded),
         (EncryptedPrivateKeyInfoRef::PEM_LABEL, Some(passphrase)) => {
-            let plain = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-                .map_err(|_| KeyError::NotPkcs8)?
+            let plain = encrypted(document.as_bytes())?
                 .decrypt(passphrase)
                 .map_err(|_| KeyError::PassphraseWrong)?;
             Ok(Zeroizing::new(plain.as_bytes().to_vec()))
@@ -49,6 +56,25 @@ pub(crate) fn decode(pem: &str, passphrase: Option<&[u8]>) -> Result<Zeroizing<V
         (EncryptedPrivateKeyInfoRef::PEM_LABEL, None) => Err(KeyError::PassphraseMissing),
         _ => Err(KeyError::NotPkcs8),
     }
+}
+
+/// An encrypted document whose decryption costs no more than is allowed.
+pub(crate) fn encrypted(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyError> {
+    let document = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::NotPkcs8)?;
+    let EncryptionScheme::Pbes2(scheme) = &document.encryption_algorithm else {
+        return Err(KeyError::NotPkcs8);
+    };
+    let allowed = match &scheme.kdf {
+        Kdf::Pbkdf2(kdf) => (1..=PBKDF2_MAX).contains(&kdf.iteration_count),
+        Kdf::Scrypt(kdf) => {
+            let blocks = u64::from(kdf.block_size) * u64::from(kdf.parallelization);
+            let cost = kdf.cost_parameter.checked_mul(blocks);
+            // The library subtracts from the place of the highest bit of N: 0 has none.
+            kdf.cost_parameter > 0 && cost.is_some_and(|cost| cost <= SCRYPT_MAX)
+        }
+        _ => return Err(KeyError::NotPkcs8),
+    };
+    if allowed { Ok(document) } else { Err(KeyError::TooCostly) }
 }
 
 fn to_pem(der: &[u8], label: &'static str) -> Result<Zeroizing<String>, KeyError> {

@@ -8,6 +8,8 @@ use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError};
 use firmlog_statement::{PublicKey, Signer as _, normalise_low_s};
 use firmlog_tlog::note::{self, Ed25519Check as _, NoteSigner as _};
 use firmlog_verify::Crypto as _;
+use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, Pbkdf2Prf, ScryptParams};
 
 fn openssl(args: &[&str]) -> Vec<u8> {
     let out = Command::new("openssl").args(args).output().expect("openssl runs");
@@ -122,6 +124,47 @@ fn passphrases_and_damage_are_told_apart() {
     assert!(matches!(refused(&plain, Some(b"one")), KeyError::PassphraseNotNeeded));
     assert!(matches!(refused("not a key", None), KeyError::NotPem));
     assert!(!format!("{key:?}").contains(plain.lines().nth(1).unwrap()));
+}
+
+/// An encrypted key file with this key derivation and nothing sound inside.
+fn derived_by(kdf: Kdf) -> String {
+    let encryption = pbes2::EncryptionScheme::Aes256Cbc { iv: [2; 16] };
+    let document = pkcs8::EncryptedPrivateKeyInfoRef {
+        encryption_algorithm: EncryptionScheme::from(pbes2::Parameters { kdf, encryption }),
+        encrypted_data: pkcs8::der::asn1::OctetStringRef::new(&[3; 64]).unwrap(),
+    };
+    let document = pkcs8::SecretDocument::try_from(document).unwrap();
+    document.to_pem("ENCRYPTED PRIVATE KEY", pkcs8::LineEnding::LF).unwrap().to_string()
+}
+
+#[test]
+fn a_file_does_not_decide_how_long_a_passphrase_is_tried() {
+    let salt = [1; 16].as_slice().try_into().unwrap();
+    let pbkdf2 = |iteration_count| {
+        let prf = Pbkdf2Prf::HmacWithSha256;
+        Kdf::from(Pbkdf2Params { salt, iteration_count, key_length: None, prf })
+    };
+    let scrypt = |cost_parameter, block_size, parallelization| {
+        let key_length = None;
+        let kdf = ScryptParams { salt, cost_parameter, block_size, parallelization, key_length };
+        Kdf::from(kdf)
+    };
+    let refused = |kdf| FileKey::from_pem(&derived_by(kdf), Some(b"one")).expect_err("refused");
+    for kdf in [pbkdf2(1), pbkdf2(2048), scrypt(1 << 14, 8, 1)] {
+        assert!(matches!(refused(kdf), KeyError::PassphraseWrong));
+    }
+    let absurd = [
+        pbkdf2(0),
+        pbkdf2(u32::MAX),
+        scrypt(0, 8, 1),
+        scrypt(1 << 20, 8, 1),
+        scrypt(1 << 14, u16::MAX, 1),
+        scrypt(1 << 14, 8, u16::MAX),
+        scrypt(1 << 63, 8, 1),
+    ];
+    for kdf in absurd {
+        assert!(matches!(refused(kdf), KeyError::TooCostly));
+    }
 }
 
 #[test]
