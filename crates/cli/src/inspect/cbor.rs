@@ -11,11 +11,14 @@
 //! whether the bytes are a sound statement; the crates that own the format say that.
 //!
 //! Invariants:
-//! - Never reads past the input, and never recurses deeper than [`DEPTH_MAX`].
+//! - Never reads past the input, never recurses deeper than [`DEPTH_MAX`], never makes more than
+//!   [`LINES_MAX`] lines.
 //! - Every byte of the input belongs to exactly one line.
 
 /// Deeper nesting is refused.
 const DEPTH_MAX: usize = 24;
+/// More lines are refused; an entry has at most 65,535 bytes.
+const LINES_MAX: usize = 65_536;
 /// How many bytes of an item are shown.
 const SHOWN_MAX: usize = 8;
 
@@ -139,21 +142,21 @@ impl Walker<'_> {
         if depth > DEPTH_MAX {
             return Err("the nesting is too deep".into());
         }
-        let offset = self.at;
-        let head = self.head(end)?;
-        let meaning = (self.names)(&self.path, &head);
+        let mut offset = self.at;
+        let mut head = self.head(end)?;
+        let mut meaning = (self.names)(&self.path, &head);
+        // Not by recursion: there may be any number of them before one item.
+        while head.major == 6 {
+            self.line(offset, depth, tag_name(head.argument), meaning.name)?;
+            offset = self.at;
+            head = self.head(end)?;
+            meaning = (self.names)(&self.path, &head);
+        }
         match head.major {
             2 | 3 => self.string(offset, depth, end, head, meaning),
             4 => self.array(offset, depth, end, head, meaning),
             5 => self.map(offset, depth, end, head, meaning),
-            6 => {
-                self.line(offset, depth, tag_name(head.argument), meaning.name);
-                self.item(depth, end)
-            }
-            _ => {
-                self.line(offset, depth, scalar(head), meaning.name);
-                Ok(())
-            }
+            _ => self.line(offset, depth, scalar(head), meaning.name),
         }
     }
 
@@ -177,7 +180,7 @@ impl Walker<'_> {
         let stop =
             stop.ok_or_else(|| format!("offset {offset}: a string longer than the input"))?;
         if meaning.open && self.holds_one_item(stop) {
-            self.line(offset, depth, format!("bytes, {len}"), meaning.name);
+            self.line(offset, depth, format!("bytes, {len}"), meaning.name)?;
             self.path.push(Step::In);
             self.item(depth + 1, stop)?;
             self.path.pop();
@@ -189,8 +192,7 @@ impl Walker<'_> {
             3 => format!("text {:?}", String::from_utf8_lossy(body)),
             _ => format!("bytes, {len}"),
         };
-        self.line(offset, depth, what, meaning.name);
-        Ok(())
+        self.line(offset, depth, what, meaning.name)
     }
 
     fn holds_one_item(&self, stop: usize) -> bool {
@@ -213,7 +215,7 @@ impl Walker<'_> {
         head: Head,
         meaning: Meaning,
     ) -> Result<(), String> {
-        self.line(offset, depth, format!("array of {}", head.argument), meaning.name);
+        self.line(offset, depth, format!("array of {}", head.argument), meaning.name)?;
         for index in 0..head.argument {
             self.path.push(Step::At(index as usize));
             self.item(depth + 1, end)?;
@@ -230,7 +232,7 @@ impl Walker<'_> {
         head: Head,
         meaning: Meaning,
     ) -> Result<(), String> {
-        self.line(offset, depth, format!("map of {}", head.argument), meaning.name);
+        self.line(offset, depth, format!("map of {}", head.argument), meaning.name)?;
         for _ in 0..head.argument {
             let key = crate::inspect::cbor::head(self.input.get(self.at..end).unwrap_or_default())
                 .map_err(|e| format!("offset {}: {e}", self.at))?;
@@ -246,7 +248,7 @@ impl Walker<'_> {
                 let offset = self.at;
                 self.at += key.len;
                 self.path.push(step);
-                self.line(offset, depth + 1, format!("key {}", key_number(step)), String::new());
+                self.line(offset, depth + 1, format!("key {}", key_number(step)), String::new())?;
             }
             self.item(depth + 2, end)?;
             self.path.pop();
@@ -254,9 +256,19 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn line(&mut self, offset: usize, depth: usize, what: String, name: String) {
+    fn line(
+        &mut self,
+        offset: usize,
+        depth: usize,
+        what: String,
+        name: String,
+    ) -> Result<(), String> {
+        if self.lines.len() == LINES_MAX {
+            return Err(format!("offset {offset}: more than {LINES_MAX} items"));
+        }
         let bytes = self.input[offset..self.at].to_vec();
         self.lines.push(Line { offset, bytes, depth, what, name });
+        Ok(())
     }
 }
 
@@ -314,6 +326,9 @@ mod tests {
     fn hostile_input_is_refused() {
         assert!(unnamed(&[]).is_err());
         assert!(unnamed(&[0x81; 100]).is_err(), "too deep");
+        assert!(unnamed(&[0xd2; 1 << 20]).is_err(), "too many tags");
+        let wide = [&[0x9a, 0, 1, 0, 0][..], &[0; 1 << 16]].concat();
+        assert!(unnamed(&wide).is_err(), "too wide");
         assert!(unnamed(&[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
         assert!(unnamed(&[0x9f, 0xff]).is_err(), "indefinite");
         assert!(unnamed(&[0x01, 0x02]).is_err(), "trailing");

@@ -82,14 +82,14 @@ fn payload_kind(bytes: &[u8]) -> Option<u64> {
         let head = cbor::head(bytes.get(at..)?).ok()?;
         let len = if head.major == 2 { usize::try_from(head.argument).ok()? } else { 0 };
         if item == 2 {
-            let payload = bytes.get(at + head.len..)?.get(..len)?;
+            let payload = bytes.get(at.checked_add(head.len)?..)?.get(..len)?;
             return match payload {
                 [0xa0..=0xbb, 0, kind @ 0..=23, ..] => Some(u64::from(*kind)),
                 [0xb8, _, 0, kind @ 0..=23, ..] => Some(u64::from(*kind)),
                 _ => None,
             };
         }
-        at += head.len + len;
+        at = at.checked_add(head.len)?.checked_add(len)?;
     }
     None
 }
@@ -248,5 +248,8 @@ mod tests {
         let mut bytes = framed();
         bytes.truncate(40);
         assert!(explain(&bytes).is_some_and(|found| found.broken.is_some()));
+        // A header of 2^64 - 1 bytes.
+        let endless = [&[0xd2, 0x84, 0x5b][..], &[0xff; 8], &[0xa0, 0x40]].concat();
+        assert!(explain(&endless).is_some_and(|found| found.broken.is_some()));
     }
 }
