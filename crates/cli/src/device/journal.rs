@@ -19,6 +19,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
+/// Bytes of a record before its entry, and after it.
+const HEAD: usize = 4;
+const CHECK: usize = 8;
+
 /// The journal of one device.
 pub(crate) struct Journal {
     file: File,
@@ -75,12 +79,8 @@ impl Journal {
     /// Writes a statement and waits until it is durable.
     pub(crate) fn append(&mut self, entry: &[u8]) -> Result<()> {
         let path = self.dir.join("journal.bin");
-        let mut record = (entry.len() as u32).to_be_bytes().to_vec();
-        record.extend_from_slice(entry);
-        let check = Sha256::digest(&record);
-        record.extend_from_slice(&check[..8]);
         self.file
-            .write_all(&record)
+            .write_all(&record(entry))
             .and_then(|()| self.file.sync_data())
             .map_err(|e| Error::io("write", &path, e))?;
         self.entries.push(entry.to_vec());
@@ -100,20 +100,43 @@ impl Journal {
     }
 }
 
+/// An entry as it stands in the journal.
+pub(crate) fn record(entry: &[u8]) -> Vec<u8> {
+    let mut record = (entry.len() as u32).to_be_bytes().to_vec();
+    record.extend_from_slice(entry);
+    let check = Sha256::digest(&record);
+    record.extend_from_slice(&check[..8]);
+    record
+}
+
 /// The records and how many bytes they take; `None` if a whole record is wrong.
 pub(crate) fn parse(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, u64)> {
     let (mut entries, mut at) = (Vec::new(), 0);
-    while let Some(head) = bytes.get(at..at + 4) {
-        let len = u32::from_be_bytes(head.try_into().ok()?) as usize;
-        let (end, stop) = (at + 4 + len, at + 4 + len + 8);
-        let Some(check) = bytes.get(end..stop) else { break };
-        if Sha256::digest(&bytes[at..end])[..8] != *check {
+    while let Some((head, rest)) = bytes[at..].split_first_chunk::<4>() {
+        let len = u32::from_be_bytes(*head);
+        let Some(end) = whole(len, rest) else {
+            // A record that ends behind the file was cut short, unless it is whole under another
+            // length: dropping it would then hide what follows.
+            let altered = (0..32).any(|bit| is_sound(len ^ 1 << bit, rest));
+            return (!altered).then_some((entries, at as u64));
+        };
+        if !is_sound(len, rest) {
             return None;
         }
-        entries.push(bytes[at + 4..end].to_vec());
-        at = stop;
+        entries.push(rest[..end].to_vec());
+        at += HEAD + end + CHECK;
     }
     Some((entries, at as u64))
+}
+
+/// Where the entry of that length ends, if its checksum is there as well.
+fn whole(len: u32, rest: &[u8]) -> Option<usize> {
+    let end = usize::try_from(len).ok()?;
+    rest.len().checked_sub(CHECK).filter(|room| *room >= end).map(|_| end)
+}
+
+fn is_sound(len: u32, rest: &[u8]) -> bool {
+    whole(len, rest).is_some_and(|end| record(&rest[..end])[HEAD..] == rest[..end + CHECK])
 }
 
 #[cfg(test)]
@@ -137,12 +160,15 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_is_found() {
+        let whole = [record(b"first"), record(b"second")].concat();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(parse(&bytes), None, "bit {bit}");
+        }
         let dir = tempfile::tempdir().expect("a directory");
-        Journal::open(dir.path(), [7; 32]).and_then(|mut j| j.append(b"entry")).expect("appends");
-        let path = dir.path().join("journal.bin");
-        let mut bytes = std::fs::read(&path).expect("reads");
-        bytes[6] ^= 1;
-        std::fs::write(&path, bytes).expect("writes");
+        std::fs::write(dir.path().join("journal.bin"), [&[0x80], &whole[1..]].concat())
+            .expect("writes");
         assert!(Journal::open(dir.path(), [7; 32]).is_err());
     }
 }
