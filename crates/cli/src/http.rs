@@ -19,6 +19,7 @@ use reqwest::blocking::{Client as Inner, RequestBuilder, Response};
 use crate::Context;
 use crate::answer::Talk;
 use crate::error::{Error, Exit, Result};
+use crate::problem::{is_pruned, problem};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 << 20;
@@ -177,57 +178,4 @@ fn bounded(response: Response) -> std::io::Result<Vec<u8>> {
 
 fn shown(status: StatusCode) -> String {
     status.to_string()
-}
-
-/// The title and detail of a problem (RFC 9457 JSON, or SCRAPI's concise CBOR), if the body is one.
-fn problem(body: &[u8]) -> String {
-    if let Some((title, detail)) = concise(body) {
-        return format!(": {title}: {detail}");
-    }
-    let Ok(doc) = serde_json::from_slice::<serde_json::Value>(body) else { return String::new() };
-    let field = |name: &str| doc.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-    match (field("title"), field("detail")) {
-        (title, detail) if title.is_empty() && detail.is_empty() => String::new(),
-        (title, detail) if detail.is_empty() => format!(": {title}"),
-        (title, detail) => format!(": {title}: {detail}"),
-    }
-}
-
-/// Whether the log says that it lawfully no longer keeps what was asked for.
-fn is_pruned(body: &[u8]) -> bool {
-    let doc = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    doc.get("code").and_then(|code| code.as_str()) == Some("pruned")
-}
-
-/// `{-1: title, -2: detail, …}`
-fn concise(body: &[u8]) -> Option<(String, String)> {
-    let lines = crate::inspect::cbor::walk(body, &|path, _| {
-        crate::inspect::cbor::Meaning::named(match path {
-            [crate::inspect::cbor::Step::Key(-1)] => "title",
-            [crate::inspect::cbor::Step::Key(-2)] => "detail",
-            _ => "",
-        })
-    });
-    let lines = lines.ok()?;
-    let text = |name| {
-        let line = lines.iter().find(|line| line.name == name)?;
-        let head = crate::inspect::cbor::head(&line.bytes).ok().filter(|head| head.major == 3)?;
-        String::from_utf8(line.bytes.get(head.len..)?.to_vec()).ok()
-    };
-    Some((text("title")?, text("detail").unwrap_or_default()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn problems_of_both_forms_are_shown() {
-        assert_eq!(
-            problem(br#"{"title":"Rejected","detail":"unknown key"}"#),
-            ": Rejected: unknown key"
-        );
-        assert_eq!(problem(&[0xa2, 0x20, 0x61, b'T', 0x21, 0x61, b'D']), ": T: D");
-        assert_eq!(problem(b"<html>"), "");
-    }
 }

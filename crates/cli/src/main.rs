@@ -20,6 +20,7 @@ mod device;
 mod error;
 mod http;
 mod inspect;
+mod problem;
 mod scan;
 mod submit;
 
