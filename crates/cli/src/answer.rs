@@ -10,6 +10,7 @@
 //! Invariants:
 //! - stdout carries the result and nothing else; everything else is on stderr.
 //! - No colour unless stdout is a terminal; colour never carries meaning alone.
+//! - Text that came from a file or a log cannot steer the terminal: see [`printable`].
 
 use std::io::{IsTerminal, Write};
 
@@ -63,7 +64,8 @@ impl Talk {
                 writeln!(out, "{}", document(answer))?;
             }
         } else if !answer.text.is_empty() && !self.quiet {
-            let text = if self.colour { coloured(&answer.text) } else { answer.text.clone() };
+            let text = printable(&answer.text);
+            let text = if self.colour { coloured(&text) } else { text };
             out.write_all(text.as_bytes())?;
             if !text.ends_with('\n') {
                 out.write_all(b"\n")?;
@@ -75,14 +77,14 @@ impl Talk {
     /// One line of talk on stderr.
     pub(crate) fn say(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", printable(&text.to_string()));
         }
     }
 
     /// One line of talk on stderr, only with `--verbose`.
     pub(crate) fn detail(&self, text: impl std::fmt::Display) {
         if self.verbose && !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", printable(&text.to_string()));
         }
     }
 
@@ -108,6 +110,19 @@ fn document(answer: &Answer) -> Value {
         doc.extend(fields.clone());
     }
     Value::Object(doc)
+}
+
+/// Control characters as Rust writes them, but for the ends of lines and tabs.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// ✓ green, ✗ red, ◷ grey: beside the word, never instead of it.
@@ -153,6 +168,13 @@ mod tests {
         assert_eq!(unhex(&hex(&[0, 0xab, 0xff])), Some(vec![0, 0xab, 0xff]));
         assert_eq!(unhex("abc"), None);
         assert_eq!(unhex("zz"), None);
+    }
+
+    #[test]
+    fn what_is_shown_cannot_steer_a_terminal() {
+        let hostile = "name\u{1b}]0;title\u{7}\r\u{9b}2J\tend — ✓\n";
+        let shown = "name\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\tend — ✓\n";
+        assert_eq!(printable(hostile), shown);
     }
 
     #[test]
