@@ -83,7 +83,9 @@ pub(crate) fn parse_utc(text: &str) -> Option<u64> {
     let mut clock = clock.split(':');
     let (hour, minute, second) =
         (number(clock.next()?, 2)?, number(clock.next()?, 2)?, number(clock.next()?, 2)?);
-    let ms = format!("{fraction:0<3}").get(..3)?.parse::<u64>().ok()?;
+    let digits = !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
+    // What is finer than a millisecond is dropped.
+    let ms = format!("{fraction:0<3}").get(..3).filter(|_| digits)?.parse::<u64>().ok()?;
     let in_range = parts.next().is_none()
         && clock.next().is_none()
         && year >= 1970
@@ -137,9 +139,17 @@ mod tests {
             assert_eq!(parse_utc(text), Some(ms));
         }
         assert_eq!(parse_utc("2026-11-22"), Some(1_795_305_600_000));
-        for wrong in
-            ["2026-02-30", "2026-13-01", "2026-1-1", "1969-12-31", "2026-11-22T25:00:00Z", "x"]
-        {
+        for wrong in [
+            "2026-02-30",
+            "2026-13-01",
+            "2026-1-1",
+            "1969-12-31",
+            "2026-11-22T25:00:00Z",
+            "x",
+            "2026-11-22T21:54:00.Z",
+            "2026-11-22T21:54:00.+1Z",
+            "2026-11-22T21:54:00.123xZ",
+        ] {
             assert_eq!(parse_utc(wrong), None, "{wrong}");
         }
     }
