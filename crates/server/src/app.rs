@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::refusals::Refused;
+use crate::witnessed::Witnessed;
 
 /// Everything a request may need.
 pub(crate) struct App {
@@ -28,16 +29,6 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     pub(crate) refused: Refused,
     pub(crate) vkey: String,
-}
-
-/// The newest checkpoint that satisfies the witness policy, with its cosignatures.
-#[derive(Clone, Debug)]
-pub(crate) struct Witnessed {
-    pub(crate) checkpoint: String,
-    pub(crate) head: TreeHead,
-    pub(crate) at_ms: u64,
-    /// Names of the witnesses whose cosignatures it carries.
-    pub(crate) names: Vec<String>,
 }
 
 impl App {

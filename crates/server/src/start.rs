@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::accept::{Listening, serve};
 use crate::add::Gate;
-use crate::app::{App, Witnessed, now_ms};
+use crate::app::{App, now_ms};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::front::Front;
@@ -31,7 +31,7 @@ use crate::health::MetricsFront;
 use crate::metrics::Metrics;
 use crate::refusals::{self, Refused};
 use crate::tls::{Certificates, TlsError};
-use crate::witnessed::recall;
+use crate::witnessed::{Witnessed, recall};
 use crate::{follower, routes};
 
 /// Why the server did not start or did not end well.

@@ -16,10 +16,19 @@ use std::time::UNIX_EPOCH;
 use firmlog_keys::AwsLc;
 use firmlog_log::witness;
 use firmlog_tlog::checkpoint::Unverified;
+use firmlog_tlog::merkle::TreeHead;
 use firmlog_tlog::note::VerifierKey;
 use firmlog_tlog::policy::Policy;
 
-use crate::app::Witnessed;
+/// The newest checkpoint that satisfies the witness policy, with its cosignatures.
+#[derive(Clone, Debug)]
+pub(crate) struct Witnessed {
+    pub(crate) checkpoint: String,
+    pub(crate) head: TreeHead,
+    pub(crate) at_ms: u64,
+    /// Names of the witnesses whose cosignatures it carries.
+    pub(crate) names: Vec<String>,
+}
 
 /// Reads back what was kept, if it still counts.
 pub(crate) fn recall(data: &Path, key: &VerifierKey, policy: &Policy) -> Option<Witnessed> {

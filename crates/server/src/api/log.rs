@@ -12,9 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::shape::Lag;
 use super::{Parameters, json, lag, number};
-use crate::app::{App, Witnessed};
+use crate::app::App;
 use crate::problem::Problem;
 use crate::show;
+use crate::witnessed::Witnessed;
 
 /// The log at this moment.
 #[derive(Serialize, ToSchema)]
