@@ -2,10 +2,14 @@
 //!
 //! cargo-fuzz asks for a nightly compiler; `RUSTC_BOOTSTRAP=1` lets the pinned stable one accept
 //! the same flags. Findings are kept in `fuzz/artifacts/`, what was learnt in `fuzz/corpus/`, which
-//! starts from `fuzz/seeds/` and from the test vectors.
+//! starts from `fuzz/seeds/` and from the test vectors. Several targets for a limited time run one
+//! on each core, and say something only when they find something.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -14,8 +18,17 @@ use crate::{setup, sh};
 const SMOKE_SECONDS: u32 = 60;
 
 /// Targets whose vectors are not in `vectors/<target>` or `vectors/tlog/<target>`.
-const VECTOR_FOLDERS: &[(&str, &str)] =
-    &[("batch_body", "statement"), ("statement_json", "statement"), ("tlog_proof", "tlog/proof")];
+const VECTOR_FOLDERS: &[(&str, &str)] = &[
+    ("batch_body", "statement"),
+    ("inspect", "statement"),
+    ("inspect", "tlog/checkpoint"),
+    ("inspect", "tlog/entry_bundle"),
+    ("inspect", "tlog/policy"),
+    ("inspect", "tlog/proof"),
+    ("inspect", "tlog/vkey"),
+    ("statement_json", "statement"),
+    ("tlog_proof", "tlog/proof"),
+];
 
 struct Options {
     targets: Vec<String>,
@@ -34,11 +47,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let options = parse(args, &known)?;
     setup::ensure(&[setup::Part::CargoFuzz])?;
-    for target in &options.targets {
-        sh::say(format_args!("fuzz {target}"));
-        fuzz(target, options.seconds).with_context(|| {
-            format!("target {target}: the input is in fuzz/artifacts/{target}/")
-        })?;
+    match (&*options.targets, options.seconds) {
+        ([_, _, ..], Some(seconds)) => fuzz_all(&options.targets, seconds)?,
+        (targets, seconds) => {
+            targets.iter().try_for_each(|target| sh::run(&mut fuzz(target, seconds)?))?;
+        }
     }
     sh::say(format_args!("{} targets ran without a finding", options.targets.len()));
     Ok(())
@@ -69,7 +82,46 @@ fn parse(args: &[String], known: &[String]) -> Result<Options> {
     Ok(options)
 }
 
-fn fuzz(target: &str, seconds: Option<u32>) -> Result<()> {
+/// Runs each target for so long, one on each core, to the end also when another found something.
+fn fuzz_all(targets: &[String], seconds: u32) -> Result<()> {
+    let waiting = Mutex::new(targets.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut found = Vec::new();
+        while let Some(target) = next() {
+            sh::say(format_args!("fuzz {target}"));
+            if let Err(error) = fuzz_quietly(target, seconds) {
+                sh::say(format_args!("fuzz {target}: {error:#}"));
+                found.push(target.as_str());
+            }
+        }
+        found
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let found: Vec<&str> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("a worker does not panic"))
+            .collect()
+    });
+    if !found.is_empty() {
+        bail!("{} found something: see fuzz/artifacts/", found.join(", "));
+    }
+    Ok(())
+}
+
+/// Shows what a target said only if it found something.
+fn fuzz_quietly(target: &str, seconds: u32) -> Result<()> {
+    let output = fuzz(target, Some(seconds))?.output().context("failed to start cargo")?;
+    if !output.status.success() {
+        bail!("ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// The command that fuzzes a target, its corpus filled.
+fn fuzz(target: &str, seconds: Option<u32>) -> Result<Command> {
     seed(target)?;
     let mut fuzz = sh::cargo();
     setup::with_tools(&mut fuzz)?;
@@ -78,7 +130,7 @@ fn fuzz(target: &str, seconds: Option<u32>) -> Result<()> {
     if let Some(seconds) = seconds {
         fuzz.arg(format!("-max_total_time={seconds}"));
     }
-    sh::run(&mut fuzz)
+    Ok(fuzz)
 }
 
 /// Fills the corpus: without real artefacts to change, a fuzzer does not get far into a parser.
