@@ -1,7 +1,7 @@
 //! Backup of a running log, restore, and taking over data whose record was lost.
 //!
 //! ```text
-//! backup   tiles, bundles, received times, snapshot → sync → checkpoint
+//! backup   tiles, bundles, kept entries, received times, snapshot → sync → checkpoint
 //! restore  the same files, and a write-ahead log that begins with the last, partial page
 //! ```
 //!
@@ -22,6 +22,7 @@ use firmlog_verify::crypto::Crypto;
 use crate::config::Config;
 use crate::disk::{Disk, StdDisk};
 use crate::error::LogError;
+use crate::kept::{self, Pages};
 use crate::reader::Reader;
 use crate::received::Times;
 use crate::record::Record;
@@ -53,7 +54,7 @@ pub fn backup_on(reader: &Reader, disk: Arc<dyn Disk>, dest: &Path) -> Result<Tr
     let published = reader.published();
     let from = reader.store();
     let size = published.head.size.0;
-    copy_tree(&|resource| reader.resource(resource), size, from.min_index(), &to)?;
+    copy_tree(&|resource| reader.resource(resource), size, from, &to)?;
     copy_state(from, &to, size)?;
     // What the flusher has not written yet is in memory only.
     for span in received::spans(size) {
@@ -105,7 +106,7 @@ pub fn restore_on(
         let path = from.path(resource);
         from.disk.read(&path).map_err(LogError::io("read", &path))
     };
-    copy_tree(&read, head.size.0, min_index, &to)?;
+    copy_tree(&read, head.size.0, &from, &to)?;
     copy_state(&from, &to, head.size.0)?;
     received::spans(head.size.0).try_for_each(|span| copy_received(&from, &to, span))?;
     let path = to.path(TilePath::Checkpoint);
@@ -192,20 +193,24 @@ fn read_checkpoint(store: &Store, origin: &str) -> Result<(TreeHead, String), Lo
     Ok((claimed.head(), text))
 }
 
-/// Copies every tile and bundle of a tree of `size` entries that was not pruned.
+/// Copies every tile and bundle of a tree of `size` entries that was not pruned, and what pruning
+/// kept of the others.
 fn copy_tree(
     read: &dyn Fn(TilePath) -> Result<Vec<u8>, LogError>,
     size: u64,
-    min_index: u64,
+    from: &Store,
     to: &Store,
 ) -> Result<(), LogError> {
-    let width = u64::from(WIDTH);
+    let (width, min_index) = (u64::from(WIDTH), from.min_index());
+    let pages = Pages::list(from)?;
+    pages.iter().try_for_each(|page| kept::copy(from, to, page))?;
     for index in min_index / width..size.div_ceil(width) {
         let resource = TilePath::Entries { index, width: (size - index * width).min(width) as u16 };
         let path = to.path(resource);
         to.disk.write(&path, &read(resource)?).map_err(LogError::io("write", &path))?;
     }
-    for id in tiles_of_tree(size).filter(|id| !is_prunable(*id, min_index, size)) {
+    let gone = |id: &TileId| is_prunable(*id, min_index, size) && !pages.need(*id);
+    for id in tiles_of_tree(size).filter(|id| !gone(id)) {
         let resource = TilePath::Hashes(id);
         let path = to.path(resource);
         to.disk.write(&path, &read(resource)?).map_err(LogError::io("write", &path))?;
@@ -256,10 +261,14 @@ pub(crate) fn write_min_index(store: &Store, min_index: u64) -> Result<(), LogEr
     store.disk.replace(&path, text.as_bytes()).map_err(LogError::io("write", &path))
 }
 
-/// Refuses every read below `min_index` from now on, and deletes what only such reads need.
+/// Refuses every read below `min_index` from now on but of what is kept ([`kept`]), and deletes
+/// what only such reads need.
 /// `durable` bounds what is deleted; a crash in between leaves files that nobody reads.
 pub(crate) fn prune(store: &Store, min_index: u64, durable: u64) -> Result<(), LogError> {
     let old = store.min_index();
+    for page in old / u64::from(WIDTH)..min_index / u64::from(WIDTH) {
+        kept::keep(store, page)?;
+    }
     write_min_index(store, min_index)?;
     // Nothing goes before it is durable that it went.
     store.disk.sync_all().map_err(LogError::io("sync", &store.dir))?;
@@ -268,8 +277,9 @@ pub(crate) fn prune(store: &Store, min_index: u64, durable: u64) -> Result<(), L
         let path = store.path(TilePath::Entries { index, width: WIDTH });
         store.disk.remove(&path).map_err(LogError::io("remove", &path))?;
     }
+    let pages = Pages::list(store)?;
     for id in tiles_of_tree(min_index).filter(|id| is_prunable(*id, min_index, durable)) {
-        if !is_prunable(id, old, durable) {
+        if !is_prunable(id, old, durable) && !pages.need(id) {
             let path = store.path(TilePath::Hashes(id));
             store.disk.remove(&path).map_err(LogError::io("remove", &path))?;
         }

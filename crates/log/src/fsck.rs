@@ -24,7 +24,9 @@ use std::sync::Arc;
 
 use firmlog_statement::{Kind, Parsed, PublicKey};
 use firmlog_tlog::checkpoint::Unverified;
-use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, leaf_hash};
+use firmlog_tlog::merkle::{
+    Hash, LeafIndex, TreeHead, inclusion_proof, leaf_hash, verify_inclusion,
+};
 use firmlog_tlog::note::VerifierKey;
 use firmlog_tlog::tile::{Bundle, TilePath, WIDTH};
 use firmlog_verify::crypto::Crypto;
@@ -34,6 +36,7 @@ use crate::admission::SignedLog;
 use crate::config::{Config, Registration};
 use crate::disk::Disk;
 use crate::error::LogError;
+use crate::kept;
 use crate::received::Times;
 use crate::record::{Record, origin_hash};
 use crate::recovery::{lock, read_min_index};
@@ -132,6 +135,7 @@ impl Audit<'_> {
         self.start_registry()?;
         let size = head.map_or(0, |h| h.size.0);
         let mut tree = Tree::start(&self.store, first_page, size)?;
+        self.kept(head)?;
         self.report.tiles_size = size;
         for page in first_page..size.div_ceil(u64::from(WIDTH)) {
             self.page(pool, &mut tree, page, &head)?;
@@ -193,6 +197,39 @@ impl Audit<'_> {
         // A server that runs writes and removes them meanwhile.
         if !self.report.online {
             self.snapshots = Some(Snapshots::start(&self.store, self.ordered_from)?);
+        }
+        Ok(())
+    }
+
+    /// What pruning kept must still be in the tree. Who signed it was checked when it was taken.
+    fn kept(&mut self, head: Option<TreeHead>) -> Result<(), LogError> {
+        let (min, width) = (self.store.min_index(), u64::from(WIDTH));
+        let pages = kept::Pages::list(&self.store)?;
+        for page in pages.iter().filter(|page| (page + 1) * width <= min) {
+            let name = format!("kept/{page:020}");
+            let entries = match kept::read(&self.store, page) {
+                Err(LogError::Damaged { expected, got, .. }) => {
+                    self.damage(&name, &expected, &got);
+                    continue;
+                }
+                entries => entries?,
+            };
+            for (index, bytes) in entries {
+                self.report.entries += 1;
+                let Some(head) = &head else { continue };
+                let nodes = tree::nodes(&self.store, head.size);
+                let proof = inclusion_proof(nodes, LeafIndex(index), head.size);
+                let proven = proof.ok().is_some_and(|path| {
+                    verify_inclusion(LeafIndex(index), &leaf_hash(&bytes), head, &path).is_ok()
+                });
+                if !proven {
+                    self.damage(
+                        &format!("{name} entry {index}"),
+                        "the entry that was logged",
+                        "other bytes",
+                    );
+                }
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! <dir>/tile/0/000  tile/entries/000   tiles and bundles, exactly as tlog-tiles names them
 //! <dir>/wal/…                          what was acknowledged and is not durable as tiles yet
 //! <dir>/state/…                        registration snapshots, received times, minimum index
+//! <dir>/kept/…                         what pruning leaves of the entries it removes
 //! <record path>                        the never-fork record
 //! ```
 //!
@@ -31,6 +32,7 @@ mod config;
 mod error;
 mod flusher;
 mod fsck;
+mod kept;
 mod log;
 mod publisher;
 mod queue;

@@ -134,8 +134,9 @@ impl Log {
     }
 
     /// Refuses reads below `min_index` from now on, and deletes the bundles and tiles that no proof
-    /// about later entries needs. Returns the index in effect: what recovery may still need is
-    /// kept.
+    /// about later entries needs. The statements that evidence about later entries rests on (who
+    /// may speak, releases and what was said of them) stay readable with their proofs. Returns the
+    /// index in effect: what recovery may still need is kept.
     ///
     /// # Errors
     /// Storage errors; the minimum index may be in effect by then.

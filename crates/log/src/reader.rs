@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firmlog_tlog::merkle::{self, BuildError, Hash, LeafIndex, TreeSize};
+use firmlog_tlog::merkle::{self, BuildError, Hash, LeafIndex, TreeSize, leaf_hash};
 use firmlog_tlog::tile::{TileId, TilePath, WIDTH, width_in_tree};
 
 use crate::batch::Published;
 use crate::error::LogError;
+use crate::kept;
 use crate::received::{self, Times};
 use crate::recovery::for_each_entry;
 use crate::shared::Shared;
@@ -96,7 +97,7 @@ impl Reader {
         self.shared.store.bundle(index, width)
     }
 
-    /// One entry.
+    /// One entry. Below the minimum index there are only those that pruning kept.
     ///
     /// # Errors
     /// As [`Reader::resource`].
@@ -148,6 +149,32 @@ impl Reader {
             out.push(Entry { index: LeafIndex(index), leaf, bytes: bytes.to_vec(), received_ms });
             Ok(())
         })?;
+        Ok(out)
+    }
+
+    /// Up to `max` of the entries that were kept when those around them were pruned, from `from`
+    /// on and below the minimum index.
+    ///
+    /// # Errors
+    /// As [`Reader::resource`].
+    pub fn kept(&self, from: u64, max: usize) -> Result<Vec<Entry>, LogError> {
+        let store = &self.shared.store;
+        let (min, width) = (store.min_index(), u64::from(WIDTH));
+        let partial = Some(min / width).filter(|_| !min.is_multiple_of(width));
+        let pages = kept::Pages::list(store)?;
+        let mut out = Vec::new();
+        for page in pages.iter().filter(|page| (page + 1) * width <= min).chain(partial) {
+            if (page + 1) * width <= from || out.len() >= max {
+                continue;
+            }
+            for (index, bytes) in kept::read(store, page)? {
+                if index >= from && out.len() < max {
+                    let received_ms = received::lookup(store, index)?;
+                    let (index, leaf) = (LeafIndex(index), leaf_hash(&bytes));
+                    out.push(Entry { index, leaf, bytes, received_ms });
+                }
+            }
+        }
         Ok(out)
     }
 

@@ -17,6 +17,7 @@ use firmlog_tlog::tile::{Bundle, HEIGHT, MAX_TILE_BYTES, TileId, TilePath, WIDTH
 
 use crate::disk::Disk;
 use crate::error::LogError;
+use crate::kept;
 use crate::tail::{NodePage, Tail};
 
 /// Pages of nodes kept after they have gone to disk: 8 MiB.
@@ -112,13 +113,14 @@ impl Store {
         Ok(bytes)
     }
 
-    /// One entry that lies in the tree.
+    /// One entry that lies in the tree. Below the minimum index only what was kept is there.
     pub(crate) fn entry(&self, index: u64) -> Result<Vec<u8>, LogError> {
         let min = self.min_index();
-        if index < min {
-            return Err(LogError::Pruned { min });
-        }
         let (page, inside) = (index / u64::from(WIDTH), index % u64::from(WIDTH));
+        if index < min {
+            let kept = kept::read(self, page)?.into_iter().find(|(at, _)| *at == index);
+            return kept.map(|(_, bytes)| bytes).ok_or(LogError::Pruned { min });
+        }
         if let Some(entry) = self.tail().entry_page(page).and_then(|p| p.entry(inside)) {
             return Ok(entry.to_vec());
         }
@@ -154,6 +156,12 @@ impl Store {
             return Err(LogError::damaged(path.display().to_string(), "8192 bytes", got));
         }
         Ok(bytes)
+    }
+
+    /// The bytes of a full bundle, also of one below the minimum index that was not removed yet.
+    pub(crate) fn whole_bundle(&self, index: u64) -> Result<Vec<u8>, LogError> {
+        let fresh = self.tail().entry_page(index).and_then(|p| p.bundle(WIDTH)).map(<[u8]>::to_vec);
+        fresh.map_or_else(|| self.read_bundle(index), Ok)
     }
 
     fn read_bundle(&self, index: u64) -> Result<Vec<u8>, LogError> {

@@ -3,11 +3,14 @@
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use firmlog_log::disk::Disk as _;
 use firmlog_log::fault::FaultDisk;
-use firmlog_log::{Batch, Config, Log, Outcome, Refusal, Registration};
-use firmlog_tlog::merkle::LeafIndex;
+use firmlog_log::{
+    Batch, Config, Log, LogError, Outcome, Refusal, Registration, backup_on, restore_on,
+};
+use firmlog_tlog::merkle::{LeafIndex, leaf_hash, verify_inclusion};
 use firmlog_verify::registry::Refusal as Rule;
 use world::people::Device;
 use world::{Seen, append, check_log, fresh, fsck, open, small};
@@ -108,6 +111,57 @@ fn the_registry_comes_back_after_a_power_cut() {
         drop(log);
         assert_eq!(fsck(&after, &config).damages, vec![]);
     }
+}
+
+/// Who may speak stays readable and provable, or nothing that is left could be checked.
+#[test]
+fn pruning_keeps_what_evidence_rests_on() {
+    let config = signed();
+    let disk = fresh(&config);
+    let (log, _) = open(&disk, &config).unwrap();
+    let seen = Seen::default();
+    let mut devices = fleet(&log, &seen);
+    for _ in 0..3 {
+        let round: Vec<Vec<u8>> = devices.iter_mut().map(Device::next).collect();
+        append(&log, &seen, &round).unwrap();
+    }
+    log.close().unwrap();
+    let (log, _) = open(&disk, &config).unwrap();
+    assert_eq!(log.prune(LeafIndex(256)).unwrap().0, 256);
+    let check = |log: &Log| {
+        let reader = log.reader();
+        let head = reader.published().head;
+        for index in (0..=40).map(LeafIndex) {
+            let bytes = reader.entry(index).unwrap();
+            let path = reader.inclusion(index, head.size).unwrap();
+            verify_inclusion(index, &leaf_hash(&bytes), &head, &path).unwrap();
+        }
+        let said = reader.entry(LeafIndex(41));
+        assert!(matches!(said, Err(LogError::Pruned { min: 256 })));
+        let kept = reader.kept(3, 1000).unwrap();
+        assert_eq!((kept.len(), kept[0].index.0, kept[37].index.0), (38, 3, 40));
+        assert!(kept[0].received_ms.is_some());
+        assert_eq!(reader.kept(0, 2).unwrap().len(), 2);
+    };
+    check(&log);
+    log.close().unwrap();
+    assert_eq!(fsck(&disk, &config).damages, vec![]);
+    let path = Path::new("/log/kept/00000000000000000000");
+    assert!(disk.flip_bit(path, 100, 1));
+    let report = fsck(&disk, &config);
+    assert_eq!(report.damages.len(), 1, "{report:?}");
+    assert_eq!(report.damages[0].object, "kept/00000000000000000000");
+    assert!(disk.flip_bit(path, 100, 1));
+    let disk = Arc::new(disk.power_cut(1));
+    let (log, _) = open(&disk, &config).unwrap();
+    check(&log);
+    backup_on(&log.reader(), disk.clone(), Path::new("/copy")).unwrap();
+    log.close().unwrap();
+    let mut moved = config.clone();
+    moved.dir = "/log2".into();
+    restore_on(disk.clone(), Path::new("/copy"), disk.clone(), &moved).unwrap();
+    let (log, _) = open(&disk, &moved).unwrap();
+    check(&log);
 }
 
 /// Of the files whose path below the log starts so, the one with the highest number at some bytes.

@@ -70,6 +70,11 @@ fn step(reader: &Reader, index: &Index) -> Result<(u64, u64), FollowError> {
     }
     let entries = match reader.entries(covered, BATCH) {
         Err(LogError::Pruned { min }) if min > covered => {
+            for entry in reader.kept(covered, usize::MAX)? {
+                index.skip_to(entry.index.0)?;
+                let seen_ms = entry.received_ms.unwrap_or(0);
+                index.apply(&[Input { index: entry.index.0, entry: &entry.bytes, seen_ms }])?;
+            }
             index.skip_to(min)?;
             return Ok((min, min - covered));
         }

@@ -12,6 +12,17 @@ use crate::error::LogError;
 use crate::flusher::partials;
 use crate::store::Store;
 
+/// The nodes of a tree of this size, from the tiles on disk.
+pub(super) fn nodes(
+    store: &Store,
+    size: TreeSize,
+) -> TileNodes<impl FnMut(TileId) -> Result<Vec<u8>, LogError> + '_> {
+    TileNodes::new(size, move |id| {
+        let path = store.path(TilePath::Hashes(id));
+        store.disk.read(&path).map_err(LogError::io("read", &path))
+    })
+}
+
 pub(super) struct Tree {
     range: CompactRange,
     /// Hashes of upper tiles that are not complete yet, by tile level and index.
@@ -27,10 +38,7 @@ impl Tree {
     /// right.
     pub(super) fn start(store: &Store, first_page: u64, tree: u64) -> Result<Self, LogError> {
         let size = TreeSize(first_page * u64::from(WIDTH));
-        let mut nodes = TileNodes::new(TreeSize(tree), |id| {
-            let path = store.path(TilePath::Hashes(id));
-            store.disk.read(&path).map_err(LogError::io("read", &path))
-        });
+        let mut nodes = nodes(store, TreeSize(tree));
         let hashes = range_nodes(size)
             .map(|id| nodes.node(id.level, id.index))
             .collect::<Result<Vec<_>, _>>()
