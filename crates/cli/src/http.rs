@@ -56,6 +56,11 @@ impl Client {
         Ok(Self { inner, prefix, talk: context.talk })
     }
 
+    /// The address the log is served under.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// GET of a path below the prefix; anything but 200 is an error.
     pub(crate) fn fetch(&self, path: &str) -> Result<Vec<u8>> {
         let reply = self.fetch_any(path, "*/*")?;

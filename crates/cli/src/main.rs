@@ -18,6 +18,7 @@ mod challenge;
 mod command;
 mod device;
 mod error;
+mod evidence;
 mod http;
 mod inspect;
 mod problem;

@@ -6,14 +6,15 @@
 //! ```
 //!
 //! In scope: fetching all entry bundles (any static mirror will do), picking what belongs to a
-//! release or a device. Out of scope: the verdict (`firmlog-verify`).
+//! release or a device. Out of scope: logs that were pruned, which can only be asked (`evidence`);
+//! the verdict (`firmlog-verify`).
 //!
 //! Invariants:
 //! - A [`Scan`] exists only if the root computed from the fetched bytes is the signed root.
 
 use std::collections::BTreeSet;
 
-use firmlog_statement::{DeviceId, Digest, Meaning, Parsed, Release, Statement, TrustAction};
+use firmlog_statement::{DeviceId, Digest, Parsed, Statement, TrustAction};
 use firmlog_tlog::merkle::{CompactRange, Hash, LeafIndex, TreeHead, inclusion_proof, leaf_hash};
 use firmlog_tlog::tile::{Bundle as EntryBundle, TilePath, WIDTH, width_in_tree};
 use firmlog_verify::bundle::{Bundle, Entry};
@@ -22,32 +23,14 @@ use firmlog_verify::{Crypto, TrustRoot};
 
 use crate::Context;
 use crate::error::{Error, Exit, Result};
+use crate::evidence::is_wanted;
 use crate::http::Client;
 
 /// All entries of a log under one signed head.
 pub(crate) struct Scan {
-    pub(crate) note: String,
+    note: String,
     pub(crate) head: TreeHead,
-    pub(crate) witnesses: usize,
-    pub(crate) quorum: bool,
     entries: Vec<Vec<u8>>,
-}
-
-/// A release found in the log.
-pub(crate) struct FoundRelease {
-    pub(crate) index: u64,
-    pub(crate) leaf: Hash,
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    pub(crate) release: Release,
-}
-
-/// A person's signature on a release.
-pub(crate) struct Signed {
-    pub(crate) index: u64,
-    pub(crate) word: &'static str,
-    pub(crate) issuer: String,
-    pub(crate) meaning: Meaning,
 }
 
 impl Scan {
@@ -68,8 +51,7 @@ impl Scan {
         }
         context.talk.progress_end();
         check_root(&entries, &signed.head)?;
-        let (head, witnesses, quorum) = (signed.head, signed.witnesses.len(), signed.quorum);
-        Ok(Self { note, head, witnesses, quorum, entries })
+        Ok(Self { note, head: signed.head, entries })
     }
 
     fn parsed(&self) -> impl Iterator<Item = (u64, Parsed<'_>)> {
@@ -77,43 +59,10 @@ impl Scan {
         all.filter_map(|(index, entry)| Some((index as u64, Parsed::parse(entry).ok()?)))
     }
 
-    /// The release with this leaf hash, or the newest one with this image.
-    pub(crate) fn release(&self, wanted: &Digest) -> Option<FoundRelease> {
-        self.releases(wanted).pop()
-    }
-
-    /// The release with this leaf hash, or all with this image, the newest last.
-    pub(crate) fn releases(&self, wanted: &Digest) -> Vec<FoundRelease> {
-        let found = self.parsed().filter(|(_, parsed)| {
-            parsed.leaf_hash() == wanted.0
-                || parsed.release_head().is_some_and(|head| head.image == wanted.0)
-        });
-        found
-            .filter_map(|(index, parsed)| {
-                let Ok(Statement::Release(release)) = parsed.decode() else { return None };
-                Some(FoundRelease {
-                    index,
-                    leaf: Hash(parsed.leaf_hash()),
-                    issuer: parsed.issuer().to_owned(),
-                    subject: parsed.subject().to_owned(),
-                    release,
-                })
-            })
-            .collect()
-    }
-
-    /// Approvals and authorisations of a release.
-    pub(crate) fn signatures_on(&self, release: &Digest) -> Vec<Signed> {
-        let signed = |(index, parsed): (u64, Parsed<'_>)| {
-            let (word, meaning, subject) = match parsed.decode() {
-                Ok(Statement::Approval(it)) => ("approval", it.esig.meaning, it.release),
-                Ok(Statement::Authorisation(it)) => ("authorisation", it.esig.meaning, it.release),
-                _ => return None,
-            };
-            let issuer = parsed.issuer().to_owned();
-            (subject == *release).then_some(Signed { index, word, issuer, meaning })
-        };
-        self.parsed().filter_map(signed).collect()
+    /// Leaf hashes of the release with this leaf hash, or of all with this image, oldest first.
+    pub(crate) fn releases(&self, wanted: &Digest) -> Vec<Hash> {
+        let found = self.parsed().filter(|(_, parsed)| is_wanted(parsed, wanted));
+        found.map(|(_, parsed)| Hash(parsed.leaf_hash())).collect()
     }
 
     /// Devices that have spoken, in order of their first word.
@@ -135,14 +84,13 @@ impl Scan {
         let mut picked = BTreeSet::new();
         let mut releases = BTreeSet::new();
         for (index, parsed) in self.parsed() {
-            let Some(head) = parsed.update_head().filter(|head| head.device == *device) else {
+            if parsed.update_head().is_none_or(|head| head.device != *device) {
                 continue;
-            };
+            }
             picked.insert(index);
             if let Ok(update) = parsed.update() {
                 releases.extend(update.release.map(|leaf| leaf.0));
             }
-            let _ = head;
         }
         for release in releases {
             self.pick_release(&Digest(release), &mut picked);
@@ -150,10 +98,19 @@ impl Scan {
         self.bundle(root, picked)
     }
 
+    /// The release, the later steps of its life, approvals and authorisations.
     fn pick_release(&self, release: &Digest, picked: &mut BTreeSet<u64>) {
-        let Some(found) = self.release(release) else { return };
-        picked.insert(found.index);
-        picked.extend(self.signatures_on(&Digest(found.leaf.0)).iter().map(|signed| signed.index));
+        for (index, parsed) in self.parsed() {
+            let about = match parsed.decode() {
+                Ok(Statement::Release(it)) => it.release,
+                Ok(Statement::Approval(it)) => Some(it.release),
+                Ok(Statement::Authorisation(it)) => Some(it.release),
+                _ => continue,
+            };
+            if about == Some(*release) || parsed.leaf_hash() == release.0 {
+                picked.insert(index);
+            }
+        }
     }
 
     /// Adds genesis and what concerns the picked entries' keys; then proofs.
@@ -235,7 +192,13 @@ fn fetch_bundle(client: &Client, index: u64, size: u64, out: &mut Vec<Vec<u8>>) 
         reply = client.fetch_any(&TilePath::Entries { index, width: WIDTH }.to_string(), "*/*")?;
     }
     if reply.status != 200 {
-        return Err(client.refused(&path, &reply));
+        let error = client.refused(&path, &reply);
+        return Err(match error.code {
+            "E-PRUNED" => {
+                error.help("a pruned log cannot be read from its start; leave out --scan")
+            }
+            _ => error,
+        });
     }
     let bundle = EntryBundle::prefix(&reply.body, width)
         .map_err(|e| Error::form("entry bundle", e).exit(Exit::Against))?;

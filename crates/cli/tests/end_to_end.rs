@@ -6,45 +6,7 @@ mod world;
 use std::process::Command;
 
 use serde_json::Value;
-use world::World;
-
-/// A log with a release that two people approved; the leaf hash of the release.
-fn released() -> (World, String) {
-    let world = World::start();
-    for (file, role, issuer) in [
-        ("build", "manufacturer", "acme.example/build"),
-        ("quality", "approver", "acme.example/quality"),
-        ("regulatory", "approver", "acme.example/regulatory"),
-        ("auditor", "auditor", "audit.example"),
-    ] {
-        world.enrol(file, role, issuer);
-    }
-    std::fs::write(world.dir.path().join("image"), [42; 5000]).expect("writes");
-    let published = world.done(&[
-        "release",
-        "publish",
-        "image",
-        "--version",
-        "4.2.1",
-        "--model",
-        "ip-200",
-        "--key",
-        "build.pem",
-        "--as",
-        "acme.example/build",
-        "--out",
-        "release.cose",
-    ]);
-    let release = published["leaf_hash"].as_str().expect("a hash").to_owned();
-    for who in ["quality", "regulatory"] {
-        let (key, issuer) = (format!("{who}.pem"), format!("acme.example/{who}"));
-        world.done(&[
-            "release", "approve", &release, "--name", "Somebody", "--key", &key, "--as", &issuer,
-        ]);
-    }
-    world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
-    (world, release)
-}
+use world::{World, released};
 
 /// Runs with no network at all where that is possible (root, or user namespaces).
 fn without_network(world: &World, args: &[&str]) -> std::process::Output {

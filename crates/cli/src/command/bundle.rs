@@ -1,18 +1,24 @@
 //! `bundle device|release`: everything to check a claim offline, in one `.fwb` file.
+//!
+//! Invariants:
+//! - What is written was verified against the trust root first, and the verdict is told. Evidence
+//!   that does not hold is written all the same.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_keys::AwsLc;
 use firmlog_statement::DeviceId;
 use firmlog_verify::bundle::Bundle;
+use firmlog_verify::report::Verdict;
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, counted};
+use crate::command::identify::best;
+use crate::command::verify::report_text;
 use crate::error::{Error, Exit, Result};
+use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
-use crate::scan::Scan;
 use crate::submit::{LogArgs, digest, trust_root};
 
 /// `bundle`
@@ -39,6 +45,8 @@ pub(crate) struct BundleArgs {
     #[arg(long, value_name = "FILE")]
     disclosures: Vec<PathBuf>,
     #[command(flatten)]
+    how: HowArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -50,20 +58,19 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
     };
     let root = trust_root(&args.log.trust)?;
     let client = Client::new(&args.log.log, context)?;
-    let log = Scan::fetch(&client, &root, &AwsLc, context)?;
+    let source = Source::open(&client, &root, args.how, context)?;
     let subject = digest(&args.subject)?;
-    let known = match of_device {
-        true => log.devices().contains(&DeviceId(subject.0)),
-        false => log.release(&subject).is_some(),
+    let found = match of_device {
+        true => source.device(DeviceId(subject.0))?,
+        false => best(source.releases(&subject)?).0.map(|found| (found.bundle, found.report)),
     };
-    if !known {
-        let text = format!("NOT FOUND: {} says nothing of {subject}\n", root.origin());
-        let json = json!({"verdict": "not found", "subject": subject.to_string()});
+    let (how, searched) = source.completeness();
+    let Some((mut bundle, report)) = found else {
+        let what = if of_device { "statement (still kept) of device" } else { "release" };
+        let text = format!("NOT FOUND: {}\n", source.absence(&format!("{what} {subject}")));
+        let json = json!({"verdict": "not found", "subject": subject.to_string(),
+            "searched": searched});
         return Ok(Answer::new("bundle", json, text).exit(Exit::Incomplete));
-    }
-    let mut bundle = match of_device {
-        true => log.device_bundle(&root, &DeviceId(subject.0))?,
-        false => log.release_bundle(&root, &subject)?,
     };
     for path in &args.disclosures {
         add_disclosures(&mut bundle, path)?;
@@ -73,17 +80,29 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
     let bytes = bundle.encode();
     std::fs::write(&args.out, &bytes).map_err(|e| Error::io("write", &args.out, e))?;
     let file = args.out.display();
-    let text = format!(
-        "wrote {file}: {}, {} bytes, under {} and {}\n\
-         check it anywhere: firmlog verify {file} --trust FILE\n",
+    let (size, witnesses, quorum) = report
+        .head
+        .as_ref()
+        .map_or((0, 0, false), |head| (head.head.size.0, head.witnesses.len(), head.quorum));
+    let mut text = format!(
+        "wrote {file}: {}, {} bytes, under {} and {}\n{how}\n",
         counted(bundle.entries.len() as u64, "entry", "entries"),
         bytes.len(),
-        counted(log.head.size.0, "entry", "entries"),
-        counted(log.witnesses as u64, "witness", "witnesses")
+        counted(size, "entry", "entries"),
+        counted(witnesses as u64, "witness", "witnesses")
     );
     let json = json!({"file": file.to_string(), "entries": bundle.entries.len(),
-        "bytes": bytes.len(), "tree_size": log.head.size.to_string(), "witnesses": log.witnesses,
-        "quorum": log.quorum});
+        "bytes": bytes.len(), "tree_size": size.to_string(), "witnesses": witnesses,
+        "quorum": quorum, "verdict": report.verdict.word(), "searched": searched});
+    // What does not hold is evidence too, so it was written.
+    if report.verdict == Verdict::Altered {
+        text.push_str(&report_text(&report));
+        return Ok(Answer::new("bundle", json, text).exit(Exit::Against));
+    }
+    text.push_str(&format!(
+        "it says: {}; check it anywhere: firmlog verify {file} --trust FILE\n",
+        report.verdict
+    ));
     Ok(Answer::new("bundle", json, text))
 }
 

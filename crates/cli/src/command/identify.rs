@@ -11,17 +11,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
-use firmlog_statement::Digest;
-use firmlog_verify::TrustRoot;
-use firmlog_verify::report::{Question, Report, verify_bundle, verify_file};
+use firmlog_verify::report::{Question, Report, Verdict, verify_file};
+use serde_json::json;
 
 use crate::Context;
-use crate::answer::{Answer, table};
+use crate::answer::{Answer, hex, table};
 use crate::command::release::image_digests;
 use crate::command::verify::{compared, exit, report_json, report_text};
 use crate::error::{Error, Result};
+use crate::evidence::{Found, HowArgs, Source};
 use crate::http::Client;
-use crate::scan::{FoundRelease, Scan};
 use crate::submit::{grouped, trust_root};
 
 /// Arguments of `identify`.
@@ -41,6 +40,8 @@ pub(crate) struct IdentifyArgs {
     /// Trust root file that pins the log
     #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
     trust: PathBuf,
+    #[command(flatten)]
+    how: HowArgs,
 }
 
 /// Runs the command.
@@ -60,44 +61,65 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
             .help("give --log URL, or --bundle FILE to stay offline"));
     };
     let client = Client::new(url, context)?;
-    let log = Scan::fetch(&client, &root, &AwsLc, context)?;
-    let Some((found, report, others)) = judged(&log, &root, &image)? else {
-        let rows = vec![("note", "not in this log; that does not prove it bad".to_owned())];
-        let bundle = log.release_bundle(&root, &image)?;
-        let report = verify_bundle(&bundle, &root, &AwsLc, &Question::Image(image.0));
-        return Ok(answer(&args.file, &image.0, report, rows));
-    };
+    let source = Source::open(&client, &root, args.how, context)?;
+    let (found, others) = best(source.releases(&image)?);
+    let Some(found) = found else { return Ok(unknown(&args.file, &image.0, &source)) };
+    let (step, withdrawn) = found.step();
     let mut rows = vec![
         ("release", format!("{} {}", found.subject, found.release.version_name)),
         ("leaf hash", found.leaf.to_string()),
-        ("entry", format!("{} of {}", found.index, log.head.size)),
+        ("entry", found.index.to_string()),
         // Whether that name's key really signed it is what the report says.
         ("issuer", found.issuer),
+        ("step", format!("{step}{}", if withdrawn { ": WITHDRAWN" } else { "" })),
     ];
     rows.extend(others.into_iter().map(|other| ("also", other)));
-    Ok(answer(&args.file, &image.0, report, rows))
+    let (how, searched) = source.completeness();
+    rows.push(("search", how));
+    let mut answer = answer(&args.file, &image.0, found.report, rows);
+    answer.json["searched"] = searched.into();
+    left_out(&mut answer, &source);
+    Ok(answer)
 }
 
-/// A release with what verify says of it. Where several name one image, that of which most is
-/// proven, the newest of equals: nobody hides a release by logging another. The others are told.
-pub(crate) fn judged(
-    log: &Scan,
-    root: &TrustRoot,
-    wanted: &Digest,
-) -> Result<Option<(FoundRelease, Report, Vec<String>)>> {
-    let mut all = Vec::new();
-    for found in log.releases(wanted) {
-        let bundle = log.release_bundle(root, &Digest(found.leaf.0))?;
-        let report = verify_bundle(&bundle, root, &AwsLc, &Question::Release(found.leaf));
-        all.push((found, report));
+/// Adds what asking instead of reading leaves open.
+pub(crate) fn left_out(answer: &mut Answer, source: &Source<'_>) {
+    let Some(what) = source.not_checked() else { return };
+    if let Some(list) = answer.json["not_checked"].as_array_mut() {
+        list.push(what.into());
     }
-    let Some(best) = all.iter().map(|(_, report)| report.verdict).min() else { return Ok(None) };
-    let at = all.iter().rposition(|(_, report)| report.verdict == best).unwrap_or(0);
-    let (found, report) = all.remove(at);
-    let others = all.iter().map(|(other, report)| {
-        format!("entry {} names this image too: {}", other.index, report.verdict)
+    answer.text.push_str(&format!("not checked: {what}\n"));
+}
+
+/// No release of this file: how sure that is, is told with it.
+fn unknown(file: &Path, sha256: &[u8; 32], source: &Source<'_>) -> Answer {
+    let (_, searched) = source.completeness();
+    let (verdict, absence) = (Verdict::NotFound, source.absence("release of this file"));
+    let note = "not in this log; that does not prove it bad";
+    let json = json!({"verdict": verdict.word(), "file": file.display().to_string(),
+        "sha256": hex(sha256), "note": note, "absence": absence, "searched": searched,
+        "not_checked": source.not_checked().into_iter().collect::<Vec<_>>()});
+    let text = format!(
+        "{}\n  sha256 {}\n{}\n{absence}\n{note}\n",
+        file.display(),
+        grouped(sha256),
+        verdict.word().to_uppercase()
+    );
+    Answer::new("identify", json, text).exit(exit(verdict))
+}
+
+/// Of several releases that name one image that of which most is proven, the newest of equals:
+/// nobody hides a release by logging another. The others are told.
+pub(crate) fn best(mut all: Vec<Found>) -> (Option<Found>, Vec<String>) {
+    let Some(best) = all.iter().map(|found| found.report.verdict).min() else {
+        return (None, Vec::new());
+    };
+    let at = all.iter().rposition(|found| found.report.verdict == best).unwrap_or(0);
+    let found = all.remove(at);
+    let others = all.iter().map(|other| {
+        format!("entry {} names this image too: {}", other.index, other.report.verdict)
     });
-    Ok(Some((found, report, others.collect())))
+    (Some(found), others.collect())
 }
 
 fn answer(
@@ -109,7 +131,7 @@ fn answer(
     let report = compared(report);
     let mut json = report_json(&report, Some(*sha256));
     json["file"] = file.display().to_string().into();
-    json["sha256"] = crate::answer::hex(sha256).into();
+    json["sha256"] = hex(sha256).into();
     for (name, value) in rows.iter().filter(|(name, _)| *name != "also") {
         json[name.replace(' ', "_")] = value.as_str().into();
     }

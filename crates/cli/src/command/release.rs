@@ -13,26 +13,26 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_keys::{AwsLc, FileKey};
+use firmlog_keys::FileKey;
 use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::event::EventType;
 use firmlog_statement::image::{ImageDigests, ImageHasher};
 use firmlog_statement::time::ZoneOffset;
 use firmlog_statement::{
-    Approval, Authorisation, Digest, ESignature, Extra, Factors, Gate, Meaning, ReasonCode,
-    Release, SecurityCounter, Signer, Statement, VersionCode,
+    Approval, Authorisation, ESignature, Extra, Factors, Gate, Meaning, ReasonCode, Release,
+    SecurityCounter, Signer, Statement, VersionCode,
 };
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, table};
-use crate::command::identify::judged;
+use crate::command::identify::{best, left_out};
 use crate::command::key;
 use crate::command::trust::unknown;
 use crate::command::verify::{exit, report_json, report_text};
 use crate::error::{Error, Exit, Result};
+use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
-use crate::scan;
 use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 
 /// `release`
@@ -140,6 +140,8 @@ Example:
 pub(crate) struct ShowArgs {
     /// Leaf hash of the release, or SHA-256 of its image
     release: String,
+    #[command(flatten)]
+    how: HowArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -323,37 +325,49 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let root = submit::trust_root(&args.log.trust)?;
     let client = Client::new(&args.log.log, context)?;
     let wanted = digest(&args.release)?;
-    let log = scan::Scan::fetch(&client, &root, &AwsLc, context)?;
-    let Some((release, report, others)) = judged(&log, &root, &wanted)? else {
-        let text = format!("NOT FOUND: {} has no release {wanted}\n", root.origin());
-        let json = json!({"verdict": "not found", "release": wanted.to_string()});
+    let source = Source::open(&client, &root, args.how, context)?;
+    let (how, searched) = source.completeness();
+    let (Some(found), others) = best(source.releases(&wanted)?) else {
+        let text = format!("NOT FOUND: {}\n", source.absence(&format!("release {wanted}")));
+        let json = json!({"verdict": "not found", "release": wanted.to_string(),
+            "searched": searched});
         return Ok(Answer::new("release-show", json, text).exit(Exit::Incomplete));
     };
+    let (step, withdrawn) = found.step();
     let mut rows = vec![
-        ("release", format!("{} {}", release.subject, release.release.version_name)),
-        ("image", format!("sha256:{}", release.release.image)),
-        ("leaf hash", release.leaf.to_string()),
-        ("entry", format!("{} of {}", release.index, log.head.size)),
-        ("models", release.release.models.join(", ")),
-        ("issuer", release.issuer.clone()),
+        ("release", format!("{} {}", found.subject, found.release.version_name)),
+        ("image", format!("sha256:{}", found.release.image)),
+        ("leaf hash", found.leaf.to_string()),
+        ("entry", found.index.to_string()),
+        ("models", found.release.models.join(", ")),
+        ("issuer", found.issuer.clone()),
+        ("step", format!("{step}{}", if withdrawn { ": WITHDRAWN" } else { "" })),
     ];
-    let mut json = report_json(&report, None);
+    let mut json = report_json(&found.report, None);
     json["also"] = others.clone().into();
     rows.extend(others.into_iter().map(|other| ("also", other)));
-    let mut signatures = Vec::new();
-    for signed in log.signatures_on(&Digest(release.leaf.0)) {
-        let line = format!("{} by {} (entry {})", signed.meaning, signed.issuer, signed.index);
-        rows.push((signed.word, line));
-        signatures.push(json!({"kind": signed.word, "issuer": signed.issuer,
-            "meaning": signed.meaning.name(), "index": signed.index.to_string()}));
+    let (mut signatures, mut steps) = (Vec::new(), Vec::new());
+    for word in found.words() {
+        let what = word.meaning.map_or_else(|| word.event.name(), Meaning::name);
+        rows.push((word.kind, format!("{what} by {} (entry {})", word.issuer, word.index)));
+        let line = json!({"kind": word.kind, "issuer": word.issuer, "event": word.event.name(),
+            "meaning": word.meaning.map(Meaning::name), "index": word.index.to_string()});
+        if word.meaning.is_some() { signatures.push(line) } else { steps.push(line) }
     }
-    json["index"] = release.index.to_string().into();
-    json["leaf_hash"] = release.leaf.to_string().into();
-    json["image"] = release.release.image.to_string().into();
-    json["version"] = release.release.version_name.into();
+    rows.push(("search", how));
+    json["index"] = found.index.to_string().into();
+    json["leaf_hash"] = found.leaf.to_string().into();
+    json["image"] = found.release.image.to_string().into();
+    json["version"] = found.release.version_name.as_str().into();
+    json["step"] = step.name().into();
+    json["withdrawn"] = withdrawn.into();
     json["signatures"] = signatures.into();
-    let text = table(rows) + &report_text(&report);
-    Ok(Answer::new("release-show", json, text).exit(exit(report.verdict)))
+    json["steps"] = steps.into();
+    json["searched"] = searched.into();
+    let text = table(rows) + &report_text(&found.report);
+    let mut answer = Answer::new("release-show", json, text).exit(exit(found.report.verdict));
+    left_out(&mut answer, &source);
+    Ok(answer)
 }
 
 /// Digests of a file of any size.

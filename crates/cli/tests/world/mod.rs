@@ -1,4 +1,5 @@
 //! A log in a directory of its own, served by a child process on loopback.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test uses its part")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -25,17 +26,13 @@ impl World {
         let init =
             ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
         assert_eq!(run(dir.path(), &[&init[..], more].concat()).0, 0);
-        let mut server =
-            command(dir.path(), &["--json", "log", "serve", "--config", "log/firmlog.toml"])
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("starts");
-        let mut line = String::new();
-        let out = server.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("its first line");
-        let started: Value = serde_json::from_str(&line).expect("one JSON document");
-        let url = started["address"].as_str().expect("an address").to_owned();
+        let (server, url) = serve(dir.path());
         Self { dir, url, server }
+    }
+
+    /// Serves the log again after it was stopped, on another port.
+    pub(crate) fn start_again(&mut self) {
+        (self.server, self.url) = serve(self.dir.path());
     }
 
     /// Runs a command at the log; exit code and document.
@@ -80,6 +77,56 @@ impl Drop for World {
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+fn serve(dir: &Path) -> (Child, String) {
+    let mut server = command(dir, &["--json", "log", "serve", "--config", "log/firmlog.toml"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    let out = server.stdout.take().expect("piped");
+    BufReader::new(out).read_line(&mut line).expect("its first line");
+    let started: Value = serde_json::from_str(&line).expect("one JSON document");
+    (server, started["address"].as_str().expect("an address").to_owned())
+}
+
+/// A log with a release that two people approved; the leaf hash of the release.
+pub(crate) fn released() -> (World, String) {
+    let world = World::start();
+    for (file, role, issuer) in [
+        ("build", "manufacturer", "acme.example/build"),
+        ("quality", "approver", "acme.example/quality"),
+        ("regulatory", "approver", "acme.example/regulatory"),
+        ("auditor", "auditor", "audit.example"),
+    ] {
+        world.enrol(file, role, issuer);
+    }
+    std::fs::write(world.dir.path().join("image"), [42; 5000]).expect("writes");
+    let published = world.done(&[
+        "release",
+        "publish",
+        "image",
+        "--version",
+        "4.2.1",
+        "--model",
+        "ip-200",
+        "--key",
+        "build.pem",
+        "--as",
+        "acme.example/build",
+        "--out",
+        "release.cose",
+    ]);
+    let release = published["leaf_hash"].as_str().expect("a hash").to_owned();
+    for who in ["quality", "regulatory"] {
+        let (key, issuer) = (format!("{who}.pem"), format!("acme.example/{who}"));
+        world.done(&[
+            "release", "approve", &release, "--name", "Somebody", "--key", &key, "--as", &issuer,
+        ]);
+    }
+    world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
+    (world, release)
 }
 
 /// A command in a directory, without anybody's settings.

@@ -21,9 +21,6 @@ use crate::command::key::{self, Lock};
 use crate::error::{Error, Exit, Result};
 use crate::submit::trust_root;
 
-/// Entries read at once by `reindex`.
-const BATCH: usize = 2048;
-
 /// Arguments of `log fsck`.
 #[derive(Args)]
 #[command(after_help = "\
@@ -162,22 +159,12 @@ impl IndexAudit {
 pub(crate) fn reindex(args: &ConfigArgs, context: &Context) -> Result<Answer> {
     let config = args.load()?.config;
     let (log, origin) = open(&config)?;
-    let (reader, size) = (log.reader(), log.reader().published().head.size.0);
     let path = firmlog_server::index_path(&config);
     let index = Index::open(&path, &origin).map_err(|e| Error::io("open", &path, e))?;
-    index.reset().map_err(|e| Error::io("empty", &path, e))?;
-    let mut covered = 0;
-    while covered < size {
-        covered = match reader.entries(covered, BATCH) {
-            Err(LogError::Pruned { min }) if min > covered => {
-                index.skip_to(min).map_err(|e| Error::io("write", &path, e))?;
-                min
-            }
-            Err(error) => return Err(log_error(&error)),
-            Ok(entries) => apply(&index, &path, &entries)?.max(covered + 1),
-        };
+    let size = firmlog_server::reindex(&log.reader(), &index, |covered, size| {
         context.talk.progress(format_args!("indexed {covered} of {size}"));
-    }
+    })
+    .map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
     context.talk.progress_end();
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
     let text = format!("{}: {}\n", path.display(), counted(size, "entry", "entries"));
@@ -201,19 +188,6 @@ pub(super) fn signer(config: &ServerConfig, origin: &str) -> Result<FileNoteSign
     key::open(&config.log.key, &lock)?
         .note_signer(origin, Algorithm::Ed25519)
         .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))
-}
-
-fn apply(index: &Index, path: &Path, entries: &[firmlog_log::Entry]) -> Result<u64> {
-    let inputs: Vec<Input<'_>> = entries
-        .iter()
-        .map(|entry| Input {
-            index: entry.index.0,
-            entry: &entry.bytes,
-            seen_ms: entry.received_ms.unwrap_or(0),
-        })
-        .collect();
-    index.apply(&inputs).map_err(|e| Error::io("write", path, e))?;
-    Ok(entries.last().map_or(0, |entry| entry.index.0 + 1))
 }
 
 /// The log crate's settings from the server's.
