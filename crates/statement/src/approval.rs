@@ -131,4 +131,8 @@ impl crate::json::Json for Factors {
     fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
         u8::from_json(value).map(Self)
     }
+    fn form() -> String {
+        "a number from 1 to 31: id 1, secret 2, one-time code 4, key 8, biometric 16, added up"
+            .into()
+    }
 }

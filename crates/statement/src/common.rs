@@ -38,6 +38,7 @@ macro_rules! fixed_number {
             fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
                 crate::json::Json::from_json(value).map(Self)
             }
+            fn form() -> alloc::string::String { <$inner as crate::json::Json>::form() }
         }
 
         impl fmt::Display for $name {
@@ -257,5 +258,8 @@ impl crate::json::Json for crate::Algorithm {
             Some("EdDSA") => Ok(Self::EdDsa),
             _ => Err(crate::json::JsonError::UnknownName),
         }
+    }
+    fn form() -> alloc::string::String {
+        "ES256 | EdDSA".into()
     }
 }

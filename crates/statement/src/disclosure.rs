@@ -229,5 +229,8 @@ mod json {
             all.sort_by_key(|c| c.field);
             Self::new(&all).map_err(JsonError::Statement)
         }
+        fn form() -> alloc::string::String {
+            alloc::format!("an object: {{{}: 64 lowercase hex digits, ...}}", FieldId::form())
+        }
     }
 }

@@ -14,6 +14,7 @@
 //!   as text must come through [`strict::parse`]: a [`Value`] has already lost the
 //!   first of two equal names.
 
+pub mod shape;
 pub mod strict;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 use alloc::{string::String, vec::Vec};
 use core::fmt::{self, Write as _};
 use serde_json::{Map, Value};
+use shape::{Fault, Line};
 
 /// Why JSON is not the projection of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,36 @@ impl Statement {
         }
     }
 
+    /// Every name the payload of a kind may have.
+    pub fn json_lines(kind: Kind) -> Vec<Line> {
+        let mut out = Vec::new();
+        let (path, out_ref) = ("payload", &mut out);
+        match kind {
+            Kind::Trust => crate::Trust::lines(path, out_ref),
+            Kind::Release => crate::Release::lines(path, out_ref),
+            Kind::Approval => crate::Approval::lines(path, out_ref),
+            Kind::Authorisation => crate::Authorisation::lines(path, out_ref),
+            Kind::Update => crate::Update::lines(path, out_ref),
+            Kind::Annotation => crate::Annotation::lines(path, out_ref),
+            Kind::Audit => crate::Audit::lines(path, out_ref),
+        }
+        out
+    }
+
+    /// Where JSON departs from the payload of a kind, if it does.
+    pub fn json_fault(kind: Kind, value: &Value) -> Option<Fault> {
+        let path = "payload";
+        match kind {
+            Kind::Trust => crate::Trust::fault(value, path),
+            Kind::Release => crate::Release::fault(value, path),
+            Kind::Approval => crate::Approval::fault(value, path),
+            Kind::Authorisation => crate::Authorisation::fault(value, path),
+            Kind::Update => crate::Update::fault(value, path),
+            Kind::Annotation => crate::Annotation::fault(value, path),
+            Kind::Audit => crate::Audit::fault(value, path),
+        }
+    }
+
     /// The statement of a payload's projection.
     pub fn from_json(kind: Kind, value: &Value) -> Result<Self, JsonError> {
         match kind {
@@ -137,6 +169,16 @@ pub trait Json: Sized {
     fn to_json(&self) -> Value;
     /// Reads the JSON form.
     fn from_json(value: &Value) -> Result<Self, JsonError>;
+    /// What the JSON form is, for people.
+    fn form() -> String;
+    /// Tells of every name below this value.
+    fn lines(path: &str, out: &mut Vec<Line>) {
+        let _ = (path, out);
+    }
+    /// Where a value departs from the JSON form, if it does.
+    fn fault(value: &Value, path: &str) -> Option<Fault> {
+        shape::whole::<Self>(value, path)
+    }
 }
 
 /// Writes a field if it is present.
@@ -245,6 +287,13 @@ macro_rules! json_unsigned {
                 };
                 wide.and_then(|n| n.try_into().ok()).ok_or(JsonError::NumberRange)
             }
+            fn form() -> String {
+                let max = u64::from(<$ty>::MAX);
+                if max > EXACT_MAX {
+                    return "a number from 0 to 2^53, above that a decimal string".into();
+                }
+                alloc::format!("a number from 0 to {max}")
+            }
         }
     )*};
 }
@@ -257,6 +306,9 @@ impl Json for bool {
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         value.as_bool().ok_or(JsonError::WrongType)
     }
+    fn form() -> String {
+        "true or false".into()
+    }
 }
 
 impl Json for String {
@@ -265,6 +317,9 @@ impl Json for String {
     }
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         value.as_str().map(Self::from).ok_or(JsonError::WrongType)
+    }
+    fn form() -> String {
+        "text".into()
     }
 }
 
@@ -275,6 +330,9 @@ impl<const N: usize> Json for Text<N> {
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         Ok(Self::new(value.as_str().ok_or(JsonError::WrongType)?)?)
     }
+    fn form() -> String {
+        alloc::format!("text of 1 to {N} bytes")
+    }
 }
 
 impl<const N: usize> Json for [u8; N] {
@@ -283,6 +341,9 @@ impl<const N: usize> Json for [u8; N] {
     }
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         unhex(value)?.try_into().map_err(|_| JsonError::Hex)
+    }
+    fn form() -> String {
+        alloc::format!("{} lowercase hex digits", N.saturating_mul(2))
     }
 }
 
@@ -293,6 +354,9 @@ impl<const N: usize> Json for Bytes<N> {
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         Ok(Self::new(&unhex(value)?)?)
     }
+    fn form() -> String {
+        alloc::format!("at most {} lowercase hex digits", N.saturating_mul(2))
+    }
 }
 
 impl<T: Json> Json for Option<T> {
@@ -301,6 +365,15 @@ impl<T: Json> Json for Option<T> {
     }
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         T::from_json(value).map(Some)
+    }
+    fn form() -> String {
+        T::form()
+    }
+    fn lines(path: &str, out: &mut Vec<Line>) {
+        T::lines(path, out);
+    }
+    fn fault(value: &Value, path: &str) -> Option<Fault> {
+        T::fault(value, path)
     }
 }
 
@@ -315,6 +388,15 @@ impl<T: Json> Json for Vec<T> {
         }
         items.iter().map(T::from_json).collect()
     }
+    fn form() -> String {
+        alloc::format!("a list of: {}", T::form())
+    }
+    fn lines(path: &str, out: &mut Vec<Line>) {
+        T::lines(&alloc::format!("{path}[]"), out);
+    }
+    fn fault(value: &Value, path: &str) -> Option<Fault> {
+        shape::items::<T, Self>(value, path)
+    }
 }
 
 impl<T: Json + Copy + Default, const N: usize> Json for List<T, N> {
@@ -324,6 +406,15 @@ impl<T: Json + Copy + Default, const N: usize> Json for List<T, N> {
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         Ok(Self::from_slice(&Vec::from_json(value)?)?)
     }
+    fn form() -> String {
+        alloc::format!("a list of at most {N}: {}", T::form())
+    }
+    fn lines(path: &str, out: &mut Vec<Line>) {
+        T::lines(&alloc::format!("{path}[]"), out);
+    }
+    fn fault(value: &Value, path: &str) -> Option<Fault> {
+        shape::items::<T, Self>(value, path)
+    }
 }
 
 impl Json for crate::PublicKey {
@@ -332,6 +423,9 @@ impl Json for crate::PublicKey {
     }
     fn from_json(value: &Value) -> Result<Self, JsonError> {
         Ok(Self::from_cose_key(&unhex(value)?)?)
+    }
+    fn form() -> String {
+        "hex of a COSE_Key, as FILE.pub of firmlog key new has it".into()
     }
 }
 

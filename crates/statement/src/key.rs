@@ -51,6 +51,7 @@ macro_rules! name32 {
             fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
                 crate::json::Json::from_json(value).map(Self)
             }
+            fn form() -> alloc::string::String { <[u8; 32] as crate::json::Json>::form() }
         }
     };
 }

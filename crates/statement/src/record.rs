@@ -120,6 +120,24 @@ macro_rules! record {
                 object.end()?;
                 Ok(value)
             }
+            fn form() -> alloc::string::String { "an object".into() }
+            fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
+                $(crate::json::shape::line::<$($ty)+>(
+                    path, stringify!($field), stringify!($($fmeta)*), out,
+                );)+
+            }
+            fn fault(value: &serde_json::Value, path: &str) -> Option<crate::json::shape::Fault> {
+                if let Some(map) = value.as_object() {
+                    $(if let Some(fault) =
+                        crate::json::shape::field::<$($ty)+>(map, stringify!($field), path)
+                    { return Some(fault); })+
+                    let known = &[$(stringify!($field),)+];
+                    if let Some(fault) = crate::json::shape::stranger(map, known, path) {
+                        return Some(fault);
+                    }
+                }
+                crate::json::shape::whole::<Self>(value, path)
+            }
         }
     };
 }
@@ -194,6 +212,26 @@ macro_rules! statement {
                 object.end()?;
                 Ok(value)
             }
+            fn form() -> alloc::string::String { "an object".into() }
+            fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
+                $(crate::json::shape::line::<$($ty)+>(
+                    path, stringify!($field), stringify!($($fmeta)*), out,
+                );)+
+                out.push(crate::json::shape::extensions(path));
+            }
+            fn fault(value: &serde_json::Value, path: &str) -> Option<crate::json::shape::Fault> {
+                if let Some(map) = value.as_object() {
+                    $(if let Some(fault) =
+                        crate::json::shape::field::<$($ty)+>(map, stringify!($field), path)
+                    { return Some(fault); })+
+                    if let Some(fault) = crate::json::shape::extra(map, path) { return Some(fault); }
+                    let known = &[$(stringify!($field),)+ "extra"];
+                    if let Some(fault) = crate::json::shape::stranger(map, known, path) {
+                        return Some(fault);
+                    }
+                }
+                crate::json::shape::whole::<Self>(value, path)
+            }
         }
     };
 }
@@ -249,6 +287,10 @@ macro_rules! codes {
             fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
                 let name = value.as_str().ok_or(crate::json::JsonError::WrongType)?;
                 Self::from_name(name).ok_or(crate::json::JsonError::UnknownName)
+            }
+            fn form() -> alloc::string::String {
+                let names: alloc::vec::Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
+                names.join(" | ")
             }
         }
     };

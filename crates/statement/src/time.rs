@@ -90,6 +90,9 @@ impl crate::json::Json for ZoneOffset {
         let minutes = minutes.ok_or(crate::json::JsonError::NumberRange)?;
         Self::new(minutes).map_err(|_| crate::json::JsonError::NumberRange)
     }
+    fn form() -> alloc::string::String {
+        "a number from -1080 to 1080".into()
+    }
 }
 
 record! {

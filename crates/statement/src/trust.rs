@@ -261,4 +261,40 @@ impl crate::json::Json for TrustAction {
             _ => Err(crate::json::JsonError::UnknownName),
         }
     }
+
+    fn form() -> String {
+        "an object with one name: genesis | enrol | rotate | revoke | policy".into()
+    }
+
+    fn lines(path: &str, out: &mut Vec<crate::json::shape::Line>) {
+        use crate::json::shape::{Line, below};
+        let mut one = |name: &str, about: &str, lines: fn(&str, &mut Vec<Line>)| {
+            let (path, form) = (below(path, name), "an object".into());
+            out.push(Line { path: path.clone(), required: false, form, about: about.into() });
+            lines(&path, out);
+        };
+        one("genesis", "Begins a log.", Genesis::lines);
+        one("enrol", "Enrols a key.", Enrol::lines);
+        one("rotate", "Replaces a key.", Rotate::lines);
+        one("revoke", "Withdraws a key.", Revoke::lines);
+        one("policy", "Changes the log's policy.", PolicyChange::lines);
+    }
+
+    fn fault(value: &serde_json::Value, path: &str) -> Option<crate::json::shape::Fault> {
+        use crate::json::shape::{below, whole};
+        let single = value.as_object().filter(|map| map.len() == 1);
+        let Some((name, inner)) = single.and_then(|map| map.iter().next()) else {
+            return whole::<Self>(value, path);
+        };
+        let path_below = below(path, name);
+        let fault = match name.as_str() {
+            "genesis" => Genesis::fault(inner, &path_below),
+            "enrol" => Enrol::fault(inner, &path_below),
+            "rotate" => Rotate::fault(inner, &path_below),
+            "revoke" => Revoke::fault(inner, &path_below),
+            "policy" => PolicyChange::fault(inner, &path_below),
+            _ => None,
+        };
+        fault.or_else(|| whole::<Self>(value, path))
+    }
 }

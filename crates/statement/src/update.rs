@@ -217,6 +217,16 @@ mod json {
         fn from_json(value: &Value) -> Result<Self, JsonError> {
             wire::EventFields::from_json(value).map(Self::from)
         }
+
+        fn form() -> alloc::string::String {
+            wire::EventFields::form()
+        }
+        fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
+            wire::EventFields::lines(path, out)
+        }
+        fn fault(value: &Value, path: &str) -> Option<crate::json::shape::Fault> {
+            wire::EventFields::fault(value, path)
+        }
     }
 
     impl Json for Events {
@@ -226,6 +236,15 @@ mod json {
         fn from_json(value: &Value) -> Result<Self, JsonError> {
             let list = List::<Event, 16>::from_json(value)?;
             Self::new(&list).map_err(JsonError::Statement)
+        }
+        fn form() -> alloc::string::String {
+            List::<Event, 16>::form()
+        }
+        fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
+            List::<Event, 16>::lines(path, out);
+        }
+        fn fault(value: &Value, path: &str) -> Option<crate::json::shape::Fault> {
+            crate::json::shape::items::<Event, Self>(value, path)
         }
     }
 }
@@ -383,6 +402,16 @@ impl crate::json::Json for Measurement {
     }
     fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
         MeasurementFields::from_json(value).map(Self::from)
+    }
+
+    fn form() -> alloc::string::String {
+        MeasurementFields::form()
+    }
+    fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
+        MeasurementFields::lines(path, out)
+    }
+    fn fault(value: &serde_json::Value, path: &str) -> Option<crate::json::shape::Fault> {
+        MeasurementFields::fault(value, path)
     }
 }
 

@@ -57,6 +57,51 @@ fn stm_061_json_refuses_unknown_names_everywhere() {
     }
 }
 
+/// What is wrong is said with the place, and every name that is written is described.
+#[test]
+fn a_fault_in_json_is_placed() {
+    for (name, statement) in all() {
+        let value = statement.to_json();
+        let kind = statement.kind();
+        assert_eq!(Statement::json_fault(kind, &value), None, "{name}");
+        let lines = Statement::json_lines(kind);
+        assert!(lines.iter().all(|line| !line.form.is_empty() && !line.about.is_empty()));
+        let mut paths = Vec::new();
+        objects(&value, String::new(), &mut paths);
+        for path in paths {
+            let of_map = path.ends_with("/commitments") || path.ends_with("/extra");
+            let mut spoiled = value.clone();
+            let object = spoiled.pointer_mut(&path).unwrap().as_object_mut().unwrap();
+            for known in object.keys().filter(|_| !of_map) {
+                let place = dotted(&format!("{path}/{known}"), true);
+                assert!(lines.iter().any(|line| line.path == place), "{name}: {place}");
+            }
+            object.insert("surprise".into(), 1.into());
+            let fault = Statement::json_fault(kind, &spoiled).unwrap();
+            let at = if of_map || path.ends_with("/action") {
+                dotted(&path, false)
+            } else {
+                dotted(&format!("{path}/surprise"), false)
+            };
+            assert_eq!(fault.path, at, "{name}: {fault:?}");
+            assert!(!fault.expected.is_empty());
+        }
+    }
+}
+
+/// `/events/0/kind` as `payload.events[0].kind`, or as `payload.events[].kind`.
+fn dotted(pointer: &str, any: bool) -> String {
+    let mut out = String::from("payload");
+    for part in pointer.split('/').skip(1) {
+        match part.parse::<usize>() {
+            Ok(_) if any => out.push_str("[]"),
+            Ok(n) => out.push_str(&format!("[{n}]")),
+            Err(_) => out.push_str(&format!(".{part}")),
+        }
+    }
+    out
+}
+
 /// STM-061: two readers could act on different ones of two equal names.
 #[test]
 fn stm_061_json_refuses_a_name_twice_everywhere() {
