@@ -93,6 +93,9 @@ enum Command {
     /// Publish, approve and show releases
     #[command(subcommand)]
     Release(command::release::ReleaseCommand),
+    /// Statements of any kind, as JSON
+    #[command(subcommand)]
+    Statement(command::statement::StatementCommand),
     /// Simulated devices
     #[command(subcommand)]
     Device(device::DeviceCommand),
@@ -150,6 +153,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Key(args) => command::key::run(&args),
         Command::Trust(args) => command::trust::run(&args, context),
         Command::Release(args) => command::release::run(&args, context),
+        Command::Statement(args) => command::statement::run(&args, context),
         Command::Device(args) => device::run(&args, context),
         Command::Verify(args) => command::verify::run(&args),
         Command::Identify(args) => command::identify::run(&args, context),

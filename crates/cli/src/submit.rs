@@ -9,7 +9,7 @@
 //!   key of the trust root.
 //! - Submitting again is harmless: the same bytes get the same place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::{AwsLc, FileKey, os_random};
@@ -67,6 +67,8 @@ pub(crate) struct Placed {
     pub(crate) index: u64,
     pub(crate) size: u64,
     pub(crate) leaf: Hash,
+    /// The log's COSE receipt.
+    pub(crate) receipt: Vec<u8>,
 }
 
 impl Placed {
@@ -81,7 +83,7 @@ impl Placed {
 }
 
 /// Reads and parses a trust root file.
-pub(crate) fn trust_root(path: &std::path::Path) -> Result<TrustRoot> {
+pub(crate) fn trust_root(path: &Path) -> Result<TrustRoot> {
     let bytes = std::fs::read(path).map_err(|e| {
         Error::io("read", path, e).help("the trust root pins the log; its operator hands it out")
     })?;
@@ -105,12 +107,27 @@ pub(crate) fn sign_and_submit(
 ) -> Result<Placed> {
     let root = trust_root(&log.trust)?;
     let entry = sign_entry(statement, &sign.issuer, subject, key)?;
-    if let Some(out) = &sign.out {
-        std::fs::write(out, &entry).map_err(|e| Error::io("write", out, e))?;
-        write_disclosures(out, &entry, disclosures)?;
-    }
+    keep(sign, &entry, disclosures)?;
     let client = Client::new(&log.log, context)?;
     submit(&client, &root, &entry, disclosures)
+}
+
+/// Writes the entry and its disclosures, where that is wanted.
+pub(crate) fn keep(sign: &SignArgs, entry: &[u8], secrets: &[Secret]) -> Result<()> {
+    let Some(out) = &sign.out else { return Ok(()) };
+    std::fs::write(out, entry).map_err(|e| Error::io("write", out, e))?;
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let path = beside(out);
+    std::fs::write(&path, disclosure_set(entry, secrets)?).map_err(|e| Error::io("write", &path, e))
+}
+
+/// Where the disclosures of an entry's file go.
+pub(crate) fn beside(entry: &Path) -> PathBuf {
+    let mut name = entry.as_os_str().to_owned();
+    name.push(".disclosures");
+    name.into()
 }
 
 /// Signs a statement into entry bytes.
@@ -132,9 +149,20 @@ pub(crate) fn submit(
     entry: &[u8],
     secrets: &[Secret],
 ) -> Result<Placed> {
-    let (media_type, body) = match secrets {
-        [] => ("application/cose", entry.to_vec()),
-        _ => ("application/firmlog-submission+cbor", with_disclosures(entry, secrets)?),
+    let with = if secrets.is_empty() { None } else { Some(with_disclosures(entry, secrets)?) };
+    submit_as(client, root, entry, with)
+}
+
+/// As [`submit`], where the entry with its disclosures is put together already.
+pub(crate) fn submit_as(
+    client: &Client,
+    root: &TrustRoot,
+    entry: &[u8],
+    with_disclosures: Option<Vec<u8>>,
+) -> Result<Placed> {
+    let (media_type, body) = match with_disclosures {
+        None => ("application/cose", entry.to_vec()),
+        Some(body) => ("application/firmlog-submission+cbor", body),
     };
     let accept = "application/scitt-receipt+cose";
     let reply = client.post_any("entries", media_type, accept, body)?;
@@ -148,7 +176,8 @@ pub(crate) fn submit(
             .exit(crate::error::Exit::Against)
             .expected(format!("a receipt of {}", root.log_key()), "a receipt that key did not sign")
     })?;
-    Ok(Placed { index: proven.index.0, size: proven.head.size.0, leaf })
+    let (index, size) = (proven.index.0, proven.head.size.0);
+    Ok(Placed { index, size, leaf, receipt: reply.body })
 }
 
 /// A private value with the salt that hides it.
@@ -191,23 +220,18 @@ pub(crate) fn disclosure_set(entry: &[u8], secrets: &[Secret]) -> Result<Vec<u8>
         .map_err(|e| Error::form("disclosures", e))
 }
 
-fn write_disclosures(out: &std::path::Path, entry: &[u8], secrets: &[Secret]) -> Result<()> {
-    if secrets.is_empty() {
-        return Ok(());
-    }
-    let mut name = out.as_os_str().to_owned();
-    name.push(".disclosures");
-    let path = PathBuf::from(name);
-    std::fs::write(&path, disclosure_set(entry, secrets)?).map_err(|e| Error::io("write", &path, e))
-}
-
 /// `[entry, disclosures]`, as the log's intake takes it.
 pub(crate) fn with_disclosures(entry: &[u8], secrets: &[Secret]) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(entry.len() + 128);
+    with_set(entry, &disclosure_set(entry, secrets)?)
+}
+
+/// The same, of an encoded `DisclosureSet`.
+pub(crate) fn with_set(entry: &[u8], set: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(entry.len() + set.len() + 8);
     codec::head(&mut out, 4, 2)
         .and_then(|()| codec::bytes(&mut out, entry))
         .map_err(|e| Error::form("submission", e))?;
-    out.extend(disclosure_set(entry, secrets)?);
+    out.extend_from_slice(set);
     Ok(out)
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod release;
+pub(crate) mod statement;
 pub(crate) mod trust;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -294,7 +294,7 @@ fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
 }
 
 /// Opens a person's key: the key file is one component, the passphrase that opened it the other.
-fn components(sign: &SignArgs, context: &Context) -> Result<(FileKey, Factors)> {
+pub(crate) fn components(sign: &SignArgs, context: &Context) -> Result<(FileKey, Factors)> {
     let (key, by_passphrase) = key::unlock(&sign.key, &sign.lock)?;
     if by_passphrase {
         return Ok((key, Factors(Factors::KEY | Factors::SECRET)));
