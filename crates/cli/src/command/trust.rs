@@ -4,10 +4,11 @@
 //! - Signed by an administrator's key; the log refuses anyone else.
 //! - A serial number or a person's name enters only as a salted commitment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use firmlog_statement::disclosure::FieldId;
+use firmlog_statement::udi::Udi;
 use firmlog_statement::{
     DeviceId, Digest, Enrol, Extra, Revoke, RevokeReason, Role, Rotate, Statement, Thumbprint,
     Trust, TrustAction,
@@ -17,14 +18,16 @@ use serde_json::json;
 use crate::Context;
 use crate::answer::Answer;
 use crate::command::key::{self, Lock};
+use crate::command::release::image_digests;
 use crate::error::{Error, Result};
+use crate::inspect::udi::date;
 use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 
 /// `trust`
 #[derive(Subcommand)]
 pub(crate) enum TrustCommand {
     /// Let a key speak in a role
-    Enrol(EnrolArgs),
+    Enrol(Box<EnrolArgs>),
     /// Put a new key in the place of another
     Rotate(RotateArgs),
     /// Withdraw a key
@@ -36,6 +39,9 @@ pub(crate) enum TrustCommand {
 #[command(after_help = "\
 Example:
   firmlog trust enrol build.pem.pub --role manufacturer --issuer acme.example/build \\
+    --key admin.pem --as acme.example/admin --log https://log.example --trust log.trust
+  firmlog trust enrol pump.pem.pub --role device --issuer acme.example/devices --model ip-200 \\
+    --udi '(01)00844588003288(21)7X-0091' --chain-seed SEED --out pump.enrol \\
     --key admin.pem --as acme.example/admin --log https://log.example --trust log.trust")]
 pub(crate) struct EnrolArgs {
     /// Public half of the key (FILE.pub of `key new`)
@@ -46,19 +52,51 @@ pub(crate) struct EnrolArgs {
     /// Name its statements will carry
     #[arg(long)]
     issuer: String,
-    /// Devices: the model
-    #[arg(long)]
-    model: Option<String>,
-    /// Devices: 32 bytes in hex from which the device's chain starts
-    #[arg(long)]
-    chain_seed: Option<String>,
-    /// The person's printed name; only its salted commitment is logged
+    /// People: printed name; only its salted commitment is logged
     #[arg(long)]
     printed_name: Option<String>,
+    /// People: reference of the training record (21 CFR 11.10(i))
+    #[arg(long, value_name = "REF")]
+    training: Option<String>,
+    /// Certificate chain or key attestation; its SHA-256 is logged
+    #[arg(long, value_name = "FILE")]
+    attestation: Option<PathBuf>,
+    #[command(flatten)]
+    unit: UnitArgs,
     #[command(flatten)]
     sign: SignArgs,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// Which device it is. What names the unit is logged as salted commitments only, and can be opened
+/// with the disclosures that `--out FILE` writes to FILE.disclosures.
+#[derive(Args)]
+pub(crate) struct UnitArgs {
+    /// Devices: 32 bytes in hex from which the device's chain starts
+    #[arg(long, value_name = "HEX")]
+    chain_seed: Option<String>,
+    /// Devices: the model
+    #[arg(long)]
+    model: Option<String>,
+    /// Devices: manufacturer
+    #[arg(long)]
+    manufacturer: Option<String>,
+    /// Devices: hardware revision
+    #[arg(long, value_name = "REV")]
+    hw_rev: Option<String>,
+    /// Devices: the whole UDI as scanned; the DI is logged, the rest committed to
+    #[arg(long)]
+    udi: Option<String>,
+    /// Devices: serial number, committed to
+    #[arg(long)]
+    serial: Option<String>,
+    /// Devices: hospital or site, committed to
+    #[arg(long)]
+    site: Option<String>,
+    /// Devices: the owner's inventory number, committed to
+    #[arg(long)]
+    asset_tag: Option<String>,
 }
 
 /// Arguments of `trust rotate`.
@@ -111,14 +149,11 @@ pub(crate) fn run(command: &TrustCommand, context: &Context) -> Result<Answer> {
 fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
     let key = key::public(&args.public, &Lock::default())?;
     let role = Role::from_name(&args.role).ok_or_else(|| unknown("role", &args.role, Role::ALL))?;
-    let chain_seed = args.chain_seed.as_deref().map(digest).transpose()?;
-    if role == Role::Device && chain_seed.is_none() {
-        return Err(Error::new("E-USAGE", "a device needs --chain-seed")
-            .help("its secure element draws 32 bytes at enrolment; openssl rand -hex 32 will do"));
-    }
-    let secrets: Vec<Secret> =
-        args.printed_name.iter().map(|name| Secret::new(FieldId::PrintedName, name)).collect();
-    let enrol = Enrol { chain_seed, model: args.model.clone(), ..plain(key, &args.issuer, role) };
+    let mut enrol = plain(key, &args.issuer, role);
+    let mut secrets = args.unit.describe(&mut enrol)?;
+    enrol.training = args.training.clone();
+    enrol.attestation = args.attestation.as_deref().map(sha256_of).transpose()?;
+    secrets.extend(args.printed_name.iter().map(|name| Secret::new(FieldId::PrintedName, name)));
     let thumbprint = enrol.key.thumbprint().to_string();
     let statement = statement(TrustAction::Enrol(enrol), &secrets)?;
     let (sign, key) = (&args.sign, args.sign.open()?);
@@ -126,8 +161,87 @@ fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
         sign_and_submit(&statement, &args.issuer, sign, &key, &secrets, &args.log, context)?;
     let mut json = placed.json();
     json["thumbprint"] = thumbprint.as_str().into();
-    let text = format!("enrolled {} as {} ({thumbprint})\n{}", args.issuer, role, placed.text());
+    let committed: Vec<&str> = secrets.iter().map(|secret| secret.field.name()).collect();
+    let mut text = format!("enrolled {} as {} ({thumbprint})\n", args.issuer, role);
+    if !committed.is_empty() {
+        text.push_str(&format!("committed to {}\n", committed.join(", ")));
+    }
+    text.push_str(&placed.text());
+    json["committed"] = committed.into();
     Ok(Answer::new("trust-enrol", json, text))
+}
+
+impl UnitArgs {
+    /// Fills in what may be public, and returns what may not.
+    fn describe(&self, enrol: &mut Enrol) -> Result<Vec<Secret>> {
+        let given = self.given();
+        if enrol.role != Role::Device {
+            return match given.first() {
+                None => Ok(Vec::new()),
+                Some(flag) => Err(Error::new("E-USAGE", format!("{flag} is about a device"))
+                    .expected("--role device", format!("--role {}", enrol.role))),
+            };
+        }
+        let seed = self.chain_seed.as_deref().map(digest).transpose()?;
+        enrol.chain_seed = Some(seed.ok_or_else(|| {
+            Error::new("E-USAGE", "a device needs --chain-seed").help(
+                "its secure element draws 32 bytes at enrolment; openssl rand -hex 32 will do",
+            )
+        })?);
+        (enrol.model, enrol.manufacturer) = (self.model.clone(), self.manufacturer.clone());
+        enrol.hw_rev = self.hw_rev.clone();
+        let mut private = vec![
+            (FieldId::Serial, self.serial.clone()),
+            (FieldId::Site, self.site.clone()),
+            (FieldId::AssetTag, self.asset_tag.clone()),
+        ];
+        if let Some(text) = &self.udi {
+            let udi = Udi::parse(text).map_err(|e| {
+                Error::form("UDI", e).expected("a UDI of GS1, HIBCC or ICCBBA", text)
+            })?;
+            enrol.udi_di = Some(udi.di.to_owned());
+            private.push((FieldId::Udi, Some(text.clone())));
+            private.extend(production(&udi));
+            if let (Some(serial), Some(of_udi)) = (&self.serial, udi.serial) {
+                if serial != of_udi {
+                    return Err(Error::new("E-USAGE", "--serial and --udi name two units")
+                        .expected(of_udi, serial));
+                }
+                private.remove(0);
+            }
+        }
+        let secret = |(field, value): (_, Option<String>)| Some(Secret::new(field, &value?));
+        Ok(private.into_iter().filter_map(secret).collect())
+    }
+
+    fn given(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--chain-seed", &self.chain_seed),
+            ("--model", &self.model),
+            ("--manufacturer", &self.manufacturer),
+            ("--hw-rev", &self.hw_rev),
+            ("--udi", &self.udi),
+            ("--serial", &self.serial),
+            ("--site", &self.site),
+            ("--asset-tag", &self.asset_tag),
+        ];
+        flags.into_iter().filter(|(_, value)| value.is_some()).map(|(flag, _)| flag).collect()
+    }
+}
+
+/// What a UDI says of the unit.
+fn production(udi: &Udi<'_>) -> [(FieldId, Option<String>); 4] {
+    [
+        (FieldId::Serial, udi.serial.map(str::to_owned)),
+        (FieldId::Lot, udi.lot.map(str::to_owned)),
+        (FieldId::Manufactured, udi.manufactured.map(date)),
+        (FieldId::Expires, udi.expires.map(date)),
+    ]
+}
+
+/// SHA-256 of a whole file.
+pub(crate) fn sha256_of(path: &Path) -> Result<Digest> {
+    image_digests(path, false).map(|digests| digests.sha256)
 }
 
 /// An enrolment without anything optional.

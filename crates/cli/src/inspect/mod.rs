@@ -21,7 +21,7 @@ mod cose;
 mod file;
 mod text;
 mod tile;
-mod udi;
+pub(crate) mod udi;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -38,7 +38,7 @@ pub(crate) fn explain(text: &str) -> Option<Found> {
 }
 
 /// Day 0 is the agency's "no day".
-fn date(date: Date) -> String {
+pub(crate) fn date(date: Date) -> String {
     match date.day {
         0 => format!("{:04}-{:02}", date.year, date.month),
         day => format!("{:04}-{:02}-{day:02}", date.year, date.month),

@@ -9,6 +9,8 @@
 //! - The image's digest is computed here, over the whole file, and never taken from a flag.
 //! - An approval is an e-signature (21 CFR 11.50): who, when, meaning, reason; two components.
 
+mod behind;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +41,7 @@ use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 #[derive(Subcommand)]
 pub(crate) enum ReleaseCommand {
     /// Say that an image is a version for some models
-    Publish(PublishArgs),
+    Publish(Box<PublishArgs>),
     /// Approve, review or reject a release, as a person
     Approve(ApproveArgs),
     /// Let devices install a release
@@ -78,6 +80,8 @@ pub(crate) struct PublishArgs {
     /// Also log the Keccak-256 of the image, for contracts
     #[arg(long)]
     keccak: bool,
+    #[command(flatten)]
+    behind: behind::BehindArgs,
     #[command(flatten)]
     sign: SignArgs,
     #[command(flatten)]
@@ -162,7 +166,7 @@ fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
         Error::new("E-USAGE", "the version has no three numeric parts; give --code")
             .expected("a version such as 4.2.1", &args.version)
     })?;
-    let release = Release {
+    let mut release = Release {
         version: VersionCode(code),
         counter: SecurityCounter(args.counter),
         component: args.component.clone(),
@@ -171,6 +175,8 @@ fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
         models: args.models.clone(),
         ..bare_release(&digests)
     };
+    args.behind.describe(&mut release)?;
+    let sbom = release.sbom.as_ref().map(|sbom| format!("{} {}", sbom.format, sbom.version));
     let subject = format!("{}/{}", args.models[0], args.component);
     let statement = Statement::Release(release);
     let (sign, key) = (&args.sign, args.sign.open()?);
@@ -179,10 +185,12 @@ fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
     json["image"] = digests.sha256.to_string().into();
     json["version"] = args.version.as_str().into();
     json["version_code"] = code.to_string().into();
+    json["sbom"] = sbom.clone().into();
     let text = format!(
-        "published {subject} {}\nimage     sha256:{}\n{}",
+        "published {subject} {}\nimage     sha256:{}\n{}{}",
         args.version,
         submit::grouped(&digests.sha256.0),
+        sbom.map_or_else(String::new, |sbom| format!("SBOM      {sbom}\n")),
         placed.text()
     );
     Ok(Answer::new("release-publish", json, text))
