@@ -10,7 +10,8 @@
 //!
 //! Invariants:
 //! - Everything shown of an entry comes from a bundle that was verified against the trust root.
-//! - That a log did not name something is told as its word; only a scan shows that nothing is there.
+//! - That a log did not name something is told as its word; only a scan shows that nothing is
+//!   there.
 
 use std::time::{Duration, Instant};
 
