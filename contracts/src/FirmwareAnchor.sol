@@ -63,20 +63,25 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
         bytes calldata authoritySig,
         bytes32 checkpointHash
     ) external {
-        Head memory next = _heads[logId];
-        if (root == next.root && size == next.size && root != 0) return;
-        if (next.authority == address(0)) _refuseWithoutAuthority(logId, next.root);
+        Head storage stored = _heads[logId];
+        (bytes32 oldRoot, uint64 oldSize) = (stored.root, stored.size);
+        if (root == oldRoot && size == oldSize && root != 0) return;
+        address authority = stored.authority;
+        if (authority == address(0)) _refuseWithoutAuthority(logId, oldRoot);
         if (root == 0) revert RootIsZero();
-        _checkSigned(next.authority, logId, root, size, checkpointHash, authoritySig);
-        ProofRefusal reason =
-            Rfc6962.checkConsistency(next.size, next.root, size, root, consistency);
-        if (reason != ProofRefusal.None) revert ConsistencyRefused(reason, next.size, size);
+        _checkSigned(authority, logId, root, size, checkpointHash, authoritySig);
+        ProofRefusal reason = Rfc6962.checkConsistency(oldSize, oldRoot, size, root, consistency);
+        if (reason != ProofRefusal.None) revert ConsistencyRefused(reason, oldSize, size);
 
-        uint32 seq = next.seq + 1;
+        uint32 seq = stored.seq + 1;
         uint64 time = uint64(block.timestamp);
-        (next.root, next.size, next.seq) = (root, size, seq);
-        next.accumulator = _fold(next.accumulator, root, size, seq, time, checkpointHash);
-        _heads[logId] = next;
+        stored.root = root;
+        stored.accumulator = _fold(stored.accumulator, root, size, seq, time, checkpointHash);
+        uint256 packed = size | uint256(seq) << 64 | uint256(uint160(authority)) << 96;
+        // Field by field, the compiler reads and writes this slot once more, for 300 gas.
+        assembly ("memory-safe") {
+            sstore(add(stored.slot, 1), packed)
+        }
         emit Anchored(logId, size, root, seq, time, checkpointHash);
     }
 
@@ -233,10 +238,20 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
         uint32 seq,
         uint64 time,
         bytes32 checkpointHash
-    ) private pure returns (bytes32) {
-        return sha256(
-            abi.encodePacked(ACCUMULATOR_PREFIX, accumulator, root, size, seq, time, checkpointHash)
-        );
+    ) private view returns (bytes32 folded) {
+        // A short field starts its word, and the next one overwrites the rest. Saves 200 gas.
+        assembly ("memory-safe") {
+            let preimage := mload(0x40)
+            mstore8(preimage, ACCUMULATOR_PREFIX)
+            mstore(add(preimage, 1), accumulator)
+            mstore(add(preimage, 33), root)
+            mstore(add(preimage, 65), shl(192, size))
+            mstore(add(preimage, 73), shl(224, seq))
+            mstore(add(preimage, 77), shl(192, time))
+            mstore(add(preimage, 85), checkpointHash)
+            if iszero(staticcall(gas(), 2, preimage, 117, 0x00, 32)) { revert(0, 0) }
+            folded := mload(0x00)
+        }
     }
 
     function _requireLive(bytes32 logId) private view {

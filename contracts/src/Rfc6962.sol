@@ -23,6 +23,17 @@ enum ProofRefusal {
 /// - A proof of any other length than RFC 9162 gives is refused, as is one trailing hash.
 /// - No storage, no recursion, no memory kept; one node hash for each proof element, two at most
 ///   for consistency.
+///
+/// Paths are walked without asking at each level where the tree ends. As far up as a node and the
+/// last node of its level are apart, every level has a sibling; above, the node is the last one,
+/// and has a sibling, to its left, where its bit is 1. So the two sizes say how many hashes are
+/// used; a shorter proof is read past its end and refused when they are counted.
+///
+/// The walks are assembly because Solidity's took thousands of gas more (`docs/design/005`). What
+/// they share:
+/// - A preimage `0x01 ‖ left ‖ right` lies beyond the free memory pointer and is forgotten in the
+///   end; its digest comes back into the place where the next level wants it.
+/// - The SHA-256 precompile fails only when gas runs out; then `done` is 0, and all is reverted.
 library Rfc6962 {
     /// @notice The root of the tree without leaves.
     bytes32 internal constant EMPTY_ROOT =
@@ -43,38 +54,43 @@ library Rfc6962 {
     ) internal view returns (ProofRefusal) {
         if (index >= size) return ProofRefusal.IndexOutsideTree;
         uint256 node = index;
-        // `size` is above `index`, so it is not zero.
         uint256 last = size - 1;
-        bytes32 hash = leaf;
-        bool tooLong;
-        // The 65 bytes of a node lie beyond the free memory pointer and are forgotten in the end;
-        // a digest comes back into scratch space. The precompile fails only when gas runs out.
+        uint256 used;
+        bytes32 hash;
         assembly ("memory-safe") {
+            let apart := xor(node, last)
+            let place := path.offset
             let preimage := mload(0x40)
+            let left := add(preimage, 1)
+            let right := add(preimage, 33)
             mstore8(preimage, 1)
-            let end := add(path.offset, shl(5, path.length))
-            for { let place := path.offset } lt(place, end) { place := add(place, 32) } {
-                // A node without right sibling is its own parent: climb until it has one.
-                if eq(node, last) {
-                    for {} and(iszero(and(last, 1)), gt(last, 0)) {} { last := shr(1, last) }
-                    node := last
+            mstore(left, leaf)
+            let done := 1
+            for {} apart {} {
+                let sibling := calldataload(place)
+                mstore(right, sibling)
+                if and(node, 1) {
+                    mstore(right, mload(left))
+                    mstore(left, sibling)
                 }
-                if iszero(last) {
-                    tooLong := 1
-                    break
-                }
-                // A right child goes to the right of its sibling.
-                let side := shl(5, and(node, 1))
-                mstore(add(add(preimage, 1), side), hash)
-                mstore(sub(add(preimage, 33), side), calldataload(place))
-                if iszero(staticcall(gas(), 2, preimage, 65, 0x00, 32)) { revert(0, 0) }
-                hash := mload(0x00)
+                done := and(done, staticcall(gas(), 2, preimage, 65, left, 32))
+                place := add(place, 32)
                 node := shr(1, node)
-                last := shr(1, last)
+                apart := shr(1, apart)
             }
+            // One step for each bit that is 1.
+            for {} node { node := and(node, sub(node, 1)) } {
+                mstore(right, mload(left))
+                mstore(left, calldataload(place))
+                done := and(done, staticcall(gas(), 2, preimage, 65, left, 32))
+                place := add(place, 32)
+            }
+            if iszero(done) { revert(0, 0) }
+            used := shr(5, sub(place, path.offset))
+            hash := mload(left)
         }
-        if (tooLong) return ProofRefusal.TooLong;
-        if (last != 0) return ProofRefusal.TooShort;
+        if (used < path.length) return ProofRefusal.TooLong;
+        if (used > path.length) return ProofRefusal.TooShort;
         return hash == root ? ProofRefusal.None : ProofRefusal.RootMismatch;
     }
 
@@ -88,14 +104,13 @@ library Rfc6962 {
         bytes32 newRoot,
         bytes32[] calldata proof
     ) internal view returns (ProofRefusal) {
-        if (oldSize == 0 && oldRoot != EMPTY_ROOT) {
-            return ProofRefusal.EmptyTreeHasRoot;
-        }
-        if (newSize == 0 && newRoot != EMPTY_ROOT) return ProofRefusal.EmptyTreeHasRoot;
-        if (oldSize > newSize) return ProofRefusal.OldTreeLarger;
-        if (oldSize != 0 && oldSize != newSize) {
+        // The usual case first; the rules below hold of it by themselves.
+        if (0 < oldSize && oldSize < newSize) {
             return _checkGrowth(oldSize, oldRoot, newSize, newRoot, proof);
         }
+        if (oldSize == 0 && oldRoot != EMPTY_ROOT) return ProofRefusal.EmptyTreeHasRoot;
+        if (newSize == 0 && newRoot != EMPTY_ROOT) return ProofRefusal.EmptyTreeHasRoot;
+        if (oldSize > newSize) return ProofRefusal.OldTreeLarger;
         if (proof.length != 0) return ProofRefusal.TooLong;
         bool differs = oldSize == newSize && oldRoot != newRoot;
         return differs ? ProofRefusal.SameSizeOtherRoot : ProofRefusal.None;
@@ -109,63 +124,64 @@ library Rfc6962 {
         bytes32 newRoot,
         bytes32[] calldata proof
     ) private view returns (ProofRefusal) {
-        // Both trees share the perfect subtrees that end the old one: the path starts above them.
-        uint256 node = oldSize - 1;
-        uint256 last = newSize - 1;
-        while (node & 1 == 1) (node, last) = (node >> 1, last >> 1);
-        // If the old tree is one perfect subtree, that is its root; else the proof's first hash.
-        bool whole = node == 0;
-        if (!whole && proof.length == 0) return ProofRefusal.TooShort;
-        bytes32 oldHash = whole ? oldRoot : proof[0];
-        bytes32 newHash = oldHash;
-        bool tooLong;
-        // Memory as in `checkInclusion`.
+        uint256 node = oldSize;
+        uint256 last = newSize;
+        uint256 used;
+        bytes32 oldHash = oldRoot;
+        bytes32 newHash;
         assembly ("memory-safe") {
-            let preimage := mload(0x40)
-            mstore8(preimage, 1)
-            let end := add(proof.offset, shl(5, proof.length))
-            let place := add(proof.offset, shl(5, iszero(whole)))
-            for {} lt(place, end) { place := add(place, 32) } {
-                if eq(node, last) {
-                    for {} and(iszero(and(last, 1)), gt(last, 0)) {} { last := shr(1, last) }
-                    node := last
-                }
-                if iszero(last) {
-                    tooLong := 1
-                    break
-                }
-                switch and(node, 1)
-                case 1 {
-                    // Until the first right sibling both trees are the same.
-                    let same := eq(oldHash, newHash)
-                    mstore(add(preimage, 1), calldataload(place))
-                    mstore(add(preimage, 33), oldHash)
-                    if iszero(staticcall(gas(), 2, preimage, 65, 0x00, 32)) {
-                        revert(0, 0)
-                    }
-                    oldHash := mload(0x00)
-                    if iszero(same) {
-                        mstore(add(preimage, 33), newHash)
-                        if iszero(staticcall(gas(), 2, preimage, 65, 0x00, 32)) {
-                            revert(0, 0)
-                        }
-                    }
-                    newHash := mload(0x00)
-                }
-                default {
-                    mstore(add(preimage, 1), newHash)
-                    mstore(add(preimage, 33), calldataload(place))
-                    if iszero(staticcall(gas(), 2, preimage, 65, 0x00, 32)) {
-                        revert(0, 0)
-                    }
-                    newHash := mload(0x00)
-                }
-                node := shr(1, node)
-                last := shr(1, last)
+            // Both trees have the perfect subtree that ends the old one: the path starts above it.
+            let subtree := and(node, sub(0, node))
+            node := div(sub(node, 1), subtree)
+            let apart := xor(node, div(sub(last, 1), subtree))
+            let place := proof.offset
+            // Its root is the proof's first hash, unless it is the old tree itself.
+            if node {
+                oldHash := calldataload(place)
+                place := add(place, 32)
             }
+            // Of the new tree's nodes the path's is to the left, until a sibling pushes it aside.
+            let newer := mload(0x40)
+            let left := add(newer, 1)
+            let right := add(newer, 33)
+            mstore8(newer, 1)
+            mstore(left, oldHash)
+            // The old tree has left siblings only, so there it is to the right.
+            let older := add(newer, 65)
+            mstore8(older, 1)
+            mstore(add(older, 33), oldHash)
+            let done := 1
+            for {} apart {} {
+                let sibling := calldataload(place)
+                mstore(right, sibling)
+                if and(node, 1) {
+                    mstore(right, mload(left))
+                    mstore(left, sibling)
+                    mstore(add(older, 1), sibling)
+                    done := and(done, staticcall(gas(), 2, older, 65, add(older, 33), 32))
+                }
+                done := and(done, staticcall(gas(), 2, newer, 65, left, 32))
+                place := add(place, 32)
+                node := shr(1, node)
+                apart := shr(1, apart)
+            }
+            // One step for each bit that is 1; a left sibling is one of both trees.
+            for {} node { node := and(node, sub(node, 1)) } {
+                let sibling := calldataload(place)
+                mstore(right, mload(left))
+                mstore(left, sibling)
+                mstore(add(older, 1), sibling)
+                done := and(done, staticcall(gas(), 2, older, 65, add(older, 33), 32))
+                done := and(done, staticcall(gas(), 2, newer, 65, left, 32))
+                place := add(place, 32)
+            }
+            if iszero(done) { revert(0, 0) }
+            used := shr(5, sub(place, proof.offset))
+            oldHash := mload(add(older, 33))
+            newHash := mload(left)
         }
-        if (tooLong) return ProofRefusal.TooLong;
-        if (last != 0) return ProofRefusal.TooShort;
+        if (used < proof.length) return ProofRefusal.TooLong;
+        if (used > proof.length) return ProofRefusal.TooShort;
         if (oldHash != oldRoot) return ProofRefusal.OldRootMismatch;
         return newHash == newRoot ? ProofRefusal.None : ProofRefusal.RootMismatch;
     }
