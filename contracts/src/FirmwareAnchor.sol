@@ -29,6 +29,7 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
     mapping(bytes32 logId => Head) private _heads;
     mapping(bytes32 logId => Rotation) private _rotations;
     mapping(bytes32 logId => bool) private _frozen;
+    mapping(bytes32 logId => mapping(address authority => bool)) private _former;
 
     constructor(address manager, uint64 rotationDelay)
         AccessManaged(manager)
@@ -94,12 +95,16 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
         }
         // An empty proof would stand for the sender, and be no evidence for anybody else.
         if (a.authoritySig.length == 0 || b.authoritySig.length == 0) revert SignatureMissing();
-        Head storage stored = _heads[logId];
-        address authority = stored.authority;
-        if (authority == address(0)) _refuseWithoutAuthority(logId, stored.root);
-        _checkSigned(authority, logId, a.root, a.size, a.checkpointHash, a.authoritySig);
-        _checkSigned(authority, logId, b.root, b.size, b.checkpointHash, b.authoritySig);
-        stored.authority = address(0);
+        _requireLive(logId);
+        address authority = _heads[logId].authority;
+        address signerA = _signerOf(authority, logId, a);
+        address signerB = _signerOf(authority, logId, b);
+        if (signerA != authority || signerB != authority) {
+            // A stolen key is rotated away or revoked; its thief must not end the log with it.
+            emit FormerEquivocationProven(logId, a.size, a.root, b.root, signerA, signerB);
+            return;
+        }
+        _heads[logId].authority = address(0);
         _frozen[logId] = true;
         delete _rotations[logId];
         emit EquivocationProven(logId, a.size, a.root, b.root);
@@ -129,6 +134,7 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
         uint64 time = uint64(block.timestamp);
         if (time < next.effectiveAt) revert RotationTooEarly(next.effectiveAt, time);
         address old = _heads[logId].authority;
+        if (old != address(0)) _former[logId][old] = true;
         _heads[logId].authority = next.authority;
         delete _rotations[logId];
         emit AuthorityRotated(logId, old, next.authority);
@@ -140,6 +146,7 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
         address authority = stored.authority;
         if (authority == address(0)) _refuseWithoutAuthority(logId, stored.root);
         stored.authority = address(0);
+        _former[logId][authority] = true;
         emit AuthorityRevoked(logId, authority);
     }
 
@@ -152,6 +159,11 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
     /// @inheritdoc IFirmwareAnchor
     function isFrozen(bytes32 logId) external view returns (bool) {
         return _frozen[logId];
+    }
+
+    /// @inheritdoc IFirmwareAnchor
+    function wasAuthority(bytes32 logId, address authority) external view returns (bool) {
+        return _former[logId][authority];
     }
 
     /// @inheritdoc IFirmwareAnchor
@@ -221,6 +233,17 @@ contract FirmwareAnchor is IFirmwareAnchor, AccessManaged, AuthorityCheck {
     ) private view {
         address got = _authorityOf(_structHash(logId, root, size, checkpointHash), proof);
         if (got != authority) revert AuthorityMismatch(authority, got);
+    }
+
+    /// @dev The authority, now or before, that signed this head of the log.
+    function _signerOf(address authority, bytes32 logId, SignedHead calldata a)
+        private
+        view
+        returns (address got)
+    {
+        bytes32 structHash = _structHash(logId, a.root, a.size, a.checkpointHash);
+        got = _authorityOf(structHash, a.authoritySig);
+        if (got != authority && !_former[logId][got]) revert AuthorityMismatch(authority, got);
     }
 
     function _structHash(bytes32 logId, bytes32 root, uint64 size, bytes32 checkpointHash)

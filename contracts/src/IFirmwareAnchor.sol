@@ -69,6 +69,14 @@ interface IFirmwareAnchor {
     event AuthorityRotated(bytes32 indexed logId, address oldAuthority, address newAuthority);
     event AuthorityRevoked(bytes32 indexed logId, address authority);
     event EquivocationProven(bytes32 indexed logId, uint64 size, bytes32 rootA, bytes32 rootB);
+    event FormerEquivocationProven(
+        bytes32 indexed logId,
+        uint64 size,
+        bytes32 rootA,
+        bytes32 rootB,
+        address signerA,
+        address signerB
+    );
 
     error LogUnknown(bytes32 logId);
     error LogExists(bytes32 logId);
@@ -111,7 +119,8 @@ interface IFirmwareAnchor {
     ) external;
 
     /// @notice Freezes a log for good, by two heads of one size with different roots, both signed
-    /// by its authority. Anyone may report.
+    /// by its authority. If an earlier authority signed one of them, that is told by an event and
+    /// freezes nothing: its key may have been taken away because it was stolen. Anyone may report.
     function reportEquivocation(bytes32 logId, SignedHead calldata a, SignedHead calldata b)
         external;
 
@@ -133,6 +142,9 @@ interface IFirmwareAnchor {
 
     /// @notice Whether an equivocation froze the log.
     function isFrozen(bytes32 logId) external view returns (bool);
+
+    /// @notice Whether this was an authority of the log that was rotated away or revoked.
+    function wasAuthority(bytes32 logId, address authority) external view returns (bool);
 
     /// @notice The announced authority; zeros if there is none.
     function pendingRotation(bytes32 logId) external view returns (Rotation memory);

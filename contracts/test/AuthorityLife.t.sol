@@ -205,6 +205,59 @@ contract AuthorityLifeTest is World {
         yes(d.anchor.isFrozen(logId), "the true pair freezes it");
     }
 
+    function test_heads_of_a_former_authority_are_told_and_freeze_nothing() external {
+        IFirmwareAnchor.SignedHead memory a = headOf(honest, 9);
+        IFirmwareAnchor.SignedHead memory b = headOf(Tree(2, 1), 9);
+        address old = VM.addr(LOG_KEY);
+        yes(!d.anchor.wasAuthority(logId, old), "it still is");
+        revoke();
+        yes(d.anchor.wasAuthority(logId, old), "it was");
+        expectTold(a, b, old, old);
+        schedule();
+        VM.warp(block.timestamp + ROTATION_DELAY);
+        d.anchor.applyRotation(logId);
+        yes(!d.anchor.wasAuthority(logId, address(0)), "nobody is no authority");
+        expectTold(a, b, old, old);
+        bytes memory message = d.anchor.checkpointMessage(logId, b.root, b.size, b.checkpointHash);
+        b.authoritySig = secp256k1Proof(NEW_KEY, message);
+        expectTold(a, b, old, VM.addr(NEW_KEY));
+        b.authoritySig = secp256k1Proof(0x99, message);
+        refused(
+            address(this),
+            address(d.anchor),
+            abi.encodeCall(IFirmwareAnchor.reportEquivocation, (logId, a, b)),
+            abi.encodeWithSelector(
+                IFirmwareAnchor.AuthorityMismatch.selector, VM.addr(NEW_KEY), VM.addr(0x99)
+            )
+        );
+    }
+
+    function test_a_former_authority_that_came_back_is_held_to_its_heads() external {
+        IFirmwareAnchor.SignedHead memory a = headOf(honest, 9);
+        IFirmwareAnchor.SignedHead memory b = headOf(Tree(2, 1), 9);
+        revoke();
+        VM.prank(REGISTRAR_ACCOUNT);
+        d.anchor.scheduleRotation(logId, VM.addr(LOG_KEY));
+        VM.warp(block.timestamp + ROTATION_DELAY);
+        d.anchor.applyRotation(logId);
+        d.anchor.reportEquivocation(logId, a, b);
+        yes(d.anchor.isFrozen(logId), "frozen");
+    }
+
+    function expectTold(
+        IFirmwareAnchor.SignedHead memory a,
+        IFirmwareAnchor.SignedHead memory b,
+        address signerA,
+        address signerB
+    ) private {
+        VM.expectEmit(address(d.anchor));
+        emit IFirmwareAnchor.FormerEquivocationProven(
+            logId, a.size, a.root, b.root, signerA, signerB
+        );
+        d.anchor.reportEquivocation(logId, a, b);
+        yes(!d.anchor.isFrozen(logId), "not frozen");
+    }
+
     function expectNoEquivocation(
         IFirmwareAnchor.SignedHead memory a,
         IFirmwareAnchor.SignedHead memory b
