@@ -137,7 +137,10 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
 
 /// The environment in which tests find the oracles.
 pub(crate) fn oracle_env() -> Vec<(&'static str, std::path::PathBuf)> {
-    vec![("FIRMLOG_GO_ORACLE", golang::oracle()), ("FIRMLOG_PYTHON", python::interpreter())]
+    let mut found =
+        vec![("FIRMLOG_GO_ORACLE", golang::oracle()), ("FIRMLOG_PYTHON", python::interpreter())];
+    found.extend(npm::program("anvil").map(|node| ("FIRMLOG_ANVIL", node)));
+    found
 }
 
 /// The virtual environment's program of this name.

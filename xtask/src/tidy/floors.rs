@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("firmlog-verify", 1),
     ("firmlog-keys", 2),
     ("firmlog-log", 2),
+    ("firmlog-anchor", 2),
     ("firmlog-index", 2),
     ("firmlog-server", 3),
     ("firmlog", 4),

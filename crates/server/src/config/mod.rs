@@ -26,8 +26,14 @@ pub use value::Optional;
 const ENV_PREFIX: &str = "FIRMLOG_";
 
 /// Environment variables of other parts of the program and of its tests, which are no keys.
-const ENV_OTHERS: [&str; 5] =
-    ["FIRMLOG_CONFIG", "FIRMLOG_LOG", "FIRMLOG_TRUST", "FIRMLOG_GO_ORACLE", "FIRMLOG_PYTHON"];
+const ENV_OTHERS: [&str; 6] = [
+    "FIRMLOG_ANVIL",
+    "FIRMLOG_CONFIG",
+    "FIRMLOG_LOG",
+    "FIRMLOG_TRUST",
+    "FIRMLOG_GO_ORACLE",
+    "FIRMLOG_PYTHON",
+];
 
 /// One key, for `config show`, the manual and error messages.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,240 @@
+//! Providers that lie or are away, an account used elsewhere, other relays, and deployment that
+//! is interrupted.
+
+mod world;
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, Bytes};
+use firmlog_anchor::contract::Deployment;
+use firmlog_anchor::deploy::{Plan, deploy, register};
+use firmlog_anchor::finding::Kind;
+use firmlog_anchor::{Authority, Client, Sending, Settings, Status, Waiting};
+use serde_json::{Value, json};
+use world::node::{self, Node};
+use world::proxy::{Mood, Proxy};
+use world::{Log, ORIGIN, World, authority, limits, providers, relay, rich, step};
+
+fn is_final(status: &Status) -> bool {
+    matches!(status, Status::Final(it) if it.evidence)
+}
+
+fn findings(world: &World, kind: Kind) -> Vec<Value> {
+    let dir = world.dir.path().join("anchor/findings");
+    let files = std::fs::read_dir(dir).expect("lists").map(|entry| entry.expect("a file").path());
+    let read = |path| std::fs::read_to_string(path).expect("reads");
+    let all = files.map(|path| serde_json::from_str::<Value>(&read(path)).expect("JSON"));
+    all.filter(|finding| finding["kind"] == kind.word()).collect()
+}
+
+/// A world seen through an honest provider, and two that can be told to lie.
+async fn seen_through(test: &str) -> Option<(World, Vec<Proxy>, Vec<String>)> {
+    let world = World::start(test, authority().address()).await?;
+    let proxies =
+        vec![Proxy::start(&world.node.url()).await, Proxy::start(&world.node.url()).await];
+    let mut urls = vec![world.node.url()];
+    urls.extend(proxies.iter().map(Proxy::url));
+    Some((world, proxies, urls))
+}
+
+#[tokio::test]
+async fn anc_8_one_liar_of_three_is_outvoted_and_named() {
+    let Some((world, proxies, urls)) = seen_through("outvoted").await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client_of(&urls, Some(2), true);
+    let moods = [Mood::OtherBlock, Mood::NoReceipts, Mood::FakeReceipts, Mood::Off];
+    for (size, mood) in (10..).step_by(10).zip(moods) {
+        proxies[0].set(mood);
+        client.want(&log.note(size)).expect("wanted");
+        let is_this = |status: &Status| {
+            let Status::Final(it) = status else { return false };
+            it.evidence && it.target.size == size
+        };
+        let Status::Final(anchored) = world.drive(&mut client, &log, is_this).await else {
+            unreachable!("driven to it")
+        };
+        let told = world.node.ask("eth_getTransactionReceipt", json!([anchored.seen.tx])).await;
+        assert_eq!(told["blockHash"], json!(anchored.seen.block_hash), "{mood:?}");
+    }
+    let named = findings(&world, Kind::ProviderDissent);
+    let liar = proxies[0].url().replace("http://", "");
+    assert!(named.len() >= 3, "{named:?}");
+    assert!(named.iter().all(|finding| finding["theirs"]["provider"] == liar), "{named:?}");
+    assert_eq!(world.node.nonce(relay().address()).await, 4);
+}
+
+#[tokio::test]
+async fn anc_8_where_nobody_is_outvoted_a_lie_stops_progress_by_name() {
+    let Some((world, proxies, urls)) = seen_through("strict").await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client_of(&urls, None, false);
+    client.want(&log.note(10)).expect("wanted");
+    proxies[1].set(Mood::OtherHead);
+    let status = step(&mut client, &log).await;
+    assert!(matches!(status, Status::Waiting(Waiting::Providers(_))), "{status}");
+    proxies[1].set(Mood::Honest);
+    assert_eq!(step(&mut client, &log).await.word(), "submitted");
+    proxies[1].set(Mood::OtherBlock);
+    for _ in 0..20 {
+        world.node.mine(1).await;
+        let status = step(&mut client, &log).await;
+        assert_ne!(status.word(), "final");
+    }
+    let status = step(&mut client, &log).await;
+    let told = status.to_string();
+    assert!(told.starts_with("waiting: providers disagree on"), "{told}");
+    assert!(told.contains(&proxies[1].url().replace("http://", "")), "{told}");
+    assert!(!findings(&world, Kind::ProviderDissent).is_empty());
+    proxies[1].set(Mood::Honest);
+    world.drive(&mut client, &log, is_final).await;
+    assert_eq!(world.node.nonce(relay().address()).await, 1);
+}
+
+#[tokio::test]
+async fn outages_are_waited_out() {
+    let Some((world, proxies, urls)) = seen_through("outage").await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client_of(&urls, None, false);
+    client.want(&log.note(10)).expect("wanted");
+    for proxy in &proxies {
+        proxy.set(Mood::Off);
+    }
+    let status = step(&mut client, &log).await;
+    let Status::Waiting(waiting) = status else { panic!("{status}") };
+    assert_eq!(waiting.word(), "providers-silent");
+    proxies[0].set(Mood::Honest);
+    world.drive(&mut client, &log, is_final).await;
+}
+
+#[tokio::test]
+async fn anc_3_a_nonce_used_elsewhere_is_found_and_the_job_starts_anew() {
+    let Some(world) = World::start("taken", authority().address()).await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client();
+    client.want(&log.note(10)).expect("wanted");
+    assert_eq!(step(&mut client, &log).await.word(), "submitted");
+    world.node.ask("anvil_dropAllTransactions", json!([])).await;
+    // The key is used by something else, which is mined.
+    let by = relay().address();
+    world.node.ask("anvil_impersonateAccount", json!([by])).await;
+    let request = json!([{"from": by, "to": Address::ZERO, "gas": "0x5208", "nonce": "0x0"}]);
+    world.node.ask("eth_sendTransaction", request).await;
+    world.drive(&mut client, &log, is_final).await;
+    assert_eq!(findings(&world, Kind::NonceTaken).len(), 1);
+    assert_eq!(world.node.nonce(by).await, 2);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_not_ours_is_waited_for() {
+    let Some(world) = World::start("foreign", authority().address()).await else { return };
+    let log = Log::grown("a", 100);
+    let by = relay().address();
+    world.node.ask("anvil_impersonateAccount", json!([by])).await;
+    let request = json!([{"from": by, "to": Address::ZERO, "gas": "0x5208", "nonce": "0x0"}]);
+    world.node.ask("eth_sendTransaction", request).await;
+    let mut client = world.client();
+    client.want(&log.note(10)).expect("wanted");
+    let status = step(&mut client, &log).await;
+    assert_eq!(status, Status::Waiting(Waiting::ForeignTransaction));
+    world.drive(&mut client, &log, is_final).await;
+}
+
+#[tokio::test]
+async fn another_relay_overtakes_and_the_revert_is_a_finding_with_both_sides() {
+    let Some(world) = World::start("overtaken", authority().address()).await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client();
+    client.want(&log.note(10)).expect("wanted");
+    assert_eq!(step(&mut client, &log).await.word(), "submitted");
+    // A second relay, with other folder and account, offers more and is mined first.
+    let limits = firmlog_anchor::fees::Limits { tip_wei: 9 * world::GWEI, ..limits() };
+    let settings = Settings { dir: world.dir.path().join("second"), limits, ..world.settings() };
+    let all = providers(&[world.node.url()], None, false);
+    let mut second =
+        Client::open(settings, all, rich(), Authority::Secp256k1(authority())).expect("opens");
+    second.want(&log.note(20)).expect("wanted");
+    assert_eq!(step(&mut second, &log).await.word(), "submitted");
+    let covered = |status: &Status| matches!(status, Status::Covered(head) if head.size == 20);
+    world.drive(&mut client, &log, covered).await;
+    let reverted = findings(&world, Kind::Reverted);
+    assert_eq!(reverted.len(), 1);
+    assert_eq!(reverted[0]["ours"]["attempt"]["target"]["size"], 10);
+    assert_eq!(reverted[0]["theirs"]["size"], 20);
+    world.drive(&mut second, &log, is_final).await;
+}
+
+#[tokio::test]
+async fn who_may_not_sign_or_is_not_registered_is_told_before_it_costs() {
+    let Some(world) = World::start("refused", rich().address()).await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client();
+    client.want(&log.note(10)).expect("wanted");
+    let status = step(&mut client, &log).await;
+    let (ours, theirs) = (authority().address(), rich().address());
+    assert_eq!(status, Status::Waiting(Waiting::Authority { ours, theirs }));
+    let settings = Settings {
+        origin: "log.example/other".into(),
+        dir: world.dir.path().join("other"),
+        ..world.settings()
+    };
+    let all = providers(&[world.node.url()], None, false);
+    let mut other =
+        Client::open(settings, all, relay(), Authority::Secp256k1(authority())).expect("opens");
+    assert!(other.want(&log.note(10)).is_err());
+    let note = log.note(10).replace(ORIGIN, "log.example/other");
+    other.want(&note).expect("wanted");
+    assert_eq!(step(&mut other, &log).await, Status::Waiting(Waiting::NotRegistered));
+    world.node.ask("anvil_setBalance", json!([relay().address(), "0x0"])).await;
+    assert_eq!(world.node.nonce(relay().address()).await, 0);
+}
+
+/// A deployment dies anywhere and goes on; the same contracts come of it, once.
+#[tokio::test]
+async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
+    let Some(program) = node::program("deployment") else { return };
+    let node = Node::start(&program, &[]).await;
+    let mining = node.mine_along(Duration::from_millis(10));
+    let dir = tempfile::tempdir().expect("a folder");
+    let (wallet, limits) = (rich(), limits());
+    let all = providers(&[node.url()], None, false);
+    let sending = Sending {
+        providers: &all,
+        wallet: &wallet,
+        chain_id: node::CHAIN,
+        limits: &limits,
+        dir: dir.path(),
+        poll: Duration::from_millis(10),
+    };
+    let plan = Plan {
+        members: vec![Bytes::copy_from_slice(wallet.address().as_slice())],
+        threshold: 1,
+        timelock_delay_s: 60,
+        rotation_delay_s: 3600,
+        registrar: wallet.address(),
+        revoker: relay().address(),
+    };
+    let mut made = None;
+    for _ in 0..100 {
+        let limit = Duration::from_millis(150);
+        // Dropping the future is as sudden as a process that dies.
+        if let Ok(done) = tokio::time::timeout(limit, deploy(&sending, &plan, |_| {})).await {
+            made = Some(done.expect("deploys"));
+            break;
+        }
+        let other = Plan { threshold: 2, ..plan.clone() };
+        assert!(deploy(&sending, &other, |_| {}).await.is_err());
+    }
+    let made = made.expect("deployed in the end");
+    let wanted = 4 + 4 + 4 + 2;
+    assert_eq!(node.nonce(wallet.address()).await, wanted);
+    let deployment = Deployment { chain_id: node::CHAIN, contract: made.anchor };
+    let by = authority().address();
+    for is_new in [true, false] {
+        let done = register(&sending, &deployment, ORIGIN, by, |_| {}).await;
+        assert_eq!(done.expect("registers"), is_new);
+    }
+    let other = register(&sending, &deployment, ORIGIN, wallet.address(), |_| {}).await;
+    assert!(other.expect_err("another authority").to_string().contains("registered already"));
+    assert_eq!(node.nonce(wallet.address()).await, wanted + 1);
+    mining.stop().await;
+}
