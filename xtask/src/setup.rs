@@ -135,7 +135,7 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
     Ok(())
 }
 
-/// The environment in which tests find the oracles.
+/// The environment in which tests find the oracles and a node.
 pub(crate) fn oracle_env() -> Vec<(&'static str, std::path::PathBuf)> {
     let mut found =
         vec![("FIRMLOG_GO_ORACLE", golang::oracle()), ("FIRMLOG_PYTHON", python::interpreter())];

@@ -3,13 +3,14 @@
 //!
 //! The same files are read by every implementation, so they are kept in the repository and a change
 //! to one must be seen in review: `--check` fails when regenerating changes or adds a file.
+//! Evidence of anchors comes from a node, whose clock and keys are fixed.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::sh;
+use crate::{setup, sh};
 
 /// How such an example's name ends; the crate comes before it, for cargo wants names unique.
 const SUFFIX: &str = "_vectors";
@@ -21,10 +22,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         [flag] if flag == "--check" => true,
         _ => bail!("usage: cargo xtask vectors [--check]"),
     };
+    setup::ensure(&[setup::Part::Contracts])?;
     let before = changed()?;
     for (package, example) in writers()? {
         sh::say(format_args!("vectors of {package}"));
-        sh::run(sh::cargo().args(["run", "--quiet", "-p", &package, "--example", &example]))?;
+        let mut write = sh::cargo();
+        write.args(["run", "--quiet", "-p", &package, "--example", &example]);
+        sh::run(write.envs(setup::oracle_env()))?;
     }
     let after = changed()?;
     if check && !after.is_empty() {

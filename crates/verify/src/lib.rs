@@ -8,7 +8,8 @@
 //! ```
 //!
 //! In scope: signatures ([`crypto`]), who may sign what ([`registry`]), checkpoints and quorums
-//! ([`checkpoint`], [`root`]), receipts ([`receipt`]), evidence bundles ([`bundle`]), verdicts.
+//! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), evidence
+//! bundles ([`bundle`]), verdicts.
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -31,6 +32,7 @@ mod verified;
 pub mod bundle;
 pub mod checkpoint;
 pub mod crypto;
+pub mod evm;
 pub mod receipt;
 pub mod registry;
 pub mod release;

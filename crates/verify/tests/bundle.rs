@@ -6,6 +6,7 @@ use common::World;
 use common::log::TestLog;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::{Bundle, BundleError};
+use firmlog_verify::evm::EvmPins;
 use firmlog_verify::root::TrustRootError;
 
 fn error(bytes: &[u8]) -> BundleError {
@@ -92,4 +93,35 @@ fn bnd_020_a_trust_root_is_one_log_and_its_first_entry() {
     assert_eq!(refused(&text.replacen("\n\n", "\n", 1)), TrustRootError::BlankLineMissing);
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("log ")).collect();
     assert_eq!(refused(&(lines.join("\n") + "\n")), TrustRootError::NotOneLog);
+}
+
+/// `BND-021`
+#[test]
+fn bnd_021_a_trust_root_may_pin_contracts_and_blocks() {
+    let (log, _) = sample();
+    let (address, hash) = (format!("0x{}", "ab".repeat(20)), format!("0x{}", "0c".repeat(32)));
+    let lines = [
+        format!("evm-contract 1 {address}"),
+        format!("evm-contract 137 {address} {hash}"),
+        format!("evm-block 1 23000000 {hash}"),
+    ];
+    let pins = EvmPins::parse(&lines.join("\n")).expect("sound");
+    let root = log.root("both").with_evm(pins);
+    let text = root.encode();
+    assert!(text.contains(&format!("\n{}\n\nlog ", lines[2])), "{text}");
+    assert_eq!(TrustRoot::parse(text.as_bytes()), Ok(root));
+    for bad in [
+        "evm-contract 1",
+        "evm-block 1 0x00",
+        "evm-nothing 1 2",
+        lines[0].as_str(),
+        &lines[0].to_uppercase().replace("EVM-CONTRACT", "evm-contract"),
+        &lines[0].replace(" 1 ", " 01 "),
+        &format!("{} more", lines[2]),
+        &lines[2].replace("0c", "0d"),
+    ] {
+        let text = text.replacen("\n\n", &format!("\n{bad}\n\n"), 1);
+        let refused = TrustRoot::parse(text.as_bytes());
+        assert_eq!(refused, Err(TrustRootError::EvmPinMalformed), "{bad}");
+    }
 }

@@ -1,0 +1,19 @@
+//! Evidence of a real node with the real contract on it: what it says now is what the vectors say.
+
+mod chain;
+mod common;
+
+use chain::{story, vector};
+use firmlog_verify::evm::verify_evm;
+
+#[test]
+fn a_node_gives_the_evidence_of_the_vectors() {
+    let Some(made) = story::evidence() else { return };
+    for (name, evidence) in made {
+        let pins = vector::pins(&evidence);
+        assert!(verify_evm(&evidence, &pins).expect("sound").is_anchored(), "{name}");
+        let kept = vector::read(name);
+        assert_eq!(evidence.encode(), kept.bytes, "{name}: run cargo xtask vectors");
+        assert_eq!(pins, kept.pins, "{name}");
+    }
+}
