@@ -12,6 +12,9 @@
 //! a801197a69…
 //! ```
 //!
+//! Beside them `vectors/bundle/`: whole bundles with that evidence, and the trust root to check
+//! them against.
+//!
 //! `cargo run -p firmlog-verify --example evm_vectors`; anvil comes from `FIRMLOG_ANVIL`, else from
 //! what `cargo xtask setup contracts` installed. Without one nothing is written.
 
@@ -20,15 +23,17 @@ mod chain;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use chain::{spoiled, story, vector, vectors};
+use chain::{bundles, spoiled, story, vector, vectors};
 
 fn main() -> std::io::Result<()> {
     let Some(good) = story::evidence() else { return Ok(()) };
-    let dir = vectors();
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
+    let (dir, bundles) = (vectors(), bundles::folder());
+    for dir in [&dir, &bundles] {
+        if dir.exists() {
+            std::fs::remove_dir_all(dir)?;
+        }
+        std::fs::create_dir_all(dir)?;
     }
-    std::fs::create_dir_all(&dir)?;
     for (name, evidence) in &good {
         let pins = vector::pins(evidence);
         std::fs::write(dir.join(name), vector::text("ok", None, evidence, &pins))?;
@@ -37,6 +42,9 @@ fn main() -> std::io::Result<()> {
         let expect = format!("{:?}", bad.error);
         let text = vector::text(&expect, Some(bad.part), &bad.evidence, &bad.pins);
         std::fs::write(dir.join(bad.name), text)?;
+    }
+    for made in bundles::all(&good[1].1) {
+        std::fs::write(bundles.join(made.name), made.text())?;
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ extern crate alloc;
 extern crate std;
 
 mod refusal;
+mod utc;
 mod verified;
 
 pub mod bundle;

@@ -211,7 +211,7 @@ fn bnd_010_every_flipped_bit_of_a_bundle_is_altered() {
     let log = &story.log;
     let mut bundle = log.bundle(&[0, 4, 7]);
     bundle.anchors.push(firmlog_verify::bundle::Anchor {
-        kind: 1,
+        kind: 77,
         checkpoint: 1,
         evidence: vec![1, 2, 3],
     });

@@ -71,6 +71,13 @@ pub enum Evidence {
         /// What the value is.
         field: FieldId,
     },
+    /// The log signed one tree, and another of the same size is anchored.
+    AnchoredOther {
+        /// As the bundle's checkpoint has it.
+        signed: TreeHead,
+        /// As the contract has it.
+        anchored: TreeHead,
+    },
     /// The log signed two trees of which neither extends the other.
     SplitView {
         /// The older.
@@ -101,6 +108,11 @@ impl core::fmt::Display for Evidence {
             }
             Self::Rejected { release } => write!(f, "somebody rejected release {release}"),
             Self::NotDisclosed { field } => write!(f, "{field} is committed to but not disclosed"),
+            Self::AnchoredOther { signed, anchored } => write!(
+                f,
+                "at size {} the log signed root {}, and root {} is anchored",
+                signed.size, signed.root, anchored.root
+            ),
             Self::SplitView { older, newer } => write!(
                 f,
                 "the log signed root {} at size {} and root {} at size {}, which does not extend it",

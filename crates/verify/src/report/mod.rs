@@ -5,7 +5,7 @@
 //! in log         log.example.org/pumps, 48930 entries
 //! witnessed      hospital, regulator (quorum reached)
 //! time-stamped   not checked
-//! anchored       not checked
+//! anchored       size 48930 by 2027-01-15T08:01:00Z, block 23000000 of chain 1: event proven, …
 //! verdict        verified
 //! ```
 //!
@@ -13,7 +13,7 @@
 //!
 //! | verdict | means |
 //! |---|---|
-//! | verified | every statement asked for is signed, in the log, and the log is witnessed by the quorum |
+//! | verified | every statement asked for is signed, in the log, the log is witnessed by the quorum, and anchored if the trust root names a contract |
 //! | verified so far | the same but a higher rung, or part of a history, is missing |
 //! | not found | the bundle is sound, and what was asked for is not in it |
 //! | altered | something is not what was signed or logged; the object is named |
@@ -26,6 +26,7 @@
 //! - Nothing in a [`Report`] comes from an entry that is not both signed and in the log, except
 //!   where it says so.
 
+mod anchors;
 mod finding;
 mod replay;
 mod run;
@@ -38,6 +39,7 @@ use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use crate::bundle::Object;
 use crate::checkpoint::SignedHead;
+use crate::evm::{EvmAnchor, NoteCheck};
 use crate::registry::Refusal;
 
 pub use finding::{Evidence, Finding};
@@ -183,6 +185,29 @@ pub struct EntryReport {
     pub asked: bool,
 }
 
+/// What became of one anchor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnchorReport {
+    /// Which of the bundle's checkpoints it is about, from 0.
+    pub checkpoint: u64,
+    /// What became of it.
+    pub state: AnchorState,
+}
+
+/// What became of an anchor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a bundle has few anchors")]
+pub enum AnchorState {
+    /// Of a kind, by its number, that this version does not read.
+    KindUnknown(u64),
+    /// Its evidence is borne out; its checkpoint is not believed.
+    CheckpointNotBelieved,
+    /// Not what it says, or of another tree than its checkpoint.
+    Refused,
+    /// Borne out, and of its checkpoint's tree; how far is in it.
+    Evm(EvmAnchor, NoteCheck),
+}
+
 /// Something that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
@@ -204,8 +229,16 @@ pub enum NotChecked {
     TruthOfStatements,
     /// Device clocks: times are the device's own.
     DeviceClocks,
-    /// So many anchors.
+    /// So many anchors, of kinds that are not known or of checkpoints that are not believed.
     Anchors(u64),
+    /// Whether the blocks of so many anchors are their chains': nobody vouched for them.
+    AnchorBlocks(u64),
+    /// Whether the contracts of so many anchors are ours: the trust root does not name them.
+    AnchorContracts(u64),
+    /// The code of the contracts of so many anchors.
+    AnchorCode(u64),
+    /// What the contracts of so many anchors store.
+    AnchorStorage(u64),
     /// So many certificates and pieces of revocation data.
     Certificates(u64),
     /// So many private values that are committed to and not disclosed.
@@ -218,6 +251,23 @@ pub enum NotChecked {
     SplitView,
 }
 
+impl NotChecked {
+    /// How many things were left out, where they are counted.
+    pub(crate) const fn count(self) -> u64 {
+        match self {
+            Self::Anchors(n)
+            | Self::AnchorBlocks(n)
+            | Self::AnchorContracts(n)
+            | Self::AnchorCode(n)
+            | Self::AnchorStorage(n)
+            | Self::Certificates(n)
+            | Self::Undisclosed(n)
+            | Self::ForeignEntries(n) => n,
+            _ => 1,
+        }
+    }
+}
+
 impl core::fmt::Display for NotChecked {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
@@ -227,6 +277,14 @@ impl core::fmt::Display for NotChecked {
             }
             Self::DeviceClocks => f.write_str("the clocks of devices"),
             Self::Anchors(n) => write!(f, "{n} anchors"),
+            Self::AnchorBlocks(n) => {
+                write!(f, "the blocks of {n} anchors: nobody vouched for them")
+            }
+            Self::AnchorContracts(n) => {
+                write!(f, "the contracts of {n} anchors: the trust root does not name them")
+            }
+            Self::AnchorCode(n) => write!(f, "the code of the contracts of {n} anchors"),
+            Self::AnchorStorage(n) => write!(f, "what the contracts of {n} anchors store"),
             Self::Certificates(n) => write!(f, "{n} certificates"),
             Self::Undisclosed(n) => write!(f, "{n} private values that are not disclosed"),
             Self::ForeignEntries(n) => write!(f, "{n} entries that are not firmlog statements"),
@@ -251,6 +309,8 @@ pub struct Report {
     pub head: Option<SignedHead>,
     /// Every entry of the bundle.
     pub entries: Vec<EntryReport>,
+    /// Every anchor of the bundle.
+    pub anchors: Vec<AnchorReport>,
     /// What the evidence shows.
     pub findings: Vec<Finding>,
     /// What was not looked at.

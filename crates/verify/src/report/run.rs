@@ -14,10 +14,11 @@ use firmlog_tlog::merkle::{
 };
 use firmlog_tlog::policy::Quorum;
 
+use super::anchors::{self, Anchors};
 use super::replay::Replay;
 use super::{
-    EntryReport, EntryState, Evidence, Level, Mismatch, NotChecked, Question, Report, Rung,
-    RungState, Verdict,
+    AnchorReport, EntryReport, EntryState, Evidence, Level, Mismatch, NotChecked, Question, Report,
+    Rung, RungState, Verdict,
 };
 use crate::bundle::{Bundle, Entry, Object, parse_parts};
 use crate::checkpoint::{HeadError, SignedHead, verify_checkpoint};
@@ -76,6 +77,7 @@ pub(crate) fn verify_bundle_state<C: Crypto + ?Sized>(
     run.origin(bundle);
     let heads = run.checkpoints(bundle, crypto);
     run.consistency(bundle, &heads);
+    run.anchors(bundle, &heads);
     run.head = heads.last().cloned().flatten();
     run.genesis(bundle);
     for entry in &bundle.entries {
@@ -96,6 +98,7 @@ struct Run<'a> {
     head: Option<Verified<SignedHead>>,
     replay: Replay,
     entries: Vec<EntryReport>,
+    anchors: Vec<AnchorReport>,
     /// Commitments per leaf hash that still want their disclosure.
     undisclosed: u64,
 }
@@ -111,6 +114,7 @@ impl<'a> Run<'a> {
             head: None,
             replay: Replay::default(),
             entries: Vec::new(),
+            anchors: Vec::new(),
             undisclosed: 0,
         }
     }
@@ -175,6 +179,14 @@ impl<'a> Run<'a> {
                 self.altered(Object::Checkpoint(n.saturating_add(1)), expected, got);
             }
         }
+    }
+
+    fn anchors(&mut self, bundle: &Bundle, heads: &[Option<Verified<SignedHead>>]) {
+        let checked = Anchors::check(bundle, heads, !self.altered, self.root);
+        self.altered |= !checked.mismatches.is_empty();
+        self.mismatches.extend(checked.mismatches);
+        self.replay.findings.extend(checked.findings);
+        self.anchors = checked.reports;
     }
 
     /// Entry 0 is pinned: with it the first keys, and from them all others.
@@ -352,11 +364,12 @@ impl<'a> Run<'a> {
         let findings = core::mem::take(&mut self.replay.findings);
         Report {
             verdict,
-            rungs: self.rungs(bundle),
+            rungs: self.rungs(),
             not_checked: self.not_checked(bundle),
             mismatches: self.mismatches,
             head: self.head.map(Verified::into_inner),
             entries: self.entries,
+            anchors: self.anchors,
             findings,
         }
     }
@@ -379,7 +392,10 @@ impl<'a> Run<'a> {
                     | Evidence::Rejected { .. }
             )
         });
-        if self.witnessed() && !incomplete { Verdict::Verified } else { Verdict::VerifiedSoFar }
+        let asks_anchor = !self.root.evm().contracts.is_empty();
+        let anchored = !asks_anchor || self.anchored_rung().0 == RungState::Reached;
+        let all = self.witnessed() && anchored && !incomplete;
+        if all { Verdict::Verified } else { Verdict::VerifiedSoFar }
     }
 
     fn asks_witnesses(&self) -> bool {
@@ -390,7 +406,7 @@ impl<'a> Run<'a> {
         self.asks_witnesses() && self.head.as_ref().is_some_and(|head| head.quorum)
     }
 
-    fn rungs(&self, bundle: &Bundle) -> [Rung; 5] {
+    fn rungs(&self) -> [Rung; 5] {
         let statements = self.entries.iter().filter(|entry| entry.kind.is_some());
         let good = statements.clone().filter(|entry| entry.state == EntryState::Good).count();
         let all = statements.count();
@@ -402,17 +418,14 @@ impl<'a> Run<'a> {
             (false, true) => RungState::Reached,
             (false, false) => RungState::Missing,
         };
-        let signed_detail = format!("{good} of {all} statements");
         let (in_log, in_log_detail) = self.in_log_rung();
         let (witnessed, witnessed_detail) = self.witnessed_rung();
-        let anchors = bundle.anchors.len();
-        let anchored = if anchors == 0 { RungState::Missing } else { RungState::NotChecked };
         let details = [
-            (signed, signed_detail),
+            (signed, format!("{good} of {all} statements")),
             (in_log, in_log_detail),
             (witnessed, witnessed_detail),
             (RungState::Missing, String::from("no time-stamp in the bundle")),
-            (anchored, format!("{anchors} anchors in the bundle")),
+            self.anchored_rung(),
         ];
         let mut levels = Level::ALL.into_iter();
         details.map(|(state, detail)| {
@@ -443,13 +456,21 @@ impl<'a> Run<'a> {
         (state, format!("{names} ({quorum})"))
     }
 
+    fn anchored_rung(&self) -> (RungState, String) {
+        let any = self.entries.iter().any(|entry| entry.asked);
+        anchors::rung(&self.anchors, |size| {
+            let asked = self.entries.iter().filter(|entry| entry.asked || !any);
+            let covered = asked.clone().filter(|entry| entry.index.0 < size).count();
+            (covered, asked.count())
+        })
+    }
+
     fn not_checked(&self, bundle: &Bundle) -> Vec<NotChecked> {
         let foreign = self.entries.iter().filter(|entry| entry.kind.is_none()).count() as u64;
         let counted = [
-            (bundle.anchors.len() as u64, NotChecked::Anchors as fn(u64) -> NotChecked),
-            (bundle.certificates.len() as u64, NotChecked::Certificates),
-            (self.undisclosed, NotChecked::Undisclosed),
-            (foreign, NotChecked::ForeignEntries),
+            NotChecked::Certificates(bundle.certificates.len() as u64),
+            NotChecked::Undisclosed(self.undisclosed),
+            NotChecked::ForeignEntries(foreign),
         ];
         let mut out: Vec<NotChecked> = [
             NotChecked::OtherEntries,
@@ -458,7 +479,8 @@ impl<'a> Run<'a> {
             NotChecked::Image,
         ]
         .into();
-        out.extend(counted.into_iter().filter(|(n, _)| *n > 0).map(|(n, of)| of(n)));
+        out.extend(anchors::not_checked(&self.anchors));
+        out.extend(counted.into_iter().filter(|left_out| left_out.count() > 0));
         if !self.asks_witnesses() {
             out.push(NotChecked::SplitView);
         }

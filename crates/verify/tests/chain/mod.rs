@@ -4,6 +4,7 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part")]
 
+pub(crate) mod bundles;
 mod rpc;
 pub(crate) mod spoiled;
 pub(crate) mod story;
