@@ -6,7 +6,7 @@
 //!   ✓ in log        log.example.org/pumps, 48930 entries
 //!   ✓ witnessed     hospital, regulator (quorum reached)
 //!   ◷ time-stamped  not checked
-//!   ◷ anchored      not checked
+//!   ◷ anchored      0 anchors in the bundle
 //! VERIFIED
 //! not checked: the clocks of devices
 //! ```
@@ -14,6 +14,8 @@
 //! Invariants:
 //! - No socket is opened, no clock is read.
 //! - Exit 0 only for the verdict `verified`.
+
+mod anchors;
 
 use std::path::{Path, PathBuf};
 
@@ -223,6 +225,7 @@ pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
         "rungs": rungs,
         "mismatches": mismatches,
         "findings": findings,
+        "anchors": report.anchors.iter().map(anchors::json).collect::<Vec<Value>>(),
         "entries": report.entries.len(),
         "not_checked": not_checked,
     })

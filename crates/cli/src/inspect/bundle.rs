@@ -32,6 +32,12 @@ pub(crate) fn explain(bytes: &[u8]) -> Option<Found> {
         entries.push(json!({"index": index.0.to_string(), "what": what, "bytes": len,
             "leaf_hash": leaf.to_string()}));
     }
+    let mut anchors = Vec::new();
+    for anchor in &bundle.anchors {
+        let (lines, json) = super::anchor::of_bundle(anchor);
+        text.push_str(&lines);
+        anchors.push(json);
+    }
     let parts = [
         ("disclosures", bundle.disclosures.len()),
         ("anchors", bundle.anchors.len()),
@@ -42,7 +48,8 @@ pub(crate) fn explain(bytes: &[u8]) -> Option<Found> {
     }
     let json = json!({"origin": bundle.origin, "checkpoints": bundle.checkpoints,
         "entries": entries, "disclosures": bundle.disclosures.len(),
-        "anchors": bundle.anchors.len(), "certificates": bundle.certificates.len()});
+        "anchors": bundle.anchors.len(), "anchor_evidence": anchors,
+        "certificates": bundle.certificates.len()});
     let summary = format!("{} entries of {}", bundle.entries.len(), bundle.origin);
     Some(Found::new("evidence bundle", summary).text(text).json(json))
 }

@@ -15,6 +15,7 @@
 //! - No socket is opened and no key is needed.
 //! - The secret half of a key file is never printed.
 
+mod anchor;
 mod bundle;
 pub(crate) mod cbor;
 mod cose;
@@ -123,7 +124,8 @@ pub(crate) fn explain(bytes: &[u8], path: Option<&Path>) -> Option<Found> {
     if path.and_then(Path::file_name).is_some_and(|name| name == "journal.bin") {
         return Some(journal(bytes));
     }
-    if let Some(found) = bundle::explain(bytes).or_else(|| file::explain(bytes)) {
+    let whole = bundle::explain(bytes).or_else(|| anchor::explain(bytes));
+    if let Some(found) = whole.or_else(|| file::explain(bytes)) {
         return Some(found);
     }
     cose::explain(bytes).or_else(|| tile::explain(bytes, path))

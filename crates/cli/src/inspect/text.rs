@@ -208,7 +208,8 @@ fn policy(text: &str) -> Found {
 }
 
 fn is_trust_line(line: &str) -> bool {
-    line == firmlog_verify::root::HEADER || line.starts_with("genesis ")
+    let pins = line.starts_with("genesis ") || line.starts_with("evm-");
+    pins || line == firmlog_verify::root::HEADER
 }
 
 fn member_name(policy: &Policy, member: firmlog_tlog::policy::Member) -> String {
