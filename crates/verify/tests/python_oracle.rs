@@ -1,13 +1,7 @@
 //! scitt-cose (Python) reads what we write, and we judge what it writes, sound and spoiled.
-//!
-//! The interpreter is `FIRMLOG_PYTHON`, else the one `cargo xtask setup` made; without either the
-//! test says so and passes, except in CI.
 
 mod common;
-
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod oracle;
 
 use common::log::TestLog;
 use common::{Key, ORIGIN, World, release};
@@ -15,57 +9,8 @@ use firmlog_statement::{Parsed, PublicKey, Signer as _};
 use firmlog_tlog::merkle::{Hash, LeafIndex, TreeSize, leaf_hash};
 use firmlog_verify::receipt::cose::{CoseError, CoseReceipt, RootSignature};
 use firmlog_verify::{RustCrypto, check_signature};
+use oracle::Oracle;
 use serde_json::{Value, json};
-
-struct Oracle {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Oracle {
-    fn start() -> Option<Self> {
-        let Some(python) = interpreter() else {
-            assert!(std::env::var_os("CI").is_none(), "python_oracle needs `cargo xtask setup`");
-            eprintln!("skipped: python_oracle (run cargo xtask setup)");
-            return None;
-        };
-        let mut child = Command::new(python)
-            .arg(workspace().join("oracles/python/oracle.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the oracle starts");
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Some(Self { child, input, output: BufReader::new(output) })
-    }
-
-    fn ask(&mut self, question: Value) -> Value {
-        writeln!(self.input, "{question}").unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let answer: Value = serde_json::from_str(&line).expect("one line of JSON");
-        assert!(answer.get("error").is_none(), "the oracle could not: {answer}");
-        answer
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
-fn interpreter() -> Option<PathBuf> {
-    let given = std::env::var_os("FIRMLOG_PYTHON").map(PathBuf::from);
-    let made = workspace().join(".setup/venv/bin/python");
-    given.or_else(|| made.exists().then_some(made))
-}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -120,7 +65,7 @@ fn keys() -> [(Key, u8, &'static str); 2] {
 
 #[test]
 fn it_verifies_our_statements_and_refuses_spoiled_ones() {
-    let Some(mut oracle) = Oracle::start() else { return };
+    let Some(mut oracle) = Oracle::start("oracle.py") else { return };
     for (key, _, alg) in keys() {
         let entry = release(&key, "acme.example", 3);
         let public = public_pem(&key.public_key());
@@ -145,7 +90,7 @@ fn it_verifies_our_statements_and_refuses_spoiled_ones() {
 
 #[test]
 fn we_judge_its_statements() {
-    let Some(mut oracle) = Oracle::start() else { return };
+    let Some(mut oracle) = Oracle::start("oracle.py") else { return };
     for (key, secret, alg) in keys() {
         let ours = release(&key, "acme.example", 3);
         let payload = hex(Parsed::parse(&ours).unwrap().payload());
@@ -190,7 +135,7 @@ fn we_judge_its_statements() {
 
 #[test]
 fn it_verifies_our_receipts() {
-    let Some(mut oracle) = Oracle::start() else { return };
+    let Some(mut oracle) = Oracle::start("oracle.py") else { return };
     let log = TestLog::new(World::new().entries);
     for (key, _, _) in keys() {
         let public = public_pem(&key.public_key());
@@ -223,7 +168,7 @@ fn it_verifies_our_receipts() {
 
 #[test]
 fn it_verifies_our_consistency_receipts() {
-    let Some(mut oracle) = Oracle::start() else { return };
+    let Some(mut oracle) = Oracle::start("oracle.py") else { return };
     let log = TestLog::new(World::new().entries);
     for (key, _, _) in keys() {
         let public = public_pem(&key.public_key());
@@ -255,7 +200,7 @@ fn it_verifies_our_consistency_receipts() {
 
 #[test]
 fn we_judge_its_receipts() {
-    let Some(mut oracle) = Oracle::start() else { return };
+    let Some(mut oracle) = Oracle::start("oracle.py") else { return };
     let entries: Vec<Vec<u8>> = (0..9).map(|n| vec![n; 50 + usize::from(n)]).collect();
     let as_hex: Vec<String> = entries.iter().map(|entry| hex(entry)).collect();
     for (key, secret, alg) in keys() {
