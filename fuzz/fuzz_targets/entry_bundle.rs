@@ -14,4 +14,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(again, bytes);
         assert_eq!(bundle.entries().count(), usize::from(width));
     }
+    if let Ok(start) = Bundle::prefix(bytes, width) {
+        let mut again = Vec::new();
+        start.entries().for_each(|entry| encode_entry(&mut again, entry).expect("it was read"));
+        assert!(bytes.starts_with(&again));
+        assert_eq!(start.entries().count(), usize::from(width));
+    }
 });

@@ -1,4 +1,5 @@
-//! Entries: whatever decodes is written back to the same payload and the same names.
+//! Entries: whatever decodes is written back to the same payload and the same names, and has a line
+//! in the index.
 
 #![no_main]
 
@@ -23,7 +24,12 @@ impl Signer for Stub {
 fuzz_target!(|bytes: &[u8]| {
     let Ok(parsed) = Parsed::parse(bytes) else { return };
     assert_eq!(parsed.raw(), bytes);
-    let Ok(statement) = parsed.decode() else { return };
+    let Ok(statement) = parsed.decode() else {
+        assert!(firmlog_index::extract(bytes).is_none());
+        return;
+    };
+    let record = firmlog_index::extract(bytes).expect("it is a statement");
+    assert_eq!((record.kind, record.leaf), (parsed.kind() as u8, parsed.leaf_hash()));
     assert_eq!(statement.kind(), parsed.kind());
     let entry = sign_statement(&statement, parsed.issuer(), parsed.subject(), &Stub)
         .expect("what was read can be written");
