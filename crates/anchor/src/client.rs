@@ -190,6 +190,27 @@ impl Client {
         self.proof = Some(Proof { old, new, hashes });
     }
 
+    /// Says that [`Status::NeedsProof`] cannot be met because the contract has a larger tree than
+    /// the log shows: the log was rewound, or is not the one that was anchored. Kept as a finding.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn contract_ahead(&mut self, anchored: TreeSize) -> Result<Status, AnchorError> {
+        let target = self.journal.state().target.clone();
+        let size = target.as_ref().map_or(0, |target| target.size);
+        let finding = self.find(Finding {
+            kind: Kind::ContractAhead,
+            summary: format!("a tree of {anchored} entries is anchored, the log shows {size}"),
+            ours: json(&target),
+            theirs: serde_json::json!({
+                "size": anchored.0,
+                "contract": self.settings.deployment.contract,
+                "chain_id": self.settings.deployment.chain_id,
+            }),
+        })?;
+        Ok(Status::Refused(Box::new(finding)))
+    }
+
     /// One step: asks the providers, and does what follows from what they say.
     ///
     /// # Errors

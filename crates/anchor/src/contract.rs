@@ -8,11 +8,15 @@
 //! The interface comes from `contracts/abi/`, which `cargo xtask contracts` holds against the
 //! sources. In scope: bytes. Out of scope: sending them.
 
-use alloy::primitives::{Address, B256, Log, U256, keccak256};
-use alloy::sol_types::{SolEvent, SolInterface, SolValue, eip712_domain};
+use alloy::primitives::{B256, Log, U256, keccak256};
+use alloy::sol_types::{SolCall, SolEvent, SolInterface, SolValue, eip712_domain};
 use firmlog_tlog::merkle::{Hash, TreeHead, TreeSize};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
+
+use crate::error::AnchorError;
+use crate::provider::Providers;
 
 /// Types of the contract, generated from its committed interface.
 #[expect(missing_docs, reason = "generated from the contracts' interfaces, documented there")]
@@ -29,6 +33,7 @@ pub mod abi {
 
 pub use abi::FirmwareAnchor;
 pub use abi::IFirmwareAnchor::Head;
+pub use alloy::primitives::{Address, Bytes};
 
 /// Words for `ProofRefusal`, in the contract's order.
 const PROOF_REFUSALS: [&str; 9] = [
@@ -159,6 +164,24 @@ impl Event {
         hash.update(self.checkpoint_hash);
         B256::from_slice(&hash.finalize())
     }
+}
+
+/// The log's head at a block (`latest`, or a number in hex), as the providers agree on it.
+///
+/// # Errors
+/// [`AnchorError::Providers`]; [`AnchorError::Refused`] if there is no such contract or log.
+pub async fn read_head(
+    providers: &Providers,
+    deployment: Deployment,
+    origin: &str,
+    block: String,
+) -> Result<Head, AnchorError> {
+    let call = FirmwareAnchor::headCall { logId: log_id(origin) }.abi_encode();
+    let request = json!({"to": deployment.contract, "input": Bytes::from(call)});
+    let answer = providers.call(request, block).await?.value;
+    let data = answer.map_err(|revert| AnchorError::refused("read the head", refusal(&revert)))?;
+    FirmwareAnchor::headCall::abi_decode_returns(&data)
+        .map_err(|_| AnchorError::refused("read the head", "no such contract is there"))
 }
 
 /// A revert in words; hex if it is none of the contract's.

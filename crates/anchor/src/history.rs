@@ -106,6 +106,19 @@ impl History {
     /// [`AnchorError::Providers`], storage.
     pub async fn follow(&mut self, providers: &Providers, dir: &Path) -> Result<(), AnchorError> {
         let finalized = finalized(providers).await?;
+        self.follow_to(providers, dir, finalized).await
+    }
+
+    /// The same, to a block that is known to be final.
+    ///
+    /// # Errors
+    /// As [`History::follow`].
+    pub async fn follow_to(
+        &mut self,
+        providers: &Providers,
+        dir: &Path,
+        finalized: u64,
+    ) -> Result<(), AnchorError> {
         while self.next_block <= finalized {
             let to = finalized.min(self.next_block.saturating_add(RANGE - 1));
             let found = self.range(providers, to).await?;

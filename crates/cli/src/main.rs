@@ -106,6 +106,9 @@ enum Command {
     /// Put evidence into one file
     #[command(subcommand)]
     Bundle(command::bundle::BundleCommand),
+    /// Put checkpoints where nobody can take them back
+    #[command(subcommand)]
+    Anchor(command::anchor::AnchorCommand),
     /// Spot-check a log with entries neither side chose alone
     #[command(subcommand)]
     Challenge(challenge::ChallengeCommand),
@@ -158,6 +161,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Verify(args) => command::verify::run(&args),
         Command::Identify(args) => command::identify::run(&args, context),
         Command::Bundle(args) => command::bundle::run(&args, context),
+        Command::Anchor(args) => command::anchor::run(&args, context),
         Command::Challenge(args) => challenge::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Completions(args) => command::pages::completions(&args, Cli::command()),

@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod anchor;
 pub(crate) mod bundle;
 pub(crate) mod identify;
 pub(crate) mod key;

@@ -1,0 +1,212 @@
+//! From an empty chain to an anchored checkpoint, through a real log and a real node on loopback.
+
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use world::World;
+
+/// Accounts that govern; nobody signs with them here.
+const MEMBERS: [&str; 2] =
+    ["0x90F79bf6EB2c4f870365E785982E1f101E93b906", "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"];
+
+/// anvil, making blocks all the time; stopped by its process id.
+struct Node {
+    url: String,
+    child: Child,
+    stop: Arc<AtomicBool>,
+}
+
+impl Node {
+    fn start() -> Option<Self> {
+        let Some(program) = program() else {
+            assert!(std::env::var_os("CI").is_none(), "no node, and CI is set");
+            eprintln!("skipped: anchor: no node; `cargo xtask setup contracts` installs it");
+            return None;
+        };
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let port = free.expect("a port").port();
+        let child = Command::new(program)
+            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--quiet"])
+            .args(["--hardfork", "osaka", "--slots-in-an-epoch", "2"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the node starts");
+        let (url, stop) = (format!("http://127.0.0.1:{port}"), Arc::new(AtomicBool::new(false)));
+        let node = Self { url, child, stop };
+        for _ in 0..200 {
+            if node.try_ask("eth_chainId", &json!([])).is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let (url, stop) = (node.url.clone(), node.stop.clone());
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                drop(ask(&url, "evm_mine", &json!([])));
+                std::thread::sleep(Duration::from_millis(30));
+            }
+        });
+        Some(node)
+    }
+
+    fn try_ask(&self, method: &str, params: &Value) -> Option<Value> {
+        ask(&self.url, method, params)
+    }
+
+    fn give(&self, account: &Value) {
+        self.try_ask("anvil_setBalance", &json!([account, "0x56bc75e2d63100000"])).expect("gives");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn ask(url: &str, method: &str, params: &Value) -> Option<Value> {
+    let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let reply: Value = client.post(url).json(&body).send().ok()?.json().ok()?;
+    reply.get("result").cloned()
+}
+
+fn program() -> Option<PathBuf> {
+    let given = std::env::var_os("FIRMLOG_ANVIL").map(PathBuf::from);
+    given.or_else(|| {
+        let packages =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules/@foundry-rs");
+        let mut programs =
+            std::fs::read_dir(packages).ok()?.flatten().map(|package| package.path());
+        // npm's own starter, in the package without a platform, would not die with its process id.
+        programs
+            .find(|package| {
+                package.file_name().is_some_and(|n| n.to_string_lossy().starts_with("anvil-"))
+            })
+            .map(|package| package.join("bin/anvil"))
+    })
+}
+
+fn private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).expect("writes");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("protects");
+}
+
+/// Writes `anchor.toml`, with what is known so far.
+fn configure(world: &World, node: &Node, contract: &str) {
+    let text = format!(
+        "[chain]\nid = 31337\nproviders = [\"{}\"]\n{contract}\n\
+         [relay]\nkey = \"relay.json\"\npassphrase_file = \"relay.pass\"\ndir = \"anchor\"\n\
+         [authority]\nkind = \"p256\"\nkey = \"authority.pem\"\n\
+         [fees]\nmax_gwei = 100.0\n[timing]\npoll_ms = 50\nresend_ms = 500\n",
+        node.url
+    );
+    std::fs::write(world.dir.path().join("anchor.toml"), text).expect("writes");
+}
+
+fn deployed(world: &World, node: &Node) {
+    private(&world.dir.path().join("relay.pass"), "a passphrase\n");
+    let made = ["anchor", "key", "relay.json", "--passphrase-file", "relay.pass"];
+    let (code, relay) = world.run(&made);
+    assert_eq!(code, 0, "{relay}");
+    let account = relay["account"].as_str().expect("an account").to_owned();
+    node.give(&relay["account"]);
+    assert_eq!(world.run(&["key", "new", "authority.pem"]).0, 0);
+    configure(world, node, "");
+    let mut args = vec!["anchor", "deploy", "--config", "anchor.toml", "--threshold", "2"];
+    args.extend(MEMBERS.iter().flat_map(|member| ["--member", member]));
+    args.extend(["--registrar", &account, "--revoker", &account]);
+    let (code, made) = world.run(&args);
+    assert_eq!(code, 0, "{made}");
+    let contract = format!("contract = {}\nfrom_block = {}\n", made["anchor"], made["from_block"]);
+    configure(world, node, &contract);
+}
+
+#[test]
+fn a_log_is_anchored_compared_and_another_in_its_place_is_refused() {
+    let Some(node) = Node::start() else { return };
+    let mut world = World::start();
+    deployed(&world, &node);
+    let config = ["--config", "anchor.toml"];
+    let now = [&["anchor", "now"][..], &config].concat();
+    let (code, early) = world.at_log(&now);
+    assert_eq!((code, &early["code"]), (2, &"E-ANCHOR-BLOCKED".into()), "{early}");
+    let register = [&["anchor", "register", "--origin", "log.example/pumps"][..], &config].concat();
+    for is_new in [true, false] {
+        let (code, told) = world.run(&register);
+        assert_eq!((code, &told["new"]), (0, &is_new.into()), "{told}");
+    }
+    // Before the first anchor nothing is proven, and nothing speaks against it.
+    let verify = [&["anchor", "verify"][..], &config].concat();
+    let (code, told) = world.at_log(&verify);
+    assert_eq!((code, &told["verdict"]), (3, &"verified so far".into()), "{told}");
+    let first = world.done(&now);
+    assert_eq!(first["state"], "final", "{first}");
+    assert_eq!(first["evidence"], true);
+    world.enrol("build", "manufacturer", "acme.example/build");
+    let (code, told) = world.at_log(&verify);
+    assert_eq!((code, &told["verdict"]), (0, &"verified".into()), "{told}");
+    assert!(told["findings"].to_string().contains("1 are not"), "{told}");
+    let second = world.done(&now);
+    assert_ne!(first["tx"], second["tx"]);
+    // What is anchored is not anchored again.
+    assert_eq!(world.done(&now)["tx"], second["tx"]);
+    let history = [&["anchor", "history"][..], &config].concat();
+    let (code, told) = world.run(&history);
+    assert_eq!((code, told["anchors"].as_array().map(Vec::len)), (0, Some(2)), "{told}");
+    let status = [&["anchor", "status"][..], &config].concat();
+    let (code, told) = world.run(&status);
+    assert_eq!((code, &told["stage"], &told["findings"]), (0, &"final".into(), &0.into()));
+    assert_eq!(told["contract"]["size"], second["size"]);
+    replaced_log_is_refused(&world, &now, &verify);
+    world.stop();
+}
+
+/// The same origin, other entries, signed by a key its trust root believes.
+fn replaced_log_is_refused(world: &World, now: &[&str], verify: &[&str]) {
+    let other = World::start();
+    std::fs::copy(other.dir.path().join("log/log.trust"), world.dir.path().join("other.trust"))
+        .expect("copies");
+    let at_other = |args: &[&str]| {
+        let mut all = args.to_vec();
+        all.extend(["--log", &other.url, "--trust", "other.trust"]);
+        world.run(&all)
+    };
+    let (code, told) = at_other(now);
+    assert_eq!((code, &told["code"]), (1, &"E-CONTRADICTION".into()), "{told}");
+    let (code, told) = at_other(verify);
+    assert_eq!((code, &told["verdict"]), (1, &"altered".into()), "{told}");
+    for issuer in ["acme.example/build", "acme.example/quality"] {
+        let file = issuer.rsplit('/').next().expect("a name");
+        other.enrol(file, "manufacturer", issuer);
+    }
+    let (code, told) = at_other(now);
+    assert_eq!((code, &told["code"]), (1, &"E-CONTRADICTION".into()), "{told}");
+    let findings = world.dir.path().join("anchor/findings");
+    let kept: Vec<String> = std::fs::read_dir(findings)
+        .expect("lists")
+        .map(|entry| std::fs::read_to_string(entry.expect("a file").path()).expect("reads"))
+        .collect();
+    assert!(kept.iter().any(|text| text.contains("contract-ahead")), "{kept:?}");
+    assert!(kept.iter().any(|text| text.contains("contradiction")), "{kept:?}");
+}
+
+#[test]
+fn every_anchor_command_has_help_with_an_example() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for command in ["key", "deploy", "register", "now", "status", "history", "verify"] {
+        let args = ["anchor", command, "--help"];
+        let output = world::command(dir.path(), &args).output().expect("starts");
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(help.contains("Example:\n  firmlog anchor "), "firmlog anchor {command} --help");
+    }
+}
