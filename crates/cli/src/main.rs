@@ -24,6 +24,7 @@ mod inspect;
 mod problem;
 mod scan;
 mod submit;
+mod when;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -339,6 +339,16 @@ fn seven_devices_tell_their_stories() {
     assert!(made["entries"].as_u64().expect("a number") > 5);
     let (code, report) = world.run(&["verify", "device.fwb", "--trust", "log/log.trust"]);
     assert_eq!((code, &report["verdict"]), (3, &"verified so far".into()), "{report}");
+    let times = report["times"].as_array().expect("a list");
+    assert!(
+        times.iter().all(|time| time["clock"]["at"].is_string() && time["not_after"].is_null())
+    );
+    assert!(times[1..].iter().all(|time| time["not_before"]["by"] == "previous_statement"));
+    assert_eq!((times.is_empty(), &times[0]["seq"]), (false, &"0".into()));
+    let verify = ["verify", "device.fwb", "--trust", "log/log.trust", "--device", &device];
+    let shown = world::command(world.dir.path(), &verify).output().expect("starts");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("device clock: 20") && shown.contains("not before entry"), "{shown}");
     let found = world.run(&["inspect", "fleet/disclosures/device-01.disclosures"]).1;
     assert_eq!(found["kind"], "disclosures", "{found}");
     let found = world.run(&["inspect", "fleet/device-01/journal.bin"]).1;

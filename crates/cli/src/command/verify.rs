@@ -38,6 +38,7 @@ use crate::answer::{Answer, counted};
 use crate::command::release::image_digests;
 use crate::error::{Error, Exit, Result};
 use crate::submit::{digest, grouped, log_key, trust_root};
+use crate::when::{of_devices, times_json, times_text};
 
 /// Arguments of `verify`.
 #[derive(Args)]
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
         if report.verdict == Verdict::NotFound {
             return Err(wrong_file(&args.file, &image.0, &bytes));
         }
-        return Ok(of_report(report, Some((&args.file, image.0))));
+        return Ok(of_report(report, Some((&args.file, image.0)), &bytes, &root));
     }
     let bytes = read(&args.file)?;
     if let Some(receipt) = &args.receipt {
@@ -101,7 +102,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
             .help("for a firmware image, give the bundle of its release: --bundle FILE"));
     }
     let report = verify_file(&bytes, &root, &AwsLc, &question(args)?);
-    Ok(of_report(report, None))
+    Ok(of_report(report, None, &bytes, &root))
 }
 
 /// A bundle is a map whose first key is 0 and whose first value a text; damage later is named.
@@ -147,15 +148,24 @@ pub(crate) fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn of_report(report: Report, image: Option<(&Path, [u8; 32])>) -> Answer {
+fn of_report(
+    report: Report,
+    image: Option<(&Path, [u8; 32])>,
+    bundle: &[u8],
+    root: &TrustRoot,
+) -> Answer {
+    let parsed = Bundle::parse(bundle).ok();
+    let times = parsed.map_or_else(Vec::new, |bundle| of_devices(&bundle, &report, root));
     let (mut text, mut report) = (String::new(), report);
     if let Some((path, sha256)) = image {
         text.push_str(&format!("{}\n  sha256 {}\n", path.display(), grouped(&sha256)));
         report = compared(report);
     }
+    text.push_str(&times_text(&times));
     text.push_str(&report_text(&report));
-    Answer::new("verify", report_json(&report, image.map(|(_, sha256)| sha256)), text)
-        .exit(exit(report.verdict))
+    let mut json = report_json(&report, image.map(|(_, sha256)| sha256));
+    json["times"] = times_json(&times);
+    Answer::new("verify", json, text).exit(exit(report.verdict))
 }
 
 /// A report for which the image itself was hashed and looked up: that is no longer left out.

@@ -20,7 +20,7 @@ mod bundle;
 pub(crate) mod cbor;
 mod cose;
 mod file;
-mod text;
+pub(crate) mod text;
 mod tile;
 pub(crate) mod udi;
 

@@ -12,6 +12,7 @@ pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) url: String,
     server: Child,
+    witness: Option<Child>,
 }
 
 impl World {
@@ -27,7 +28,35 @@ impl World {
             ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
         assert_eq!(run(dir.path(), &[&init[..], more].concat()).0, 0);
         let (server, url) = serve(dir.path());
-        Self { dir, url, server }
+        Self { dir, url, server, witness: None }
+    }
+
+    /// A log that one witness cosigns.
+    pub(crate) fn witnessed() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let run = |args: &[&str]| {
+            let (code, doc) = run(dir.path(), args);
+            assert_eq!(code, 0, "{doc}");
+            doc
+        };
+        run(&["key", "new", "witness.pem", "--algorithm", "ed25519"]);
+        let name = ["--name", "witness.example"];
+        let shown = run(&[&["key", "show", "witness.pem"][..], &name].concat());
+        let vkey = shown["vkey_witness"].as_str().expect("a key");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let listen = port.expect("a port").to_string();
+        let policy = format!("witness hospital {vkey} http://{listen}\nquorum hospital\n");
+        std::fs::write(dir.path().join("policy"), policy).expect("writes");
+        let init = ["log", "init", "log", "--origin", "log.example/pumps", "--witnesses", "policy"];
+        run(&[&init[..], &["--listen", "127.0.0.1:0"]].concat());
+        let witness = ["witness", "--key", "witness.pem", "--state", "state", "--listen", &listen];
+        let of = ["--policy", "log/witnesses.policy"];
+        let witness = command(dir.path(), &[&witness[..], &name, &of].concat())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let (server, url) = serve(dir.path());
+        Self { dir, url, server, witness: Some(witness) }
     }
 
     /// Serves the log again after it was stopped, on another port.
@@ -74,8 +103,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
+        for child in self.witness.iter_mut().chain([&mut self.server]) {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 
@@ -93,7 +124,11 @@ fn serve(dir: &Path) -> (Child, String) {
 
 /// A log with a release that two people approved; the leaf hash of the release.
 pub(crate) fn released() -> (World, String) {
-    let world = World::start();
+    released_in(World::start())
+}
+
+/// The same in a log that is there.
+pub(crate) fn released_in(world: World) -> (World, String) {
     for (file, role, issuer) in [
         ("build", "manufacturer", "acme.example/build"),
         ("quality", "approver", "acme.example/quality"),

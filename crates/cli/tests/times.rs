@@ -1,0 +1,57 @@
+//! When a device's statements were made, as far as a bundle bounds it.
+
+mod world;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use world::{World, command, released_in};
+
+/// Makes a bundle once a quorum has cosigned a tree that holds all of it.
+fn witnessed_bundle(world: &World, what: [&str; 2], out: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let made = world.done(&["bundle", what[0], what[1], "--out", out]);
+        if made["quorum"] == true {
+            return made;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{made}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn witnesses_bound_a_devices_time_from_above() {
+    let (world, release) = released_in(World::witnessed());
+    let made = witnessed_bundle(&world, ["release", &release], "release.fwb");
+    assert_eq!(made["verdict"], "verified", "{made}");
+    let (code, told) = world.at_log(&["identify", "image"]);
+    assert_eq!((code, &told["verdict"]), (0, &"verified".into()), "{told}");
+    let simulate = ["device", "simulate", "--release", "release.fwb", "--image", "image"];
+    let fleet = ["--devices", "1", "--scenario", "normal", "--dir", "fleet"];
+    let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+    let told = world.done(&[&simulate[..], &fleet, &admin].concat());
+    let device = told["devices"][0]["device_id"].as_str().expect("an id").to_owned();
+    witnessed_bundle(&world, ["device", &device], "device.fwb");
+    let verify = ["verify", "device.fwb", "--device", &device, "--trust", "log/log.trust"];
+    let (code, report) = world.run(&verify);
+    assert_eq!((code, &report["verdict"]), (0, &"verified".into()), "{report}");
+    let times = report["times"].as_array().expect("a list");
+    assert!(!times.is_empty());
+    for time in times {
+        assert_eq!((&time["quality"], &time["clock"]["quality"]), (&"T4".into(), &"T2".into()));
+        assert_eq!(
+            (&time["agrees"], &time["not_after"]["witnesses"][0]),
+            (&true.into(), &"hospital".into())
+        );
+        let (clock, bound) = (time["clock"]["at"].as_str(), time["not_after"]["at"].as_str());
+        assert!(
+            clock.zip(bound).is_some_and(|(clock, bound)| clock[..19] <= bound[..19]),
+            "{time}"
+        );
+    }
+    let shown = command(world.dir.path(), &verify).output().expect("starts");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("(witnesses hospital), quality T4"), "{shown}");
+    assert!(shown.contains("ntp, synchronised (T2)"), "{shown}");
+}
