@@ -64,6 +64,18 @@ impl Error {
         Self::new("E-FORM", format!("{what}: {error}"))
     }
 
+    /// Arguments that make no command, as the parser tells it: what is wrong, tips, usage.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let mut parts = text.trim().splitn(2, "\n\n").map(str::trim);
+        let message = parts.next().unwrap_or_default();
+        let usage = Self::new("E-USAGE", message.strip_prefix("error: ").unwrap_or(message));
+        match parts.next() {
+            Some(help) => usage.help(help),
+            None => usage,
+        }
+    }
+
     /// A request that got no answer.
     pub(crate) fn network(message: impl fmt::Display) -> Self {
         Self::new("E-NETWORK", message).exit(Exit::Network)

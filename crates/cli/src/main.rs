@@ -32,7 +32,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::answer::Talk;
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 
 /// A request's buffers are made on one thread and freed on another; the system's allocator spends a
 /// tenth of the server's time on that.
@@ -128,7 +128,10 @@ pub(crate) struct Context {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unusable(&error),
+    };
     let g = &cli.global;
     let talk = Talk::new(g.json, g.quiet, g.verbose, g.no_color);
     let context = Context { talk, timeout: Duration::from_secs(g.timeout) };
@@ -140,13 +143,28 @@ fn main() -> ExitCode {
         },
         Err(error) => {
             if talk.json {
-                let mut out = std::io::stdout();
-                drop(std::io::Write::write_fmt(&mut out, format_args!("{}\n", error.json())));
+                print_json(&error);
             }
             talk.say(&error);
             ExitCode::from(error.exit as u8)
         }
     }
+}
+
+/// Arguments that make no command: a document where one was asked for, as for every other error.
+fn unusable(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if error.use_stderr() && wants_json {
+        print_json(&Error::usage(error));
+    }
+    // Help and version go to stdout, everything else to stderr.
+    drop(error.print());
+    ExitCode::from(if error.use_stderr() { Exit::CannotRun as u8 } else { Exit::Proven as u8 })
+}
+
+fn print_json(error: &Error) {
+    let mut out = std::io::stdout();
+    drop(std::io::Write::write_fmt(&mut out, format_args!("{}\n", error.json())));
 }
 
 fn run(command: Command, context: &Context) -> Result<answer::Answer> {

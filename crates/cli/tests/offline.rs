@@ -32,6 +32,23 @@ fn the_example_of_the_first_help_page_works() {
     json(dir.path(), &["inspect", &udi.replace("33336", "33337")], 1);
 }
 
+/// What cannot be undone, or is not in a copy, is said before it matters.
+#[test]
+fn help_tells_the_limits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (command, words) in [
+        ("backup", &["must be stopped", "disclosures", "never-fork record"][..]),
+        ("prune", &["must be stopped", "bundles of 256", "releases", "exit 3"]),
+        ("restore", &["refuses to sign"]),
+    ] {
+        let shown = firmlog(dir.path(), &["log", command, "--help"]).assert().code(0);
+        let shown = String::from_utf8_lossy(&shown.get_output().stdout).replace('\n', " ");
+        for word in words {
+            assert!(shown.contains(word), "{command}: {word}: {shown}");
+        }
+    }
+}
+
 #[test]
 fn every_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -51,6 +68,10 @@ fn every_command_has_help_with_an_example() {
         &["config", "show"],
         &["key", "new"],
         &["key", "show"],
+        &["statement", "template"],
+        &["statement", "sign"],
+        &["statement", "submit"],
+        &["statement", "show"],
         &["trust", "enrol"],
         &["trust", "rotate"],
         &["trust", "revoke"],
@@ -121,6 +142,22 @@ fn usage_is_2_and_an_unreachable_log_is_5() {
     let dir = tempfile::tempdir().expect("a directory");
     firmlog(dir.path(), &["verify"]).assert().code(2);
     firmlog(dir.path(), &["no-such-command"]).assert().code(2);
+    for (args, message, help) in [
+        (&["verify"][..], "the following required arguments", "Usage: firmlog verify"),
+        (&["no-such-command"], "unrecognized subcommand", "Usage: firmlog"),
+        (&["key", "new", "a", "--algorithm", "rot13"], "invalid value 'rot13'", "--help"),
+        (&[], "requires a subcommand", "Usage: firmlog"),
+        (&["log"], "requires a subcommand", "Usage: firmlog log"),
+    ] {
+        let told = json(dir.path(), args, 2);
+        assert_eq!(
+            (&told["schema"], &told["code"]),
+            (&"firmlog/error/v1".into(), &"E-USAGE".into())
+        );
+        let said = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        assert!(said("message").contains(message) && said("help").contains(help), "{told}");
+    }
+    firmlog(dir.path(), &["--help", "--json"]).assert().code(0);
     json(dir.path(), &["log", "init", "log", "--origin", "log.example"], 0);
     std::fs::write(dir.path().join("image"), "image").expect("writes");
     let nobody = "http://127.0.0.1:9";

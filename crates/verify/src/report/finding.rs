@@ -104,7 +104,7 @@ impl core::fmt::Display for Evidence {
             }
             Self::AgainstRules(refusal) => write!(f, "the log has an entry although {refusal}"),
             Self::ApprovalsMissing { release, expected, got } => {
-                write!(f, "release {release} has {got} approvals, expected {expected}")
+                write!(f, "release {release} has {got} of {expected} approvals")
             }
             Self::Rejected { release } => write!(f, "somebody rejected release {release}"),
             Self::NotDisclosed { field } => write!(f, "{field} is committed to but not disclosed"),

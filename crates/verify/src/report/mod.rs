@@ -276,24 +276,33 @@ impl core::fmt::Display for NotChecked {
                 f.write_str("whether statements are true, only that they were made and logged")
             }
             Self::DeviceClocks => f.write_str("the clocks of devices"),
-            Self::Anchors(n) => write!(f, "{n} anchors"),
+            Self::Anchors(n) => write!(f, "{n} anchor{}", plural(*n)),
             Self::AnchorBlocks(n) => {
-                write!(f, "the blocks of {n} anchors: nobody vouched for them")
+                write!(f, "the blocks of {n} anchor{}: nobody vouched for them", plural(*n))
             }
             Self::AnchorContracts(n) => {
-                write!(f, "the contracts of {n} anchors: the trust root does not name them")
+                let anchors = plural(*n);
+                write!(f, "the contracts of {n} anchor{anchors}: the trust root does not name them")
             }
-            Self::AnchorCode(n) => write!(f, "the code of the contracts of {n} anchors"),
-            Self::AnchorStorage(n) => write!(f, "what the contracts of {n} anchors store"),
-            Self::Certificates(n) => write!(f, "{n} certificates"),
-            Self::Undisclosed(n) => write!(f, "{n} private values that are not disclosed"),
-            Self::ForeignEntries(n) => write!(f, "{n} entries that are not firmlog statements"),
+            Self::AnchorCode(n) => {
+                write!(f, "the code of the contracts of {n} anchor{}", plural(*n))
+            }
+            Self::AnchorStorage(n) => {
+                write!(f, "what the contracts of {n} anchor{} store", plural(*n))
+            }
+            Self::Certificates(n) => write!(f, "{n} certificate{}", plural(*n)),
+            Self::Undisclosed(n) => write!(f, "private values that are not disclosed: {n}"),
+            Self::ForeignEntries(n) => write!(f, "entries that are not firmlog statements: {n}"),
             Self::Image => f.write_str("the firmware image itself"),
             Self::SplitView => f.write_str(
                 "whether the log shows everybody the same tree (no witness is asked for)",
             ),
         }
     }
+}
+
+const fn plural(n: u64) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 /// The answer.

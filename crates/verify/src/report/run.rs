@@ -441,7 +441,8 @@ impl<'a> Run<'a> {
         };
         let out = self.entries.iter().any(|entry| entry.state == EntryState::NotInLog);
         let state = if out { RungState::Failed } else { RungState::Reached };
-        (state, format!("{}, {} entries", head.origin, head.head.size))
+        let entries = if head.head.size.0 == 1 { "entry" } else { "entries" };
+        (state, format!("{}, {} {entries}", head.origin, head.head.size))
     }
 
     fn witnessed_rung(&self) -> (RungState, String) {

@@ -19,6 +19,11 @@ use crate::error::{Error, Exit, Result};
 /// Arguments of `log backup`.
 #[derive(Args)]
 #[command(after_help = "\
+The server must be stopped. Not in the copy: private keys, configuration, the never-fork record (a \
+restored older copy must not sign), and disclosures (index.disclosures.db, which no log can give \
+back); copy all of these but the record by your own means. A directory that holds a backup already \
+is refused.
+
 Example:
   firmlog log backup /mnt/backup/pumps --config pumps/firmlog.toml")]
 pub(crate) struct BackupArgs {
@@ -31,6 +36,9 @@ pub(crate) struct BackupArgs {
 /// Arguments of `log restore`.
 #[derive(Args)]
 #[command(after_help = "\
+No log may be there. If the copy is older than the never-fork record, the log refuses to sign: what \
+was acknowledged since is missing.
+
 Example:
   firmlog log restore /mnt/backup/pumps --config pumps/firmlog.toml")]
 pub(crate) struct RestoreArgs {
@@ -42,10 +50,17 @@ pub(crate) struct RestoreArgs {
 
 /// Arguments of `log prune`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  firmlog log prune 1000000 --config pumps/firmlog.toml")]
+#[command(after_help = "\
+The server must be stopped, and nothing brings back what is removed: back the log up first. Kept in \
+any case: who may speak, releases and what was said of them (evidence rests on these), and what the \
+next start needs, which is told (exit 3): the oldest write-ahead log segment and the newest snapshot \
+of the registration state. Entries go in whole bundles of 256. Bundles of devices whose first \
+statements are gone show a gap in their chain. Disclosures of removed entries stay.
+
+Example:
+  firmlog log prune 1000000 --config pumps/firmlog.toml")]
 pub(crate) struct PruneArgs {
-    /// First entry that is kept; full bundles before it are removed, proofs stay valid. What the
-    /// next start needs is kept in any case, and told (exit 3)
+    /// First entry that is kept; full bundles before it are removed, proofs stay valid
     min_index: u64,
     #[command(flatten)]
     config: ConfigArgs,
