@@ -81,6 +81,7 @@ refusals! {
         WrongHardware = 10: "the release is not for this hardware revision",
         Downgrade = 11: "the release is not newer and nobody authorised a downgrade",
         CounterWentBack = 12: "the release has a lower security counter",
+        NotPublished = 13: "the release was proposed and is not published",
     }
 }
 
@@ -93,7 +94,7 @@ impl Reason {
             Self::EvidenceIncomplete | Self::NotWitnessed => EventType::VerificationFailed,
             Self::ReleaseNotFound => EventType::RefusedUnsigned,
             Self::SignerRevoked => EventType::RefusedRevokedSigner,
-            Self::ApprovalsMissing | Self::Rejected | Self::Withdrawn => {
+            Self::ApprovalsMissing | Self::Rejected | Self::Withdrawn | Self::NotPublished => {
                 EventType::RefusedNotAuthorised
             }
             Self::WrongModel | Self::WrongHardware => EventType::RefusedWrongModel,
@@ -187,7 +188,7 @@ impl Book {
         })
     }
 
-    /// The last word of the release's life must not be one that takes it back.
+    /// The last word of the release's life must be one that offers it to the field.
     fn check_life(&self, found: &Proven) -> Result<(), Reason> {
         let words = self.releases().filter(|(proven, release)| {
             proven.leaf == found.leaf || release.release.is_some_and(|of| of.0 == found.leaf.0)
@@ -198,7 +199,8 @@ impl Book {
                 | EventType::ReleaseRecalled
                 | EventType::ReleaseEndOfSupport,
             ) => Err(Reason::Withdrawn),
-            _ => Ok(()),
+            Some(EventType::ReleasePublished) => Ok(()),
+            _ => Err(Reason::NotPublished),
         }
     }
 
