@@ -193,6 +193,17 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The step, with what follows from it for who holds the image.
+    pub(crate) fn step_text(&self) -> String {
+        match self.step() {
+            (step, true) => format!("{step}: WITHDRAWN"),
+            (EventType::ReleasePublished, false) => EventType::ReleasePublished.to_string(),
+            (step, false) => format!("{step}: NOT PUBLISHED"),
+        }
+    }
+}
+
 fn word(entry: &[u8], index: u64, of: &Hash) -> Option<Word> {
     let parsed = Parsed::parse(entry).ok()?;
     let (kind, event, meaning, about) = match parsed.decode().ok()? {

@@ -54,6 +54,89 @@ fn a_release_carries_what_stands_behind_it() {
 }
 
 #[test]
+fn a_release_goes_from_proposal_to_recall() {
+    let world = World::witnessed();
+    for (file, role) in [("build", "manufacturer"), ("quality", "approver"), ("md", "approver")] {
+        world.enrol(file, role, &format!("acme.example/{file}"));
+    }
+    std::fs::write(world.dir.path().join("image"), "an image").expect("writes");
+    let build = ["--key", "build.pem", "--as", "acme.example/build"];
+    let propose = ["release", "propose", "image", "--version", "4.2.1", "--model", "ip-200"];
+    let proposed = world.done(&[&propose[..], &build].concat());
+    assert_eq!(
+        (&proposed["schema"], &proposed["step"]),
+        (&"firmlog/release-propose/v1".into(), &"release_proposed".into())
+    );
+    let release = proposed["leaf_hash"].as_str().expect("a hash").to_owned();
+    let signed = |who: &str, meaning: &str| {
+        let (key, issuer) = (format!("{who}.pem"), format!("acme.example/{who}"));
+        let approve = ["release", "approve", &release, "--meaning", meaning, "--name", "X"];
+        world.done(&[&approve[..], &["--key", &key, "--as", &issuer]].concat());
+    };
+    let step = |step: &str| {
+        let args = [&["release", "step", &release, step][..], &build].concat();
+        world.at_log(&args)
+    };
+    for meaning in ["review", "approval"] {
+        signed("quality", meaning);
+        signed("md", meaning);
+    }
+    // Approved by two, and not published: a device does not install it.
+    let simulate = |dir: &str| {
+        loop {
+            let made = world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
+            if made["quorum"] == true {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let simulate = ["device", "simulate", "--release", "release.fwb", "--image", "image"];
+        let fleet = ["--devices", "1", "--scenario", "normal", "--dir", dir];
+        world.at_log(&[&simulate[..], &fleet, &ADMIN].concat()).1
+    };
+    assert_eq!(world.at_log(&["identify", "image"]).1["step"], "release_proposed: NOT PUBLISHED");
+    let refused = simulate("early");
+    assert!(refused["message"].to_string().contains("is not published"), "{refused}");
+    let (code, told) = step("published");
+    assert_eq!(
+        (code, &told["after"], &told["in_order"]),
+        (0, &"release_proposed".into(), &true.into()),
+        "{told}"
+    );
+    let told = simulate("fleet");
+    assert_eq!(
+        (&told["exit"], told["devices"].as_array().map(Vec::len)),
+        (&0.into(), Some(1)),
+        "{told}"
+    );
+    let (_, shown) = world.at_log(&["release", "show", &release]);
+    let events: Vec<_> = shown["signatures"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["event"].clone())
+        .collect();
+    assert_eq!(
+        events,
+        ["release_verified", "release_verified", "release_approved", "release_approved"]
+    );
+    assert_eq!(
+        (&shown["step"], &shown["steps"][0]["event"]),
+        (&"release_published".into(), &"release_published".into())
+    );
+    assert_eq!(step("recalled").1["in_order"], true);
+    let (code, told) = step("suspended");
+    assert_eq!(
+        (code, &told["in_order"]),
+        (0, &false.into()),
+        "out of order is evidence too: {told}"
+    );
+    let refused = simulate("late");
+    assert!(refused["message"].to_string().contains("suspended, recalled or ended"), "{refused}");
+    assert_eq!(step("burnt").1["expected"], "published, suspended, recalled, eos");
+}
+
+#[test]
 fn a_unit_is_enrolled_under_commitments() {
     let world = World::start();
     assert_eq!(world.run(&["key", "new", "pump.pem"]).0, 0);

@@ -64,14 +64,14 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     let source = Source::open(&client, &root, args.how, context)?;
     let (found, others) = best(source.releases(&image)?);
     let Some(found) = found else { return Ok(unknown(&args.file, &image.0, &source)) };
-    let (step, withdrawn) = found.step();
+    let step = found.step_text();
     let mut rows = vec![
         ("release", format!("{} {}", found.subject, found.release.version_name)),
         ("leaf hash", found.leaf.to_string()),
         ("entry", found.index.to_string()),
         // Whether that name's key really signed it is what the report says.
         ("issuer", found.issuer),
-        ("step", format!("{step}{}", if withdrawn { ": WITHDRAWN" } else { "" })),
+        ("step", step),
     ];
     rows.extend(others.into_iter().map(|other| ("also", other)));
     let (how, searched) = source.completeness();

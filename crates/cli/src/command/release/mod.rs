@@ -1,4 +1,4 @@
-//! `release publish|approve|authorise|show`.
+//! `release propose|publish|approve|step|authorise|show`.
 //!
 //! ```text
 //! firmlog release publish pump-4.2.1.bin --version 4.2.1 --model ip-200 …   the build signs
@@ -10,6 +10,7 @@
 //! - An approval is an e-signature (21 CFR 11.50): who, when, meaning, reason; two components.
 
 mod behind;
+mod step;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,10 +41,18 @@ use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 /// `release`
 #[derive(Subcommand)]
 pub(crate) enum ReleaseCommand {
+    /// Offer an image to be verified and approved; nobody installs it until it is published
+    #[command(after_help = "\
+Example:
+  firmlog release propose pump-4.2.1.bin --version 4.2.1 --code 40201 --model ip-200 \\
+    --key build.pem --as acme.example/build --log https://log.example --trust log.trust")]
+    Propose(Box<PublishArgs>),
     /// Say that an image is a version for some models
     Publish(Box<PublishArgs>),
     /// Approve, review or reject a release, as a person
     Approve(ApproveArgs),
+    /// Publish what was proposed; suspend, recall or end a release
+    Step(Box<step::StepArgs>),
     /// Let devices install a release
     Authorise(AuthoriseArgs),
     /// What the log holds about a release
@@ -97,7 +106,7 @@ Example:
 pub(crate) struct ApproveArgs {
     /// Leaf hash of the release, as `release publish` printed it
     release: String,
-    /// approval, review, authorship, responsibility or rejection
+    /// approval, review (of its verification), authorship, responsibility or rejection
     #[arg(long, default_value = "approval")]
     meaning: String,
     /// Your printed name; only its salted commitment is logged
@@ -153,20 +162,23 @@ pub(crate) struct ShowArgs {
 /// Runs the command.
 pub(crate) fn run(command: &ReleaseCommand, context: &Context) -> Result<Answer> {
     match command {
-        ReleaseCommand::Publish(args) => publish(args, context),
+        ReleaseCommand::Propose(args) => publish(args, EventType::ReleaseProposed, context),
+        ReleaseCommand::Publish(args) => publish(args, EventType::ReleasePublished, context),
+        ReleaseCommand::Step(args) => step::run(args, context),
         ReleaseCommand::Approve(args) => approve(args, context),
         ReleaseCommand::Authorise(args) => authorise(args, context),
         ReleaseCommand::Show(args) => show(args, context),
     }
 }
 
-fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
+fn publish(args: &PublishArgs, event: EventType, context: &Context) -> Result<Answer> {
     let digests = image_digests(&args.image, args.keccak)?;
     let code = args.code.or_else(|| version_code(&args.version)).ok_or_else(|| {
         Error::new("E-USAGE", "the version has no three numeric parts; give --code")
             .expected("a version such as 4.2.1", &args.version)
     })?;
     let mut release = Release {
+        event,
         version: VersionCode(code),
         counter: SecurityCounter(args.counter),
         component: args.component.clone(),
@@ -187,13 +199,18 @@ fn publish(args: &PublishArgs, context: &Context) -> Result<Answer> {
     json["version_code"] = code.to_string().into();
     json["sbom"] = sbom.clone().into();
     let text = format!(
-        "published {subject} {}\nimage     sha256:{}\n{}{}",
+        "{event} {subject} {}\nimage     sha256:{}\n{}{}",
         args.version,
         submit::grouped(&digests.sha256.0),
         sbom.map_or_else(String::new, |sbom| format!("SBOM      {sbom}\n")),
         placed.text()
     );
-    Ok(Answer::new("release-publish", json, text))
+    json["step"] = event.name().into();
+    let command = match event {
+        EventType::ReleaseProposed => "release-propose",
+        _ => "release-publish",
+    };
+    Ok(Answer::new(command, json, text))
 }
 
 /// A release of an image with nothing optional.
@@ -256,7 +273,11 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<Answer> {
     let (sign, (key, factors)) = (&args.sign, components(&args.sign, context)?);
     let statement = Statement::Approval(Approval {
         image: None,
-        event: EventType::ReleaseApproved,
+        // The step that was judged; how it was judged is the signature's meaning.
+        event: match meaning {
+            Meaning::Review => EventType::ReleaseVerified,
+            _ => EventType::ReleaseApproved,
+        },
         time: submit::now(),
         release,
         commitments: submit::commit(&secrets)?,
@@ -349,7 +370,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
         ("entry", found.index.to_string()),
         ("models", found.release.models.join(", ")),
         ("issuer", found.issuer.clone()),
-        ("step", format!("{step}{}", if withdrawn { ": WITHDRAWN" } else { "" })),
+        ("step", found.step_text()),
     ];
     let mut json = report_json(&found.report, None);
     json["also"] = others.clone().into();
