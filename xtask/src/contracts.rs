@@ -6,13 +6,18 @@
 //! ```
 //!
 //! In scope: the fixtures that forge compares with, the freshness of what is committed, gas as the
-//! receipts of a real node tell it. Out of scope: what is installed (`setup`), the client.
+//! receipts of a real node tell it, the deployment script and what cast reads back. Out of scope:
+//! what is installed (`setup`), the client.
 //!
 //! Invariant: whatever is compared comes from the run itself; forge's own summary ends the output.
 
 mod artefacts;
+mod cast;
+mod deployed;
 mod gas;
 mod node;
+mod powers;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     build(mode)?;
     artefacts::run(mode)?;
     gas::run(mode, gas_json.as_deref())?;
+    deployed::run()?;
     test()
 }
 
