@@ -1,5 +1,5 @@
-//! Evidence of EVM anchors: as it comes, and with blocks made up around its parts, since no mutation
-//! finds the hashes that lead to what is parsed behind them.
+//! Evidence of EVM anchors: as it comes, and with blocks made up around its parts, since no
+//! mutation finds the hashes that lead to what is parsed behind them.
 
 #![no_main]
 

@@ -4,8 +4,8 @@
 //! FirmwareAnchor.registerLog(string,address)   the registrar may, others are refused
 //! ```
 //!
-//! A call is tried from each account and only simulated. Its arguments are zeros: what is wrong with
-//! them is said after who may call at all.
+//! A call is tried from each account and only simulated. Its arguments are zeros: what is wrong
+//! with them is said after who may call at all.
 //!
 //! Invariant: each function of our contracts that is not a view is in the table below; one that is
 //! not is an error.

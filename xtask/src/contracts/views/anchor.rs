@@ -1,8 +1,8 @@
 //! What FirmwareAnchor must answer, after three logs of different fates.
 //!
-//! Two heads of one log are relayed, signed by cast with a key that has no account on the node, from
-//! an account that has no power; another log is frozen by two roots for one size, a third loses its
-//! authority.
+//! Two heads of one log are relayed, signed by cast with a key that has no account on the node,
+//! from an account that has no power; another log is frozen by two roots for one size, a third
+//! loses its authority.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
