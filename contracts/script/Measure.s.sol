@@ -50,12 +50,12 @@ contract Measure is Deployer, Peers, Signing {
         bytes32[] memory path = hashes("from900000");
         label("anchor_head_only");
         d.anchor.anchor(logId, root("900000"), 900_000, new bytes32[](0), "", CHECKPOINT_HASH);
-        label("anchor_at_1m");
+        label("anchor_sent_at_1m");
         d.anchor.anchor(logId, root("1000000"), 1_000_000, path, "", CHECKPOINT_HASH);
 
         logId = d.anchor.registerLog("log.example/secp256k1", VM.addr(LOG_KEY));
         send(logId, Head("900000", 900_000), new bytes32[](0), 1, "");
-        send(logId, Head("1000000", 1_000_000), path, 1, "anchor_secp256k1_at_1m");
+        send(logId, Head("1000000", 1_000_000), path, 1, "anchor_at_1m");
         send(logId, Head("1000000", 1_000_000), path, 1, "anchor_repeated");
         view_(logId);
 

@@ -14,6 +14,7 @@
 mod artefacts;
 mod cast;
 mod deployed;
+mod figures;
 mod gas;
 mod node;
 mod powers;
@@ -58,6 +59,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     gas::run(mode, gas_json.as_deref())?;
     deployed::run()?;
     test()
+}
+
+/// The figures of gas by their names in the bench JSON; builds what they are measured with.
+pub(crate) fn figures() -> Result<serde_json::Map<String, serde_json::Value>> {
+    setup::ensure(&[Part::Contracts])?;
+    fixtures()?;
+    build(Mode::Check)?;
+    figures::report(&gas::measure()?)
 }
 
 fn folder() -> PathBuf {

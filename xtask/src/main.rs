@@ -37,7 +37,7 @@ cargo xtask COMMAND
   setup [--check]              install what the other commands need, pinned; --check only tells
   demo [--firmware FILE] [-y]  the whole story on this machine, from keys to a verified bundle
   test                         setup, every test with its foreign oracles, then the API fuzzer
-  contracts [--gas-json F]     the Solidity contracts: fresh, measured on a real node, tested
+  contracts [--gas-json F]     the Solidity contracts: fresh, measured, deployed, tested
   bench [--quick] [--json F]   measure the figures of docs/benchmarks.md
   vectors [--check]            regenerate vectors/; --check fails when that changes a file
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds

@@ -16,14 +16,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::node::Node;
-use super::{Mode, folder, forge, read_json};
+use super::{Mode, figures, folder, forge, read_json};
 use crate::sh;
 
 const START: &str = "<!-- gas: written by `cargo xtask contracts --write`, do not edit -->\n";
 const END: &str = "<!-- end of gas -->";
-
-/// How many updates one anchor covers in `gas_per_update_at_100k`.
-const BATCH: u64 = 100_000;
 
 /// A measured thing: the script's label, what it is, the most it may cost.
 struct Line {
@@ -38,8 +35,8 @@ const fn line(label: &'static str, what: &'static str, limit: u64) -> Line {
 
 const LINES: &[Line] = &[
     line("anchor_head_only", "anchor, head only: sent by the authority, empty proof", 45_000),
-    line("anchor_at_1m", "anchor 900,000 → 1,000,000, sent by the authority", 65_000),
-    line("anchor_secp256k1_at_1m", "anchor 900,000 → 1,000,000, secp256k1, relayed", 65_000),
+    line("anchor_sent_at_1m", "anchor 900,000 → 1,000,000, sent by the authority", 65_000),
+    line("anchor_at_1m", "anchor 900,000 → 1,000,000, secp256k1, relayed", 65_000),
     line("anchor_at_1m_worst", "the same from 899,999: the longest proof", 0),
     line("anchor_p256_at_1m", "anchor 900,000 → 1,000,000, P-256, relayed", 0),
     line("anchor_threshold_at_1m", "anchor 900,000 → 1,000,000, 2 of 3 accounts, relayed", 0),
@@ -73,7 +70,8 @@ pub(super) fn run(mode: Mode, json_file: Option<&Path>) -> Result<()> {
     compare(mode, &figures)
 }
 
-fn measure() -> Result<BTreeMap<String, u64>> {
+/// Gas by the labels of the script, from a node of its own.
+pub(super) fn measure() -> Result<BTreeMap<String, u64>> {
     let node = Node::start()?;
     let mut script = forge()?;
     script.args(["script", "script/Measure.s.sol:Measure", "--broadcast", "--slow"]);
@@ -108,26 +106,33 @@ fn number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 
-/// The names of the bench JSON.
+/// Every label, and the figure that is made of one.
 fn report(figures: &BTreeMap<String, u64>) -> Value {
     let mut report: serde_json::Map<String, Value> =
         figures.iter().map(|(label, gas)| (format!("gas_{label}"), json!(gas))).collect();
     let anchor = figures.get("anchor_at_1m").copied().unwrap_or_default();
-    report.insert("gas_per_update_at_100k".into(), json!(anchor as f64 / BATCH as f64));
+    let each = anchor as f64 / f64::from(figures::BATCH);
+    report.insert("gas_per_update_at_100k".into(), json!(each));
     Value::Object(report)
 }
 
 fn compare(mode: Mode, figures: &BTreeMap<String, u64>) -> Result<()> {
-    let readme = folder().join("README.md");
-    let text = fs::read_to_string(&readme)?;
-    let (head, rest) = text.split_once(START).context("no gas table in contracts/README.md")?;
-    let (_, tail) = rest.split_once(END).context("the gas table has no end")?;
-    let fresh = format!("{head}{START}{}{END}{tail}", table(figures));
+    fill(mode, &folder().join("README.md"), &table(figures))?;
+    fill(mode, &sh::root().join("docs/benchmarks.md"), &figures::table(figures)?)
+}
+
+/// Writes or compares the part of a page between the marks.
+fn fill(mode: Mode, page: &Path, table: &str) -> Result<()> {
+    let name = page.display();
+    let text = fs::read_to_string(page)?;
+    let (head, rest) = text.split_once(START).with_context(|| format!("no gas table in {name}"))?;
+    let (_, tail) = rest.split_once(END).with_context(|| format!("no end of gas in {name}"))?;
+    let fresh = format!("{head}{START}{table}{END}{tail}");
     if mode == Mode::Write {
-        return Ok(fs::write(readme, fresh)?);
+        return Ok(fs::write(page, fresh)?);
     }
     if fresh != text {
-        bail!("gas changed; `cargo xtask contracts --write` renews the table in its README");
+        bail!("gas changed; `cargo xtask contracts --write` renews the table in {name}");
     }
     Ok(())
 }
@@ -143,7 +148,7 @@ fn table(figures: &BTreeMap<String, u64>) -> String {
 }
 
 /// `1234567` → `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -14,6 +14,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// happens to be zero is cheaper: with any other time the figures would differ by a few gas.
 const START_TIME: &str = "1800000000";
 
+/// The rules that mainnet has since December 2025.
+pub(super) const HARDFORK: &str = "osaka";
+
 /// A running anvil; stopped by its process id when dropped.
 pub(super) struct Node {
     port: u16,
@@ -21,12 +24,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Starts one on a free port, under the rules that mainnet has since December 2025.
+    /// Starts one on a free port.
     pub(super) fn start() -> Result<Node> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut anvil = sh::command(setup::foundry("anvil")?);
         anvil.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
-        anvil.args(["--hardfork", "osaka", "--silent", "--timestamp", START_TIME]);
+        anvil.args(["--hardfork", HARDFORK, "--silent", "--timestamp", START_TIME]);
         let mut process = Background::start(anvil.stdout(std::io::stderr()))?;
         let address = (Ipv4Addr::LOCALHOST, port);
         process.wait_until(START_LIMIT, || TcpStream::connect(address).is_ok())?;
