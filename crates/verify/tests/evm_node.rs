@@ -13,7 +13,7 @@ fn a_node_gives_the_evidence_of_the_vectors() {
         let pins = vector::pins(&evidence);
         assert!(verify_evm(&evidence, &pins).expect("sound").is_anchored(), "{name}");
         let kept = vector::read(name);
-        assert_eq!(evidence.encode(), kept.bytes, "{name}: run cargo xtask vectors");
+        assert!(evidence.encode() == kept.bytes, "{name}: run cargo xtask vectors");
         assert_eq!(pins, kept.pins, "{name}");
     }
 }
