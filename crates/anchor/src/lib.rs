@@ -5,8 +5,8 @@
 //! ```
 //!
 //! In scope: EVM chains through the `FirmwareAnchor` contract of `contracts/`, by any JSON-RPC
-//! providers, several at once. Out of scope: which checkpoints to anchor and when (`cli`), checking
-//! evidence offline (`verify`).
+//! providers, several at once. Out of scope: which checkpoints to anchor and when (`cli`, `server`), and
+//! what evidence proves (`verify`).
 //!
 //! Invariants:
 //! - A transaction is in the journal, durably, before any node has it; a process that dies repeats
@@ -24,6 +24,7 @@ pub mod fees;
 pub mod finding;
 pub mod history;
 pub mod journal;
+pub mod offline;
 pub mod provider;
 pub mod quorum;
 pub mod view;

@@ -13,6 +13,7 @@ use firmlog_anchor::history::History;
 use firmlog_anchor::journal::{self, Point};
 use firmlog_anchor::{Authority, Client, Status, Waiting};
 use firmlog_keys::{Algorithm, FileKey};
+use firmlog_verify::evm::{BlockPin, ContractPin, EvmEvidence, EvmPins, verify_evm};
 use serde_json::{Value, json};
 use world::{GWEI, Log, ORIGIN, World, authority, providers, relay, step};
 
@@ -80,6 +81,22 @@ fn check_evidence(dir: &Path, log: &Log, size: u64) {
     let root = head.header.told["stateRoot"].as_str().expect("a root").to_owned();
     assert_eq!(keccak256(&head.account_proof[0]).to_string(), root);
     assert_eq!(keccak256(&head.slots[0].proof[0]), head.storage_root);
+    let bytes = std::fs::read(dir.join(format!("final/{size}.evm"))).expect("evidence");
+    let mut pins = EvmPins::default();
+    pins.contracts.push(ContractPin {
+        chain_id: kept.chain_id,
+        address: kept.contract.into(),
+        code_hash: None,
+    });
+    pins.blocks.push(BlockPin {
+        chain_id: kept.chain_id,
+        number: kept.header.number,
+        hash: kept.header.hash.0,
+    });
+    let parsed = EvmEvidence::parse(&bytes).expect("its one form");
+    let proven = verify_evm(&parsed, &pins).expect("sound");
+    assert!(proven.is_anchored() && proven.storage.is_some());
+    assert_eq!(proven.event.head, log.head(size));
 }
 
 async fn check_history(world: &World, sizes: &[u64]) {

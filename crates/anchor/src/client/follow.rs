@@ -9,6 +9,7 @@ use crate::evidence::{Place, collect};
 use crate::finding::{Finding, Kind};
 use crate::journal::{Anchored, Point};
 use crate::judge::Judged;
+use crate::offline::{Missing, keep, offline};
 use crate::status::{Status, Waiting};
 use crate::tx::{Body, broadcast};
 use crate::view::Seen;
@@ -214,6 +215,12 @@ impl Client {
             return Ok(());
         };
         evidence.keep(self.journal.dir())?;
+        match offline(&self.providers, &place, &evidence).await {
+            Ok(made) => drop(keep(&made, self.journal.dir(), evidence.size)?),
+            Err(Missing::Fault(_)) => return Ok(()),
+            // Not to be had from this chain: what was collected stays.
+            Err(Missing::Form(_)) => {}
+        }
         self.at(Point::Collected);
         self.journal.update(|state| {
             if let Some(anchored) = &mut state.anchored {
