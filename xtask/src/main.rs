@@ -18,6 +18,7 @@
 
 mod api_test;
 mod bench;
+mod chaos;
 mod contracts;
 mod crash;
 mod demo;
@@ -42,6 +43,7 @@ cargo xtask COMMAND
   vectors [--check]            regenerate vectors/; --check fails when that changes a file
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
   crash [--rounds N]           kill the server at random moments and check what survived
+  chaos [--rounds N]           kill, fork and lie to the anchor client on a real node
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),
         "fuzz" => fuzz::run(rest),
+        "chaos" => chaos::run(rest),
         "crash" => crash::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),

@@ -39,6 +39,9 @@ use crate::quorum::Trouble;
 use crate::status::{Status, Waiting};
 use crate::view::{Question, observe};
 
+/// The longest pause while providers are away.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// What a client works by.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -81,6 +84,8 @@ pub struct Client {
     last_sent: Option<Instant>,
     /// How often in a row the nonce looked taken: once may be a node that lags behind another.
     taken: u8,
+    /// How often in a row too few providers answered.
+    silent: u32,
 }
 
 impl Client {
@@ -122,8 +127,18 @@ impl Client {
         };
         let journal = Journal::open(&settings.dir, owner, probe)?;
         let log_id = log_id(&settings.origin);
-        let (proof, last_sent, taken) = (None, None, 0);
-        Ok(Self { settings, log_id, providers, relay, authority, journal, proof, last_sent, taken })
+        Ok(Self {
+            settings,
+            log_id,
+            providers,
+            relay,
+            authority,
+            journal,
+            proof: None,
+            last_sent: None,
+            taken: 0,
+            silent: 0,
+        })
     }
 
     /// What the journal says.
@@ -142,6 +157,14 @@ impl Client {
     #[must_use]
     pub fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// How long to wait before the next step: `poll`, and twice as long after each step that too
+    /// few providers answered, up to a minute.
+    #[must_use]
+    pub fn pause(&self, poll: Duration) -> Duration {
+        let doubled = poll.saturating_mul(1 << self.silent.min(16));
+        doubled.min(poll.max(PAUSE_MAX))
     }
 
     /// Asks for a signed checkpoint to be anchored. Durable on return. An older one than what is
@@ -224,8 +247,12 @@ impl Client {
         let answers = self.providers.each(|one| observe(one, question.clone())).await;
         let judged = match judge(&self.providers, answers, nonce) {
             Ok(judged) => judged,
-            Err(trouble) => return self.troubled(trouble),
+            Err(trouble) => {
+                self.silent = self.silent.saturating_add(1);
+                return self.troubled(trouble);
+            }
         };
+        self.silent = 0;
         self.name_dissent(&judged)?;
         self.taken = match judged.standing {
             Standing::NonceTaken => self.taken.saturating_add(1),
@@ -257,7 +284,7 @@ impl Client {
             self.find(Finding {
                 kind: Kind::ProviderDissent,
                 summary: format!("{name} contradicts the others about a final block"),
-                ours: json(&judged_words(judged)),
+                ours: agreed(judged),
                 theirs: serde_json::json!({"provider": name, "said": said}),
             })?;
         }
@@ -286,13 +313,13 @@ impl Client {
     }
 }
 
-fn judged_words(judged: &Judged) -> serde_json::Value {
-    let standing = match judged.standing {
+/// Nothing in it changes from block to block, so that a lie told often is one finding.
+fn agreed(judged: &Judged) -> serde_json::Value {
+    match judged.standing {
         Standing::Final(seen) | Standing::Mined(seen) => json(&seen),
         Standing::Free => "no such transaction".into(),
         Standing::NonceTaken => "nonce used by another transaction".into(),
-    };
-    serde_json::json!({"finalized": judged.finalized, "standing": standing})
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> serde_json::Value {

@@ -168,7 +168,8 @@ impl Config {
     /// [`AnchorError`] naming file and line.
     pub fn read(path: &Path) -> Result<Self, AnchorError> {
         let text = fs::read_to_string(path).map_err(AnchorError::io("read", path))?;
-        let mut config: Self = toml::from_str(&text).map_err(|e| AnchorError::damaged(path, e))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|e| AnchorError::damaged(path, told(&text, &e)))?;
         let dir = path.parent().unwrap_or(Path::new("."));
         let authority = &mut config.authority;
         let paths = [
@@ -236,6 +237,12 @@ impl Config {
     }
 }
 
+/// The line and what is wrong with it; the line itself may hold an access key.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+}
+
 fn wei(key: &str, gwei: f64) -> Result<u64, AnchorError> {
     let wei = gwei * GWEI;
     if wei.is_finite() && (0.0..1e18).contains(&wei) {
@@ -292,5 +299,8 @@ max_gwei = 1.5
         let config = read(&FILE.replace("http://", "ftp://")).expect("reads");
         let told = config.providers().expect_err("not HTTP").to_string();
         assert!(!told.contains("secret"), "{told}");
+        let told = read(&FILE.replace("providers", "provider")).expect_err("no such key");
+        assert!(told.to_string().contains("line 3"), "{told}");
+        assert!(!told.to_string().contains("secret"), "{told}");
     }
 }

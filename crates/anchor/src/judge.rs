@@ -139,12 +139,8 @@ fn taken(rule: &crate::quorum::Rule, views: &[(usize, View)], nonce: Option<u64>
 }
 
 fn disagree(providers: &Providers, views: &[(usize, View)]) -> Trouble {
-    let answers = views
-        .iter()
-        .map(|(place, v)| {
-            (providers.name(*place), format!("{}, final #{}", said(v.seen.as_ref()), v.finalized))
-        })
-        .collect();
+    let answers =
+        views.iter().map(|(place, v)| (providers.name(*place), said(v.seen.as_ref()))).collect();
     Trouble::Disagree { question: "a transaction in a final block".into(), answers }
 }
 

@@ -19,6 +19,10 @@ fn is_final(status: &Status) -> bool {
     matches!(status, Status::Final(it) if it.evidence)
 }
 
+fn is_final_at(size: u64) -> impl Fn(&Status) -> bool {
+    move |status| matches!(status, Status::Final(it) if it.evidence && it.target.size == size)
+}
+
 fn findings(world: &World, kind: Kind) -> Vec<Value> {
     let dir = world.dir.path().join("anchor/findings");
     let files = std::fs::read_dir(dir).expect("lists").map(|entry| entry.expect("a file").path());
@@ -46,11 +50,8 @@ async fn anc_8_one_liar_of_three_is_outvoted_and_named() {
     for (size, mood) in (10..).step_by(10).zip(moods) {
         proxies[0].set(mood);
         client.want(&log.note(size)).expect("wanted");
-        let is_this = |status: &Status| {
-            let Status::Final(it) = status else { return false };
-            it.evidence && it.target.size == size
-        };
-        let Status::Final(anchored) = world.drive(&mut client, &log, is_this).await else {
+        let Status::Final(anchored) = world.drive(&mut client, &log, is_final_at(size)).await
+        else {
             unreachable!("driven to it")
         };
         let told = world.node.ask("eth_getTransactionReceipt", json!([anchored.seen.tx])).await;
@@ -102,8 +103,11 @@ async fn outages_are_waited_out() {
     let status = step(&mut client, &log).await;
     let Status::Waiting(waiting) = status else { panic!("{status}") };
     assert_eq!(waiting.word(), "providers-silent");
+    let poll = Duration::from_secs(4);
+    assert_eq!(client.pause(poll), 2 * poll);
     proxies[0].set(Mood::Honest);
     world.drive(&mut client, &log, is_final).await;
+    assert_eq!(client.pause(poll), poll);
 }
 
 #[tokio::test]
@@ -188,11 +192,46 @@ async fn who_may_not_sign_or_is_not_registered_is_told_before_it_costs() {
     assert_eq!(world.node.nonce(relay().address()).await, 0);
 }
 
+/// What no chain should do: blocks that were final are gone, and our transactions with them.
+#[tokio::test]
+async fn broken_finality_is_a_finding_and_gaps_are_healed() {
+    let Some(world) = World::start("finality", authority().address()).await else { return };
+    let log = Log::grown("a", 100);
+    let mut client = world.client();
+    for keeps_past in [true, false] {
+        let (first, second) = if keeps_past { (10, 20) } else { (30, 40) };
+        let mark = world.node.ask("evm_snapshot", json!([])).await;
+        client.want(&log.note(first)).expect("wanted");
+        world.drive(&mut client, &log, is_final_at(first)).await;
+        client.want(&log.note(second)).expect("wanted");
+        if !keeps_past {
+            // In flight above a gap that nobody remembers.
+            assert_eq!(step(&mut client, &log).await.word(), "submitted");
+            drop(client);
+            let path = world.dir.path().join("anchor/journal.json");
+            let text = std::fs::read_to_string(&path).expect("reads");
+            let mut state: Value = serde_json::from_str(&text).expect("JSON");
+            state["past"] = json!([]);
+            std::fs::write(&path, state.to_string()).expect("writes");
+            client = world.client();
+        }
+        world.node.ask("evm_revert", json!([mark])).await;
+        world.node.ask("anvil_dropAllTransactions", json!([])).await;
+        let status = step(&mut client, &log).await;
+        assert!(matches!(status, Status::Waiting(Waiting::Gap { .. })), "{status}");
+        world.drive(&mut client, &log, is_final_at(second)).await;
+    }
+    assert_eq!(findings(&world, Kind::FinalityBroken).len(), 1);
+    // The proof from what was lost no longer fits.
+    assert_eq!(findings(&world, Kind::Reverted).len(), 1);
+    assert_eq!(world.node.nonce(relay().address()).await, 5);
+}
+
 /// A deployment dies anywhere and goes on; the same contracts come of it, once.
 #[tokio::test]
 async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
     let Some(program) = node::program("deployment") else { return };
-    let node = Node::start(&program, &[]).await;
+    let node = Node::start(&program).await;
     let mining = node.mine_along(Duration::from_millis(10));
     let dir = tempfile::tempdir().expect("a folder");
     let (wallet, limits) = (rich(), limits());

@@ -102,7 +102,7 @@ impl World {
     /// Starts everything; nothing where there is no node to start.
     pub(crate) async fn start(test: &str, authority: Address) -> Option<Self> {
         let program = node::program(test)?;
-        Some(Self::start_with(Node::start(&program, &[]).await, authority).await)
+        Some(Self::start_with(Node::start(&program).await, authority).await)
     }
 
     pub(crate) async fn start_with(node: Node, authority: Address) -> Self {

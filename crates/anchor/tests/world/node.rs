@@ -48,13 +48,18 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts one that makes no block by itself.
-    pub(crate) async fn start(program: &Path, more: &[&str]) -> Self {
+    pub(crate) async fn start(program: &Path) -> Self {
+        Self::start_with(program, EPOCH, &[]).await
+    }
+
+    /// The same, with another epoch and further arguments.
+    pub(crate) async fn start_with(program: &Path, epoch: u64, more: &[&str]) -> Self {
         // Closed at the end of the line: the node is to have it.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
         let port = free.expect("a port").port();
         let mut args: Vec<String> =
             ["--host", "127.0.0.1", "--hardfork", "osaka", "--no-mining"].map(Into::into).to_vec();
-        args.extend(["--slots-in-an-epoch".into(), EPOCH.to_string()]);
+        args.extend(["--slots-in-an-epoch".into(), epoch.to_string()]);
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         let url = format!("http://127.0.0.1:{port}");
         let provider = Provider::new(&url, Duration::from_secs(10)).expect("a provider");

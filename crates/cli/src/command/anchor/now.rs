@@ -103,7 +103,7 @@ pub(super) fn run(args: &NowArgs, context: &Context) -> Result<Answer> {
             context.talk.progress_end();
             return Ok(unfinished(&anchors, &status));
         }
-        std::thread::sleep(poll);
+        std::thread::sleep(anchors.pause(poll));
     }
 }
 
