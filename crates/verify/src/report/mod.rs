@@ -301,6 +301,10 @@ impl core::fmt::Display for NotChecked {
     }
 }
 
+const fn entries(n: u64) -> &'static str {
+    if n == 1 { "entry" } else { "entries" }
+}
+
 const fn plural(n: u64) -> &'static str {
     if n == 1 { "" } else { "s" }
 }

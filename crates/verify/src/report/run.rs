@@ -18,7 +18,7 @@ use super::anchors::{self, Anchors};
 use super::replay::Replay;
 use super::{
     AnchorReport, EntryReport, EntryState, Evidence, Level, Mismatch, NotChecked, Question, Report,
-    Rung, RungState, Verdict,
+    Rung, RungState, Verdict, entries,
 };
 use crate::bundle::{Bundle, Entry, Object, parse_parts};
 use crate::checkpoint::{HeadError, SignedHead, verify_checkpoint};
@@ -439,8 +439,7 @@ impl<'a> Run<'a> {
         };
         let out = self.entries.iter().any(|entry| entry.state == EntryState::NotInLog);
         let state = if out { RungState::Failed } else { RungState::Reached };
-        let entries = if head.head.size.0 == 1 { "entry" } else { "entries" };
-        (state, format!("{}, {} {entries}", head.origin, head.head.size))
+        (state, format!("{}, {} {}", head.origin, head.head.size, entries(head.head.size.0)))
     }
 
     fn witnessed_rung(&self) -> (RungState, String) {
