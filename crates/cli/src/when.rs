@@ -15,7 +15,7 @@
 //!
 //! Invariants:
 //! - The device's time is shown as stated, whatever the bounds say.
-//! - A bound from above takes the quorum of the trust root.
+//! - A bound from above takes the quorum of the trust root, or an anchor that it vouches for.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ use firmlog_statement::{Digest, Parsed, Statement, Update, entry_hash};
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::{SignedHead, verify_checkpoint};
-use firmlog_verify::report::{EntryState, Report, Verdict};
+use firmlog_verify::report::{AnchorState, EntryState, Report, Verdict};
 use serde_json::{Value, json};
 
 use crate::inspect::text::utc;
@@ -40,7 +40,8 @@ pub(crate) struct When {
     seq: u64,
     clock: DeviceTime,
     not_before: Option<After>,
-    not_after: Option<By>,
+    /// The earliest first.
+    not_after: Vec<By>,
 }
 
 /// It was made after an entry that it names, in one way or another.
@@ -51,14 +52,18 @@ struct After {
     known: Option<bool>,
 }
 
-/// It was in a tree that a quorum of witnesses cosigned by then.
+/// It was in a tree that a quorum of witnesses cosigned, or a chain recorded, by then.
 struct By {
     time_s: u64,
-    witnesses: Vec<String>,
+    quality: Quality,
+    by: &'static str,
+    /// The witnesses, or the block and its chain.
+    names: Vec<String>,
 }
 
 /// The times of every statement by a device that is signed and in the log.
 pub(crate) fn of_devices(bundle: &Bundle, report: &Report, root: &TrustRoot) -> Vec<When> {
+    let whole = report;
     // Where something was altered no two checkpoints need belong to one tree.
     if report.verdict == Verdict::Altered {
         return Vec::new();
@@ -83,7 +88,7 @@ pub(crate) fn of_devices(bundle: &Bundle, report: &Report, root: &TrustRoot) -> 
             device: it.device.to_string(),
             seq: it.seq.0,
             not_before: after(&it, index, &heads, &places),
-            not_after: by(index, &heads, root),
+            not_after: bounds(index, &heads, whole, root),
             clock: it.time,
         })
     })
@@ -115,27 +120,55 @@ fn after(
     bounds.filter(|bound| bound.known != Some(false)).max_by_key(|bound| bound.index)
 }
 
+/// What bounds an entry from above, the earliest first.
+fn bounds(index: u64, heads: &[SignedHead], report: &Report, root: &TrustRoot) -> Vec<By> {
+    let anchors = report.anchors.iter().filter_map(|anchor| match &anchor.state {
+        AnchorState::Evm(it, _) if it.is_anchored() && it.event.head.size.0 > index => Some(By {
+            time_s: it.block.time_s,
+            quality: Quality::T6,
+            by: "anchor",
+            names: vec![format!("block {} of chain {}", it.block.number, it.chain_id)],
+        }),
+        _ => None,
+    });
+    let mut bounds: Vec<By> = by(index, heads, root).into_iter().chain(anchors).collect();
+    bounds.sort_by_key(|bound| bound.time_s);
+    bounds
+}
+
 /// The first checkpoint with a quorum that covers it, and the last of those witnesses to sign.
 fn by(index: u64, heads: &[SignedHead], root: &TrustRoot) -> Option<By> {
     let asks = root.policy().quorum() != firmlog_tlog::policy::Quorum::None;
     let head = heads.iter().find(|head| asks && head.quorum && head.head.size.0 > index)?;
     let time_s = head.witnesses.iter().map(|witness| witness.time_s).max()?;
-    Some(By { time_s, witnesses: head.witnesses.iter().map(|it| it.name.clone()).collect() })
+    let names = head.witnesses.iter().map(|it| it.name.clone()).collect();
+    Some(By { time_s, quality: Quality::T4, by: "witnesses", names })
+}
+
+impl By {
+    fn json(&self) -> Value {
+        json!({"at": utc(self.time_s), "by": self.by, "names": self.names,
+            "quality": self.quality.name()})
+    }
+
+    fn text(&self) -> String {
+        format!("not after {} ({} {})", utc(self.time_s), self.by, self.names.join(", "))
+    }
 }
 
 impl When {
     /// How good the best evidence for the time is.
     fn quality(&self) -> Quality {
         let clock = self.clock.quality();
-        self.not_after.as_ref().map_or(clock, |_| clock.max(Quality::T4))
+        self.not_after.iter().map(|bound| bound.quality).fold(clock, Quality::max)
     }
 
     /// Whether the device's time is no later than the bound, its own uncertainty granted.
     fn agrees(&self) -> Option<bool> {
         let slack = u64::from(self.clock.uncertainty_ms.unwrap_or(0));
         let earliest = self.clock.utc_ms?.saturating_sub(slack);
-        // The witness's clock shows whole seconds.
-        self.not_after.as_ref().map(|by| earliest < (by.time_s + 1) * 1000)
+        // Witnesses and blocks tell whole seconds.
+        self.not_after.first().map(|by| earliest < (by.time_s + 1) * 1000)
     }
 
     fn json(&self) -> Value {
@@ -155,9 +188,8 @@ impl When {
             "not_before": self.not_before.as_ref().map(|after| {
                 json!({"entry": after.index.to_string(), "by": after.by, "known": after.known})
             }),
-            "not_after": self.not_after.as_ref().map(|by| {
-                json!({"at": utc(by.time_s), "by": "witnesses", "witnesses": by.witnesses})
-            }),
+            "not_after": self.not_after.first().map(By::json),
+            "bounds": self.not_after.iter().map(By::json).collect::<Vec<_>>(),
             "quality": self.quality().name(),
             "agrees": self.agrees(),
         })
@@ -172,11 +204,9 @@ impl When {
                 format!("not before entry {} ({how}{unproven})", after.index)
             }
         };
-        let until = match &self.not_after {
-            None => "not after: no quorum of witnesses says".to_owned(),
-            Some(by) => {
-                format!("not after {} (witnesses {})", utc(by.time_s), by.witnesses.join(", "))
-            }
+        let until = match self.not_after.as_slice() {
+            [] => "not after: neither a quorum of witnesses nor an anchor says".to_owned(),
+            bounds => bounds.iter().map(By::text).collect::<Vec<_>>().join(", "),
         };
         let mut text = format!(
             "  entry {}  device clock: {}\n    {before}, {until}, quality {}\n",
@@ -185,7 +215,7 @@ impl When {
             self.quality().name()
         );
         if self.agrees() == Some(false) {
-            text.push_str("    ! the device's clock says later than the witnesses do\n");
+            text.push_str("    ! the device's clock says later than that\n");
         }
         text
     }
@@ -250,7 +280,9 @@ mod tests {
             uptime_ms: None,
             counter: Some(7),
         };
-        let not_after = not_after_s.map(|time_s| By { time_s, witnesses: vec!["h".into()] });
+        let (quality, by, names) = (Quality::T4, "witnesses", vec!["h".into()]);
+        let not_after = not_after_s.map(|time_s| By { time_s, quality, by, names });
+        let not_after = Vec::from_iter(not_after);
         When { index: 41, device: "d".into(), seq: 3, clock, not_before: None, not_after }
     }
 

@@ -52,6 +52,24 @@ fn verify_tells_the_rung_in_its_words() {
     }
 }
 
+/// A block bounds a device's time where the trust root vouches for it, and only there.
+#[test]
+fn an_anchor_bounds_the_times_of_devices() {
+    let args = ["verify", "a.fwb", "--trust", "a.trust", "--json"];
+    for (name, code, by_anchor) in [("anchored", 0, true), ("anchored_block_not_pinned", 3, false)]
+    {
+        let scene = scene(name);
+        let told: Value = serde_json::from_str(&run(scene.dir.path(), &args, code)).expect("JSON");
+        let times = told["times"].as_array().expect("a list");
+        assert!(!times.is_empty(), "{told}");
+        for time in times {
+            let bounds = time["bounds"].as_array().expect("a list");
+            assert_eq!(bounds.iter().any(|it| it["by"] == "anchor"), by_anchor, "{time}");
+            assert_eq!(time["quality"] == "T6", by_anchor, "{time}");
+        }
+    }
+}
+
 #[test]
 fn json_tells_what_was_proven_apart() {
     let scene = scene("anchored_block_not_pinned");

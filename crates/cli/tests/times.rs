@@ -41,7 +41,7 @@ fn witnesses_bound_a_devices_time_from_above() {
     for time in times {
         assert_eq!((&time["quality"], &time["clock"]["quality"]), (&"T4".into(), &"T2".into()));
         assert_eq!(
-            (&time["agrees"], &time["not_after"]["witnesses"][0]),
+            (&time["agrees"], &time["not_after"]["names"][0]),
             (&true.into(), &"hospital".into())
         );
         let (clock, bound) = (time["clock"]["at"].as_str(), time["not_after"]["at"].as_str());
