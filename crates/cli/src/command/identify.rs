@@ -95,7 +95,7 @@ pub(crate) fn left_out(answer: &mut Answer, source: &Source<'_>) {
 fn unknown(file: &Path, sha256: &[u8; 32], source: &Source<'_>) -> Answer {
     let (_, searched) = source.completeness();
     let (verdict, absence) = (Verdict::NotFound, source.absence("release of this file"));
-    let note = "not in this log; that does not prove it bad";
+    let note = "not being found does not prove a file bad";
     let json = json!({"verdict": verdict.word(), "file": file.display().to_string(),
         "sha256": hex(sha256), "note": note, "absence": absence, "searched": searched,
         "not_checked": source.not_checked().into_iter().collect::<Vec<_>>()});

@@ -122,6 +122,10 @@ fn template(args: &TemplateArgs, context: &Context) -> Result<Answer> {
     let kind = Kind::from_name(&args.kind).ok_or_else(|| unknown("kind", &args.kind, &names))?;
     let example = json!({"kind": kind.name(), "sub": "ip-200/app", "payload": least(kind)});
     let lines = Statement::json_lines(kind);
+    context.talk.say(
+        "every field; one is required in the object that it is in. The time, and an e-signature's \
+         signer, time, zone and factors, are filled in",
+    );
     for line in &lines {
         context.talk.say(described(line));
     }

@@ -188,10 +188,10 @@ pub(crate) fn report_text(report: &Report) -> String {
     }
     for finding in &report.findings {
         let entries: Vec<String> = finding.entries.iter().map(ToString::to_string).collect();
-        let at = if entries.is_empty() {
-            String::new()
-        } else {
-            format!(" (entries {})", entries.join(", "))
+        let at = match entries.as_slice() {
+            [] => String::new(),
+            [one] => format!(" (entry {one})"),
+            many => format!(" (entries {})", many.join(", ")),
         };
         text.push_str(&format!("  ! {} {}{at}\n", finding.severity, finding.evidence));
     }
