@@ -7,6 +7,7 @@
 //! neighbour hits both; a figure is the median over rounds.
 
 mod add;
+mod anchor;
 mod batch;
 pub mod figure;
 mod large;
@@ -30,12 +31,13 @@ use self::targets as t;
 type Measure = fn(&Stage, &mut Report) -> anyhow::Result<()>;
 
 /// Measurements, with the figures each of them yields.
-const GROUPS: [(&[Target], Measure); 6] = [
+const GROUPS: [(&[Target], Measure); 7] = [
     (&[t::RAW_ADD, t::RAW_ADD_OF_ECHO], add::measure),
     (&[t::RAW_BATCH, t::RSS, t::BYTES_PER_ENTRY], batch::measure),
     (&[t::SIGNED_P256, t::SIGNED_P256_OF_BARE, t::RECEIPT_P99, t::FSCK], signed::measure_p256),
     (&[t::SIGNED_ED25519], signed::measure_ed25519),
     (&[t::PROOF_CHECKS], proofs::measure),
+    (&[t::EVIDENCE_CHECK], anchor::measure),
     (&[t::TILE_READS], reads::measure),
 ];
 

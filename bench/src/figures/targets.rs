@@ -87,6 +87,15 @@ pub const PROOF_CHECKS: Target = target(
     Some(50_000.0),
     Some(200_000.0),
 );
+/// Evidence of an anchor.
+pub const EVIDENCE_CHECK: Target = target(
+    "evidence_check_ms",
+    "offline check of an anchor's evidence: transaction, event, storage, 96 headers to a pinned block",
+    "ms",
+    Less,
+    Some(20.0),
+    None,
+);
 /// The full audit.
 pub const FSCK: Target = target(
     "fsck_of_signature_limit",
