@@ -69,7 +69,7 @@ fn mean_ms(stage: &Stage, call: impl Fn() -> anyhow::Result<()>) -> anyhow::Resu
 fn prepare(headers: usize) -> anyhow::Result<(Vec<u8>, EvmPins)> {
     let (head, body) = VECTOR.split_once("evidence:\n").context("a vector without evidence")?;
     let digits: Vec<u8> = body.bytes().filter(|digit| *digit != b'\n').collect();
-    let pair = |pair: &[u8]| Some(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = digits.chunks(2).map(pair).collect();
     let mut evidence = EvmEvidence::parse(&bytes.context("a vector that is not hex")?)?;
     while evidence.descendants.len() < headers {

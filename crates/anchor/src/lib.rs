@@ -5,8 +5,8 @@
 //! ```
 //!
 //! In scope: EVM chains through the `FirmwareAnchor` contract of `contracts/`, by any JSON-RPC
-//! providers, several at once. Out of scope: which checkpoints to anchor and when (`cli`, `server`), and
-//! what evidence proves (`verify`).
+//! providers, several at once. Out of scope: which checkpoints to anchor and when (`cli`,
+//! `server`), and what evidence proves (`verify`).
 //!
 //! Invariants:
 //! - A transaction is in the journal, durably, before any node has it; a process that dies repeats
