@@ -447,12 +447,12 @@ impl<'c> Batch<'c> {
             }
             _ => {}
         }
-        let Some(detail) = &record.reports else { return Ok(()) };
+        let Some((kind, detail)) = &record.reports else { return Ok(()) };
         self.findings += 1;
         insert_finding(
             self.connection,
             &NewFinding {
-                kind: FindingKind::Refusals,
+                kind: *kind,
                 severity: Severity::Notice,
                 index,
                 other_index: None,

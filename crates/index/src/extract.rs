@@ -5,8 +5,8 @@ use firmlog_statement::{
     TrustAction, Update,
 };
 
-use crate::Record;
 use crate::record::Runs;
+use crate::{FindingKind, Record};
 
 /// Reads an entry; `None` for bytes that are no statement (a log that takes anything).
 #[must_use]
@@ -127,9 +127,14 @@ fn runs(record: &Record, it: &Update) -> Option<Runs> {
 fn audit(record: &mut Record, it: &Audit) {
     record.stated_ms = it.time.utc_ms;
     record.target = it.subjects.first().map(|digest| digest.0);
-    if it.action == AuditAction::SubmissionsRefused {
-        let count = it.count.unwrap_or(0);
-        let detail = it.detail.as_deref().unwrap_or("no detail");
-        record.reports = Some(format!("the log refused {count} submissions: {detail}"));
-    }
+    let detail = it.detail.as_deref().unwrap_or("no detail");
+    record.reports = match it.action {
+        AuditAction::SubmissionsRefused => {
+            let count = it.count.unwrap_or(0);
+            let detail = format!("the log refused {count} submissions: {detail}");
+            Some((FindingKind::Refusals, detail))
+        }
+        AuditAction::AnchorMissing => Some((FindingKind::AnchorMissing, detail.to_owned())),
+        _ => None,
+    };
 }

@@ -14,6 +14,8 @@ pub enum FindingKind {
     SequenceViolation,
     /// Statements were refused in a window; the log's own `Audit` entry says how many and why.
     Refusals,
+    /// An anchor is late, or a contract contradicts the log; the log's own `Audit` entry says it.
+    AnchorMissing,
 }
 
 impl FindingKind {
@@ -23,6 +25,7 @@ impl FindingKind {
             Self::ChainFork => "chain_fork",
             Self::SequenceViolation => "sequence_violation",
             Self::Refusals => "refusals",
+            Self::AnchorMissing => "anchor_missing",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use firmlog_statement::event::EventType;
 
+use crate::FindingKind;
+
 /// The indexed part of one entry. Fields a kind does not have are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -46,8 +48,8 @@ pub struct Record {
     pub supersedes: Option<[u8; 32]>,
     /// Approvals that a release needs from this entry on (a genesis or a policy).
     pub approvals_required: Option<u8>,
-    /// A finding the entry itself states (an `Audit` of refusals): its sentence.
-    pub reports: Option<String>,
+    /// A finding the entry itself states (an `Audit` of refusals or anchors): its sentence.
+    pub reports: Option<(FindingKind, String)>,
     /// If this entry enrols `device`: the issuer that the device then speaks for.
     pub enrols: Option<String>,
     /// Thumbprints of the keys that a `Trust` statement enrols, replaces or revokes.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use firmlog_index::Index;
 use firmlog_tlog::merkle::{LeafIndex, TreeHead};
 use firmlog_tlog::policy::Policy;
 use tokio::sync::watch;
 
 use crate::add::Gate;
+use crate::anchoring::Standing;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) covered: watch::Receiver<u64>,
     pub(crate) policy: Option<Policy>,
     pub(crate) witnessed: ArcSwapOption<Witnessed>,
+    pub(crate) anchoring: ArcSwap<Standing>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Gate>,
     pub(crate) refused: Refused,
@@ -65,6 +67,18 @@ impl App {
                 if late { "behind" } else { "met" }
             }
         }
+    }
+
+    /// Seconds since the log outgrew its newest final anchor; nothing if no anchors are made.
+    pub(crate) fn unanchored_s(&self) -> Option<u64> {
+        self.config.anchor.config.0.as_ref()?;
+        let standing = self.anchoring.load();
+        let size = standing.newest.as_ref().map_or(0, |anchor| anchor.head.size.0);
+        if size.max(standing.settled) >= self.engine.published().head.size.0 {
+            return Some(0);
+        }
+        let since = self.engine.reader().received_ms(LeafIndex(size)).ok().flatten();
+        Some(now_ms().saturating_sub(since.unwrap_or_default()) / 1000)
     }
 
     /// Waits a moment until the view covers `size` entries.

@@ -15,6 +15,7 @@ use firmlog_statement::{Digest, Parsed};
 use firmlog_tlog::merkle::{LeafIndex, TreeHead};
 use firmlog_verify::bundle::{Bundle, Entry};
 
+use crate::anchoring::Anchor;
 use crate::api::ask;
 use crate::api::shape::EntryLine;
 use crate::app::App;
@@ -63,11 +64,18 @@ async fn respond(
     let Some(index) = app.index.clone() else {
         return Err(Problem::new(problem::NO_INDEX, "bundles are gathered through the index"));
     };
-    let gathered =
-        app.engine.read(move |reader| Ok(gather(reader, &index, wanted, head, disclose))).await?;
-    let (entries, disclosures) = gathered.map_err(|error| Problem::storage(&error))?;
-    let bundle =
-        Bundle { origin, checkpoints: vec![checkpoint], entries, disclosures, ..Bundle::default() };
+    let anchor = app.anchoring.load().newest.clone();
+    let anchor = anchor.filter(|it| it.evidence.is_some() && it.head.size <= head.size);
+    let gathered = app.engine.read(move |reader| {
+        let mut bundle = Bundle { origin, checkpoints: vec![checkpoint], ..Bundle::default() };
+        if let Some(anchor) = anchor {
+            add_anchor(reader, &mut bundle, &anchor, head)?;
+        }
+        Ok(gather(reader, &index, wanted, head, disclose).map(|gathered| (bundle, gathered)))
+    });
+    let (mut bundle, (entries, disclosures)) =
+        gathered.await?.map_err(|error| Problem::storage(&error))?;
+    (bundle.entries, bundle.disclosures) = (entries, disclosures);
     let mut response = Response::new(Body::from(bundle.encode()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -76,6 +84,25 @@ async fn respond(
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
+}
+
+/// Puts the newest final anchor in, with the proof that the bundle's checkpoint extends it.
+fn add_anchor(
+    reader: &Reader,
+    bundle: &mut Bundle,
+    anchor: &Anchor,
+    head: TreeHead,
+) -> Result<(), LogError> {
+    if anchor.head.size < head.size {
+        bundle.consistency.push(reader.consistency(anchor.head.size, head.size)?);
+        bundle.checkpoints.insert(0, anchor.checkpoint.clone());
+    }
+    bundle.anchors.push(firmlog_verify::bundle::Anchor {
+        kind: firmlog_verify::evm::KIND,
+        checkpoint: 0,
+        evidence: anchor.evidence.as_deref().unwrap_or_default().to_vec(),
+    });
+    Ok(())
 }
 
 fn device_entries(index: &Index, device: &[u8; 32]) -> Result<BTreeSet<u64>, firmlog_index::Error> {

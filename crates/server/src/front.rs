@@ -138,7 +138,7 @@ impl Answer for Front {
                     Problem::new(problem::RATE_LIMITED, "this address asks more often than it may");
                 return answer_problem(problem.retry_after(wait_s)).map(Reply::Routed);
             }
-            if let Err(problem) = check_host(&request) {
+            if let Err(problem) = check_host(&request).and_then(|()| check_path(&request)) {
                 front.count(problem.status());
                 return answer_problem(problem).map(Reply::Routed);
             }
@@ -165,6 +165,16 @@ fn check_host(request: &Request<Incoming>) -> Result<(), Problem> {
             .expected("1 Host header", hosts.to_string()));
     }
     Ok(())
+}
+
+/// RFC 3986 §2.5: what a path escapes is UTF-8. The router would refuse it in words of its own.
+fn check_path(request: &Request<Incoming>) -> Result<(), Problem> {
+    let path = request.uri().path();
+    match percent_encoding::percent_decode_str(path).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Problem::new(problem::BAD_REQUEST, "a path is UTF-8, escaped")
+            .expected("UTF-8", error.to_string())),
+    }
 }
 
 fn answer_problem(problem: Problem) -> Response<Body> {

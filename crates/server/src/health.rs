@@ -73,6 +73,14 @@ fn checks(app: &App) -> Vec<Check> {
     if app.policy.is_some() {
         checks.push(witnesses(app, published.head.size.0, now));
     }
+    if let Some(age_s) = app.unanchored_s() {
+        let max_s = limits.anchored_age_max_s;
+        checks.push(Check {
+            name: "anchors",
+            ok: age_s <= max_s,
+            detail: format!("entries wait {age_s} s for an anchor, {max_s} allowed"),
+        });
+    }
     checks
 }
 
@@ -150,6 +158,11 @@ fn gauges(app: &App) -> Vec<Gauge> {
         gauge("firmlog_witnessed_size", "Entries in the witnessed checkpoint.", it.head.size.0);
         let age = now_ms().saturating_sub(it.at_ms) / 1000;
         gauge("firmlog_witnessed_age_seconds", "Time since the quorum was last met.", age);
+    }
+    if let Some(age_s) = app.unanchored_s() {
+        let size = app.anchoring.load().newest.as_ref().map_or(0, |anchor| anchor.head.size.0);
+        gauge("firmlog_anchored_size", "Entries in the newest final anchor.", size);
+        gauge("firmlog_anchor_lag_seconds", "Time that entries have waited for one.", age_s);
     }
     gauges
 }

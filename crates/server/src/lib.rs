@@ -21,6 +21,7 @@
 
 mod accept;
 mod add;
+mod anchoring;
 mod api;
 mod app;
 mod batch;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use firmlog_index::Index;
 use firmlog_keys::{AwsLc, FileKey, KeyError};
 use firmlog_log::witness::{Cosigned, Witnessing};
@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::refusals::{self, Refused};
 use crate::tls::{Certificates, TlsError};
 use crate::witnessed::{Witnessed, recall};
-use crate::{follower, routes};
+use crate::{anchoring, follower, routes};
 
 /// Why the server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,9 @@ pub enum ServerError {
     /// The index could not be opened.
     #[error("open the index: {0}")]
     Index(#[from] firmlog_index::Error),
+    /// Anchoring could not be set up.
+    #[error("anchor the log: {0}")]
+    Anchor(#[from] firmlog_anchor::AnchorError),
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -139,6 +142,8 @@ impl Server {
             Witnessing::new(reader, policy.clone(), Arc::new(AwsLc), timeout)
         };
         let witnessing = policy.as_ref().map(witnessing).transpose()?;
+        let anchors = config.anchor.config.0.as_deref();
+        let anchors = anchors.map(|path| anchoring::open(path, &engine.origin)).transpose()?;
         let kept = policy.as_ref().zip(VerifierKey::parse(&vkey).ok());
         let kept = kept.and_then(|(policy, key)| recall(&config.log.dir, &key, policy));
         let kept = kept.filter(|it| it.head.size <= engine.published().head.size);
@@ -150,6 +155,7 @@ impl Server {
             covered,
             policy,
             witnessed: ArcSwapOption::from_pointee(kept),
+            anchoring: ArcSwap::default(),
             metrics: Metrics::default(),
             vkey,
             config,
@@ -167,6 +173,10 @@ impl Server {
         };
         server.follow(covered_sender)?;
         server.help(certificates.clone(), witnessing);
+        if let Some((client, settings)) = anchors {
+            let anchoring = anchoring::run(server.app.clone(), client, settings);
+            server.helpers.push(tokio::spawn(anchoring));
+        }
         server.listen(listener, metrics_listener, certificates, stopped);
         Ok(server)
     }

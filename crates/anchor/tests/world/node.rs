@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use alloy::primitives::Address;
+use firmlog_anchor::contract::Address;
 use firmlog_anchor::provider::Provider;
 use serde_json::{Value, json};
 

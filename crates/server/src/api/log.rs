@@ -12,10 +12,47 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::shape::Lag;
 use super::{Parameters, json, lag, number};
+use crate::anchoring::Anchor;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::show;
 use crate::witnessed::Witnessed;
+
+/// The newest final anchor.
+#[derive(Serialize, ToSchema)]
+struct AnchorAnswer {
+    /// Entries it covers.
+    size: String,
+    /// The chain (EIP-155).
+    chain_id: String,
+    /// The `FirmwareAnchor` contract.
+    contract: String,
+    /// The block it is in.
+    block_number: String,
+    /// That block's hash: what an auditor pins, once he has it from elsewhere.
+    block_hash: String,
+    /// The block's time.
+    at: String,
+    /// The transaction.
+    tx: String,
+    /// Whether bundles carry evidence of it.
+    evidence: bool,
+}
+
+impl From<&Anchor> for AnchorAnswer {
+    fn from(anchor: &Anchor) -> Self {
+        Self {
+            size: anchor.head.size.to_string(),
+            chain_id: anchor.chain_id.to_string(),
+            contract: anchor.contract.clone(),
+            block_number: anchor.block_number.to_string(),
+            block_hash: anchor.block_hash.clone(),
+            at: show::utc(anchor.block_ms),
+            tx: anchor.tx.clone(),
+            evidence: anchor.evidence.is_some(),
+        }
+    }
+}
 
 /// The log at this moment.
 #[derive(Serialize, ToSchema)]
@@ -39,6 +76,9 @@ pub(crate) struct LogAnswer {
     /// The newest checkpoint that meets the witness policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     witnessed: Option<WitnessedAnswer>,
+    /// The newest final anchor, as the chain's nodes tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anchored: Option<AnchorAnswer>,
     /// How far the queryable view is.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<Lag>,
@@ -91,6 +131,7 @@ pub(crate) async fn log(
         signed_at: show::utc(published.time_ms),
         checkpoint: published.checkpoint.clone(),
         witnessed: app.witnessed.load().as_deref().map(WitnessedAnswer::from),
+        anchored: app.anchoring.load().newest.as_deref().map(AnchorAnswer::from),
         index: if app.index.is_some() { Some(lag(&app).await?) } else { None },
         min_index: app.engine.reader().min_index().to_string(),
     };

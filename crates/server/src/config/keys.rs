@@ -152,6 +152,15 @@ settings! {
         interval_ms: u64 = "1000",
             "Milliseconds between rounds while the log grows.";
     }
+    /// Anchors on a chain.
+    anchor: Anchor {
+        config: Optional<PathBuf> = "",
+            "File that names chain, contract and keys (docs/spec/anchor.md); empty anchors nowhere.";
+        interval_s: u64 = "3600",
+            "Seconds between anchors while the log grows.";
+        entries: u64 = "100000",
+            "Entries after which it anchors before the interval is over.";
+    }
     /// Refused submissions, which are counted and told in the log itself.
     refusals: Refusals {
         window_s: u64 = "60",
@@ -167,5 +176,7 @@ settings! {
             "Entries the view may lag behind the log.";
         witnessed_age_max_s: u64 = "300",
             "Seconds since the last witnessed checkpoint, when a policy is set and the log has grown.";
+        anchored_age_max_s: u64 = "14400",
+            "Seconds that entries may wait for a final anchor, where anchors are configured.";
     }
 }

@@ -24,6 +24,7 @@ struct LogPage {
     vkey: String,
     witnessed: String,
     witnesses: Vec<(String, bool)>,
+    anchored: Option<String>,
     lag: String,
     findings: Vec<FindingLine>,
     entries: Vec<EntryLine>,
@@ -55,6 +56,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
         vkey: app.vkey.clone(),
         witnessed: witnessed(&app, published.head.size.0, now),
         witnesses: witnesses(&app),
+        anchored: anchored(&app, published.head.size.0),
         lag: published.head.size.0.saturating_sub(covered).to_string(),
         findings,
         entries,
@@ -76,6 +78,25 @@ fn witnessed(app: &App, size: u64, now_ms: u64) -> String {
             )
         }
     }
+}
+
+/// How far the log is anchored, if it is to be.
+fn anchored(app: &App, size: u64) -> Option<String> {
+    app.config.anchor.config.0.as_ref()?;
+    let standing = app.anchoring.load();
+    Some(match &standing.newest {
+        None => format!("not yet ({})", standing.says),
+        Some(it) => format!(
+            "{} of {size} entries by {}, in block {} {} of chain {}, contract {} (as its nodes say; \
+             bundles carry the proof)",
+            it.head.size,
+            show::utc(it.block_ms),
+            it.block_number,
+            it.block_hash,
+            it.chain_id,
+            it.contract
+        ),
+    })
 }
 
 fn witnesses(app: &App) -> Vec<(String, bool)> {

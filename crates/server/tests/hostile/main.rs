@@ -272,6 +272,9 @@ async fn wrong_names_and_parameters() {
         suite.get(&format!("/receipts/consistency/{sizes}"), 400, "bad_request").await;
     }
     suite.get("/receipts/consistency/1/99999", 404, "not_found").await;
+    for path in ["/.well-known/scitt-keys/%DF", "/api/v1/entries/%ff", "/entry/%C3%28"] {
+        suite.get(path, 400, "bad_request").await;
+    }
     suite.get("/.well-known/scitt-keys/zz", 400, "bad_locator").await;
     suite.get(&format!("/.well-known/scitt-keys/{hash}"), 404, "not_found").await;
     let long = "x".repeat(300);
