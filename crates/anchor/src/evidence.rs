@@ -158,7 +158,7 @@ pub async fn collect(
         // Nodes keep state for a while only: what they no longer have is left out.
         let head = match head_proof(&provider, &place, seen.block_number).await {
             Ok(proof) => Some(proof),
-            Err(_) => latest_proof(&provider, &place).await.ok(),
+            Err(_) => final_proof(&provider, &place).await.ok(),
         };
         Ok((header, index, receipts, told, head))
     };
@@ -219,9 +219,9 @@ async fn receipts(provider: &Provider, header: &Header, tx: B256) -> Result<Rece
     Ok((index as u64, raw, Vec::new()))
 }
 
-/// Through the newest block.
-async fn latest_proof(provider: &Provider, place: &Place) -> Result<HeadProof, Fault> {
-    let newest = block(provider, "latest").await?.header.number;
+/// Through the newest final block: what a newer one proves could still be forked away.
+async fn final_proof(provider: &Provider, place: &Place) -> Result<HeadProof, Fault> {
+    let newest = block(provider, "finalized").await?.header.number;
     head_proof(provider, place, newest).await
 }
 

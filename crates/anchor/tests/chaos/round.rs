@@ -82,6 +82,8 @@ pub(crate) struct Chaos {
     pub(crate) killed: u64,
     pub(crate) vanished: u64,
     last_wait: String,
+    /// The node's own file, from one start to the next; dropped after the node.
+    _kept: tempfile::TempDir,
 }
 
 struct Running {
@@ -91,9 +93,8 @@ struct Running {
 
 impl Chaos {
     pub(crate) async fn start(program: &Path, rounds: u64, seed: u64) -> Self {
-        let keep = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
-        std::fs::remove_file(&keep).expect("a free name");
-        let state = keep.display().to_string();
+        let kept = tempfile::tempdir().expect("a folder");
+        let state = kept.path().join("state.json").display().to_string();
         // States in memory: what a node reads back from disk after a fork has no code in it.
         let more = ["--state", &state, "--prune-history", "200"];
         let node = Node::start_with(program, EPOCH, &more).await;
@@ -120,6 +121,7 @@ impl Chaos {
             killed: 0,
             vanished: 0,
             last_wait: String::new(),
+            _kept: kept,
         }
     }
 

@@ -142,6 +142,16 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // In order, so that it removes its own files; by force if it does not.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        if rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok() {
+            for _ in 0..200 {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(25));
+            }
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
