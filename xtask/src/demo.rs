@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: the whole story on this machine, with the binary people type.
 //!
 //! ```text
-//! keys → log and witnesses → release, two approvals → 25 devices → evidence → one bit flipped
+//! keys → log, witnesses, chains → release, two approvals → 25 devices → evidence → one bit flipped
 //! ```
 //!
 //! In scope: running `firmlog` and looking at its exit codes and words. Out of scope: any check of
@@ -12,6 +12,7 @@
 //! - A flipped bit that nobody names is a failure of the demo.
 //! - Programs are stopped by their own process id, also when a step fails.
 
+mod chain;
 mod tamper;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::setup;
 use crate::sh::{self, Background};
 
 const ORIGIN: &str = "demo.example/pumps";
@@ -35,6 +37,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("nothing was done");
     }
     let profile = if options.dev { "debug" } else { "release" };
+    setup::ensure(&[setup::Part::Contracts])?;
     let mut story = Story::new(sh::firmlog(profile))?;
     story.head("build firmlog");
     let mut build = sh::cargo();
@@ -210,6 +213,7 @@ impl Story {
                 "log/witnesses.policy",
             ])?);
         }
+        running.extend(self.chains()?);
         running.push(self.serve(&["log", "serve", "--config", "log/firmlog.toml"])?);
         for (file, role, issuer) in [
             ("build", "manufacturer", "demo.example/build"),
@@ -379,7 +383,10 @@ impl Story {
             devices.iter().flat_map(|d| d["answers"].as_array().cloned().unwrap_or_default());
         let highest = last.filter_map(|a| a["detail"].as_str()?.parse::<u64>().ok()).max();
         say(&format!("  {} statements, one forked chain kept and flagged", done["statements"]));
-        self.witnessed(highest.context("nothing was appended")? + 1)
+        let size = highest.context("nothing was appended")? + 1;
+        self.witnessed(size)?;
+        self.anchored(size)?;
+        self.nothing_private(devices)
     }
 
     fn evidence(&mut self) -> Result<()> {
@@ -395,12 +402,14 @@ impl Story {
             "--disclosures",
             &disclosures,
         ])?;
-        let (mut off, how) = self.offline(&["verify", "device.fwb", "--trust", "log/log.trust"]);
+        let (mut off, how) = self.offline(&["verify", "device.fwb", "--trust", "auditor.trust"]);
         let output = off.output()?;
         print_indented(&output.stdout);
         print_indented(&output.stderr);
         say(&format!("  network off: {how}"));
         ensure!(output.status.success(), "the bundle was not verified: {}", output.status);
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(said.contains("✓ anchored"), "the bundle's anchor was not verified");
         self.at_log(&[
             "challenge",
             "run",
@@ -459,7 +468,7 @@ impl Story {
         say(&format!(
             "  Open      {url}/   {url}/device/{}   {url}/docs\n\
              \x20 Try       cd {dir}\n\
-             \x20           {firmlog} verify device.fwb --trust log/log.trust\n\
+             \x20           {firmlog} verify device.fwb --trust auditor.trust\n\
              \x20           {firmlog} inspect release.cose\n\
              \x20           {firmlog} identify image.bin --log {url} --trust log/log.trust\n\
              \x20           {firmlog} challenge verify challenge.json --trust log/log.trust\n\
