@@ -33,9 +33,6 @@ use crate::view::{BlockHead, block, hex};
 /// The form of the files.
 pub const FORMAT: &str = "firmlog/anchor-evidence/v1";
 
-/// Where the contract keeps its heads: `mapping(bytes32 => Head)` at this slot.
-const HEADS_SLOT: u8 = 3;
-
 /// Which log in which contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -49,11 +46,7 @@ impl Place {
     /// The slots of the log's head: root; size, seq and authority packed; accumulator.
     #[must_use]
     pub fn head_slots(&self) -> [B256; 3] {
-        let mut place = [0; 64];
-        place[..32].copy_from_slice(self.log_id.as_slice());
-        place[63] = HEADS_SLOT;
-        let first = U256::from_be_bytes(keccak256(place).0);
-        [0u64, 1, 2].map(|at| B256::from(first.wrapping_add(U256::from(at))))
+        firmlog_verify::evm::head_slots(&self.log_id.0).map(B256::from)
     }
 }
 

@@ -216,8 +216,12 @@ impl Anchoring {
     async fn confirm(&mut self, anchored: &Anchored) {
         let known = self.app.anchoring.load().newest.clone();
         let size = anchored.target.size;
+        let known = known.filter(|it| it.head.size.0 == size);
+        if known.as_ref().is_some_and(|it| it.evidence.is_some()) {
+            return;
+        }
         let evidence = self.evidence(size);
-        if known.is_some_and(|it| it.head.size.0 == size && it.evidence == evidence) {
+        if known.is_some() && evidence.is_none() {
             return;
         }
         let chain = &self.settings.chain;
