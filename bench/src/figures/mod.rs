@@ -20,6 +20,7 @@ pub mod table;
 pub mod targets;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
@@ -27,6 +28,7 @@ use self::figure::Target;
 use self::report::Report;
 use self::stage::Stage;
 use self::targets as t;
+use crate::rig::machine::wait_for_cheap_files;
 
 type Measure = fn(&Stage, &mut Report) -> anyhow::Result<()>;
 
@@ -51,6 +53,7 @@ const LARGE: [(&[Target], Measure); 2] =
 /// # Errors
 /// If there is no such figure, or one cannot be measured.
 pub fn run(stage: &Stage, only: Option<&str>, json: Option<&Path>) -> anyhow::Result<Report> {
+    wait_for_cheap_files(&stage.dir, Duration::from_secs(if stage.quick { 30 } else { 300 }));
     let mut report = Report::empty(&stage.dir, stage.quick);
     let mut groups: Vec<_> = GROUPS.to_vec();
     if !stage.quick || only.is_some() {

@@ -2,8 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+/// Files made to see what making one costs.
+const CREATED: usize = 16;
+
+/// What making a file costs at most where nothing was removed lately, µs.
+const CREATE_CHEAP_US: f64 = 100.0;
 
 /// What must be known about a machine to compare figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +29,8 @@ pub struct Machine {
     pub rustc: String,
     /// Load average over a minute when the run began; near 0 on an idle machine.
     pub load_before: f64,
+    /// What making a small file cost when the run began, µs; some 20 on an undisturbed machine.
+    pub file_create_us: f64,
 }
 
 impl Machine {
@@ -36,6 +45,7 @@ impl Machine {
             filesystem: filesystem(data),
             rustc: output("rustc", &["--version"]),
             load_before: load_average(),
+            file_create_us: file_create_us(data),
         }
     }
 
@@ -43,14 +53,15 @@ impl Machine {
     #[must_use]
     pub fn line(&self) -> String {
         format!(
-            "{} ({} cores, {} MiB), {}, {}, {}, load before {:.2}",
+            "{} ({} cores, {} MiB), {}, {}, {}, load before {:.2}, {:.0} µs to make a file",
             self.cpu,
             self.cores,
             self.memory_mib,
             self.kernel,
             self.filesystem,
             self.rustc,
-            self.load_before
+            self.load_before,
+            self.file_create_us
         )
     }
 }
@@ -59,6 +70,37 @@ impl Machine {
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Waits until making files is as cheap as ever, `at_most` long.
+///
+/// ext4 without a journal does not use an inode again for minutes after its file was removed, and
+/// looks at every such inode before it makes a file. After a build or a clean-up that takes from a
+/// log that writes tiles more than the log itself needs.
+pub fn wait_for_cheap_files(data: &Path, at_most: Duration) {
+    let until = Instant::now() + at_most;
+    let mut told = false;
+    while file_create_us(data) > CREATE_CHEAP_US && Instant::now() < until {
+        if !told {
+            eprintln!("many files were removed a moment ago; waiting until that is forgotten …");
+            told = true;
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
+/// Median time of making one small file, µs; -1 if none can be made.
+fn file_create_us(data: &Path) -> f64 {
+    let times = (0..CREATED).map_while(|at| {
+        let path = data.join(format!(".created-{at}"));
+        let start = Instant::now();
+        std::fs::write(&path, b"x").ok()?;
+        Some(start.elapsed().as_secs_f64() * 1e6)
+    });
+    let mut times: Vec<f64> = times.collect();
+    (0..CREATED).for_each(|at| drop(std::fs::remove_file(data.join(format!(".created-{at}")))));
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(-1.0)
 }
 
 fn cpu_name() -> String {

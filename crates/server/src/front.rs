@@ -138,11 +138,13 @@ impl Answer for Front {
                     Problem::new(problem::RATE_LIMITED, "this address asks more often than it may");
                 return answer_problem(problem.retry_after(wait_s)).map(Reply::Routed);
             }
-            if let Err(problem) = check_host(&request).and_then(|()| check_path(&request)) {
+            let add = request.uri().path() == "/add" && request.method() == Method::POST;
+            let path = if add { Ok(()) } else { check_path(&request) };
+            if let Err(problem) = path.and_then(|()| check_host(&request)) {
                 front.count(problem.status());
                 return answer_problem(problem).map(Reply::Routed);
             }
-            if request.uri().path() == "/add" && request.method() == Method::POST {
+            if add {
                 return crate::add::answer(&front.app, request).await;
             }
             let mut response = front.route(request, probe).await;

@@ -241,6 +241,7 @@ impl Server {
     fn help(&mut self, certificates: Option<Arc<Certificates>>, witnessing: Option<Witnessing>) {
         let app = &self.app;
         self.helpers.push(tokio::spawn(app.gate.clone().run()));
+        self.helpers.push(tokio::spawn(crate::accept::keep_a_timer_near()));
         self.helpers.push(tokio::spawn(refusals::report(app.clone())));
         if let Some(witnessing) = witnessing {
             self.helpers.push(tokio::spawn(ask_witnesses(app.clone(), witnessing)));
