@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::client::Settings;
 use crate::contract::Deployment;
@@ -55,6 +56,23 @@ pub struct Config {
     /// Clocks.
     #[serde(default)]
     pub timing: Timing,
+}
+
+/// What reading a chain takes: the same file, or one with `[chain]` alone. An auditor has no relay.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// Chain, contract, providers.
+    pub chain: Chain,
+    /// Clocks.
+    #[serde(default)]
+    pub timing: Timing,
+    #[serde(rename = "relay")]
+    _relay: Option<IgnoredAny>,
+    #[serde(rename = "authority")]
+    _authority: Option<IgnoredAny>,
+    #[serde(rename = "fees")]
+    _fees: Option<IgnoredAny>,
 }
 
 /// `[chain]`
@@ -167,9 +185,7 @@ impl Config {
     /// # Errors
     /// [`AnchorError`] naming file and line.
     pub fn read(path: &Path) -> Result<Self, AnchorError> {
-        let text = fs::read_to_string(path).map_err(AnchorError::io("read", path))?;
-        let mut config: Self =
-            toml::from_str(&text).map_err(|e| AnchorError::damaged(path, told(&text, &e)))?;
+        let mut config: Self = parse(path)?;
         let dir = path.parent().unwrap_or(Path::new("."));
         let authority = &mut config.authority;
         let paths = [
@@ -191,8 +207,7 @@ impl Config {
     /// # Errors
     /// [`AnchorError::Config`].
     pub fn providers(&self) -> Result<Providers, AnchorError> {
-        let timeout = Duration::from_millis(self.timing.timeout_ms);
-        Providers::new(&self.chain.providers, self.chain.quorum, self.chain.outvote, timeout)
+        self.chain.providers(&self.timing)
     }
 
     /// Chain and contract.
@@ -200,10 +215,7 @@ impl Config {
     /// # Errors
     /// [`AnchorError::Config`] if no contract is named.
     pub fn deployment(&self) -> Result<Deployment, AnchorError> {
-        let contract = self.chain.contract.ok_or_else(|| {
-            AnchorError::Config("chain.contract is not set: `anchor deploy` prints it".into())
-        })?;
-        Ok(Deployment { chain_id: self.chain.id, contract })
+        self.chain.deployment()
     }
 
     /// What may be paid.
@@ -235,6 +247,47 @@ impl Config {
             gas_max: self.fees.gas_max,
         })
     }
+}
+
+impl Reading {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`AnchorError`] naming file and line.
+    pub fn read(path: &Path) -> Result<Self, AnchorError> {
+        parse(path)
+    }
+
+    /// The providers under their rule.
+    ///
+    /// # Errors
+    /// [`AnchorError::Config`].
+    pub fn providers(&self) -> Result<Providers, AnchorError> {
+        self.chain.providers(&self.timing)
+    }
+}
+
+impl Chain {
+    fn providers(&self, timing: &Timing) -> Result<Providers, AnchorError> {
+        let timeout = Duration::from_millis(timing.timeout_ms);
+        Providers::new(&self.providers, self.quorum, self.outvote, timeout)
+    }
+
+    /// Chain and contract.
+    ///
+    /// # Errors
+    /// [`AnchorError::Config`] if no contract is named.
+    pub fn deployment(&self) -> Result<Deployment, AnchorError> {
+        let contract = self.contract.ok_or_else(|| {
+            AnchorError::Config("chain.contract is not set: `anchor deploy` prints it".into())
+        })?;
+        Ok(Deployment { chain_id: self.id, contract })
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, AnchorError> {
+    let text = fs::read_to_string(path).map_err(AnchorError::io("read", path))?;
+    toml::from_str(&text).map_err(|e| AnchorError::damaged(path, told(&text, &e)))
 }
 
 /// The line and what is wrong with it; the line itself may hold an access key.
@@ -302,5 +355,19 @@ max_gwei = 1.5
         let told = read(&FILE.replace("providers", "provider")).expect_err("no such key");
         assert!(told.to_string().contains("line 3"), "{told}");
         assert!(!told.to_string().contains("secret"), "{told}");
+    }
+
+    #[test]
+    fn an_auditor_needs_the_chain_alone_and_may_have_all() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("anchor.toml");
+        let chain = FILE.split("[relay]").next().expect("a part");
+        for text in [FILE, chain] {
+            fs::write(&path, text).expect("writes");
+            let reading = Reading::read(&path).expect("reads");
+            assert_eq!(reading.providers().expect("one").name(0), "127.0.0.1:8545");
+        }
+        fs::write(&path, format!("{chain}[rely]\n")).expect("writes");
+        assert!(Reading::read(&path).is_err());
     }
 }

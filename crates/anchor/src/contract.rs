@@ -28,6 +28,8 @@ pub mod abi {
     );
     alloy::sol!(AccessManager, "../../contracts/abi/AccessManager.json");
     alloy::sol!(Council, "../../contracts/abi/Council.json");
+    alloy::sol!(ERC7913P256Verifier, "../../contracts/abi/ERC7913P256Verifier.json");
+    alloy::sol!(FirmwareUpdateLog, "../../contracts/abi/FirmwareUpdateLog.json");
     alloy::sol!(TimelockController, "../../contracts/abi/TimelockController.json");
 }
 
@@ -178,7 +180,7 @@ pub async fn read_head(
 ) -> Result<Head, AnchorError> {
     let call = FirmwareAnchor::headCall { logId: log_id(origin) }.abi_encode();
     let request = json!({"to": deployment.contract, "input": Bytes::from(call)});
-    let answer = providers.call(request, block).await?.value;
+    let answer = providers.call(request, block.into()).await?.value;
     let data = answer.map_err(|revert| AnchorError::refused("read the head", refusal(&revert)))?;
     FirmwareAnchor::headCall::abi_decode_returns(&data)
         .map_err(|_| AnchorError::refused("read the head", "no such contract is there"))

@@ -30,7 +30,7 @@ use crate::view::{block, hex};
 pub const FORMAT: &str = "firmlog/anchor-history/v1";
 
 /// Blocks asked for at once; providers refuse larger ranges.
-const RANGE: u64 = 10_000;
+pub(crate) const RANGE: u64 = 10_000;
 
 /// An anchor and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@
 //! - No provider is believed alone where there are several, and a contradiction is kept whole.
 //! - The relay's key pays; only the authority's key speaks for the log.
 
+pub mod audit;
 pub mod config;
 pub mod contract;
 pub mod deploy;

@@ -236,14 +236,14 @@ impl Providers {
         self.judge(method, answers)
     }
 
-    /// `eth_call`; a revert is an answer too.
+    /// `eth_call` at a block, by tag, number or hash; a revert is an answer too.
     ///
     /// # Errors
     /// [`Trouble`].
     pub async fn call(
         &self,
         request: serde_json::Value,
-        block: String,
+        block: serde_json::Value,
     ) -> Result<Agreed<Result<Bytes, Bytes>>, Trouble> {
         let ask = |provider: Provider| {
             let params = (request.clone(), block.clone());

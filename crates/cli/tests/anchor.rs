@@ -140,6 +140,7 @@ fn a_log_is_anchored_compared_and_another_in_its_place_is_refused() {
     let now = [&["anchor", "now"][..], &config].concat();
     let (code, early) = world.at_log(&now);
     assert_eq!((code, &early["code"]), (2, &"E-ANCHOR-BLOCKED".into()), "{early}");
+    audited(&world);
     let register = [&["anchor", "register", "--origin", "log.example/pumps"][..], &config].concat();
     for is_new in [true, false] {
         let (code, told) = world.run(&register);
@@ -169,6 +170,35 @@ fn a_log_is_anchored_compared_and_another_in_its_place_is_refused() {
     assert_eq!(told["contract"]["size"], second["size"]);
     replaced_log_is_refused(&world, &now, &verify);
     world.stop();
+}
+
+/// What was deployed is what was planned; what is expected beyond that has findings.
+fn audited(world: &World) {
+    let relay = std::fs::read_to_string(world.dir.path().join("relay.json")).expect("reads");
+    let relay: Value = serde_json::from_str(&relay).expect("JSON");
+    let account = format!("0x{}", relay["address"].as_str().expect("an account"));
+    // Of the settings, the chain is enough: an auditor has no keys.
+    let all = std::fs::read_to_string(world.dir.path().join("anchor.toml")).expect("reads");
+    let chain = all.split("[relay]").next().expect("a part");
+    std::fs::write(world.dir.path().join("chain.toml"), chain).expect("writes");
+    let mut audit = vec!["anchor", "audit-contract", "--config", "chain.toml"];
+    let (code, told) = world.run(&audit);
+    assert_eq!(code, 1, "{told}");
+    let kinds = |told: &Value| -> Vec<String> {
+        let all = told["findings"].as_array().expect("a list");
+        all.iter().map(|it| it["kind"].as_str().expect("a word").to_owned()).collect()
+    };
+    // The deployer is registrar and revoker, which nobody said is meant so.
+    assert_eq!(kinds(&told), ["deployer-has-role", "deployer-has-role"]);
+    audit.extend(["--registrar", &account, "--revoker", &account]);
+    let (code, told) = world.run(&audit);
+    assert_eq!((code, kinds(&told)), (0, Vec::new()), "{told}");
+    assert_eq!(told["council"]["threshold"], 2);
+    assert!(told["not_established"].as_array().is_some_and(|all| all.len() == 4));
+    let (code, told) = world.run(&[&audit[..], &["--timelock-delay", "172801"]].concat());
+    assert_eq!((code, kinds(&told)), (1, vec!["delay-too-short".into()]), "{told}");
+    let (code, told) = world.run(&[&audit[..], &["--guardian", MEMBERS[0]]].concat());
+    assert_eq!((code, kinds(&told)), (3, vec!["role-not-held".into()]), "{told}");
 }
 
 /// The same origin, other entries, signed by a key its trust root believes.
@@ -203,7 +233,9 @@ fn replaced_log_is_refused(world: &World, now: &[&str], verify: &[&str]) {
 #[test]
 fn every_anchor_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().expect("a directory");
-    for command in ["key", "deploy", "register", "now", "status", "history", "verify"] {
+    let commands =
+        ["key", "deploy", "register", "now", "status", "history", "verify", "audit-contract"];
+    for command in commands {
         let args = ["anchor", command, "--help"];
         let output = world::command(dir.path(), &args).output().expect("starts");
         let help = String::from_utf8(output.stdout).expect("UTF-8");

@@ -1,6 +1,6 @@
 //! `contracts/abi/NAME.json`: interface and bytecode of what is deployed, as clients read them.
 //!
-//! OpenZeppelin's two that govern ours are among them, so that deploying takes no compiler.
+//! OpenZeppelin's that ours are deployed with are among them, so that deploying takes no compiler.
 //! The compiler, its settings and OpenZeppelin are pinned and metadata is left out, so the same
 //! sources give the same bytes anywhere. `immutables` says which bytes of the deployed code a
 //! constructor fills in; an auditor compares all others.
@@ -14,8 +14,14 @@ use serde_json::{Value, json};
 use super::{Mode, folder, read_json};
 use crate::sh;
 
-const NAMES: [&str; 5] =
-    ["AccessManager", "Council", "FirmwareAnchor", "FirmwareUpdateLog", "TimelockController"];
+const NAMES: [&str; 6] = [
+    "AccessManager",
+    "Council",
+    "ERC7913P256Verifier",
+    "FirmwareAnchor",
+    "FirmwareUpdateLog",
+    "TimelockController",
+];
 
 /// Compares or writes every artefact.
 pub(super) fn run(mode: Mode) -> Result<()> {

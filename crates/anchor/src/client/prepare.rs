@@ -233,7 +233,7 @@ impl Client {
     /// The contract's head at a block; a status if there is none.
     pub(super) async fn head_at(&self, block: String) -> Result<Result<Head, Status>, Trouble> {
         let input: Bytes = FirmwareAnchor::headCall { logId: self.log_id }.abi_encode().into();
-        let answer = self.providers.call(self.request(&input), block).await?;
+        let answer = self.providers.call(self.request(&input), block.into()).await?;
         let unknown = FirmwareAnchor::LogUnknown { logId: self.log_id };
         Ok(match answer.value {
             Ok(data) => FirmwareAnchor::headCall::abi_decode_returns(&data).map_err(|_| {

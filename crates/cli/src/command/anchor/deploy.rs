@@ -179,7 +179,7 @@ fn plan(args: &DeployArgs) -> Result<Plan> {
     })
 }
 
-fn member(text: &str) -> Result<firmlog_anchor::contract::Bytes> {
+pub(super) fn member(text: &str) -> Result<firmlog_anchor::contract::Bytes> {
     let bytes = text.strip_prefix("0x").and_then(unhex).filter(|bytes| bytes.len() >= 20);
     let bytes = bytes.ok_or_else(|| {
         Error::form(text, "neither an account nor an ERC-7913 signer: 0x and 20 bytes or more")
@@ -187,6 +187,6 @@ fn member(text: &str) -> Result<firmlog_anchor::contract::Bytes> {
     Ok(bytes.into())
 }
 
-fn address(text: &str) -> Result<firmlog_anchor::contract::Address> {
+pub(super) fn address(text: &str) -> Result<firmlog_anchor::contract::Address> {
     text.parse().map_err(|_| Error::form(text, "not an account: expected 0x and 40 hex digits"))
 }

@@ -11,6 +11,7 @@
 //! - Passphrases come from files or a prompt; provider URLs are read from the file and never shown.
 //! - Interrupted commands go on where they stopped, by the journal.
 
+mod audit;
 mod deploy;
 mod now;
 mod show;
@@ -48,6 +49,8 @@ pub(crate) enum AnchorCommand {
     History(show::HistoryArgs),
     /// Compare everything that was anchored with what the log shows now
     Verify(verify::VerifyArgs),
+    /// Tell who can do what in the deployed contracts, and whether their code is ours
+    AuditContract(audit::AuditArgs),
 }
 
 /// Arguments of `anchor key`.
@@ -81,6 +84,7 @@ pub(crate) fn run(command: &AnchorCommand, context: &Context) -> Result<Answer> 
         AnchorCommand::Status(args) => show::status(args),
         AnchorCommand::History(args) => show::history(args),
         AnchorCommand::Verify(args) => verify::run(args, context),
+        AnchorCommand::AuditContract(args) => audit::run(args),
     }
 }
 
