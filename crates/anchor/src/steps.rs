@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The file is durable before the first is sent. A process that dies starts again at the account's
-//! next nonce: what was mined is not done twice, because its nonce is gone.
+//! next nonce: what was mined is not done twice, because its nonce is gone. A contract that was
+//! made is compared with ours before the next step, so a nonce that went elsewhere stops the row.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::audit::{Code, Contract};
 use crate::contract::refusal;
 use crate::error::AnchorError;
 use crate::fees::{Limits, Offer, offer};
@@ -24,7 +26,7 @@ use crate::history::finalized;
 use crate::journal::{pretty, replace};
 use crate::key::Wallet;
 use crate::provider::{Provider, Providers};
-use crate::quorum::median;
+use crate::quorum::{Trouble, median};
 use crate::tx::{Body, broadcast};
 use crate::view::block;
 
@@ -39,6 +41,8 @@ pub(crate) struct Step {
     pub(crate) what: String,
     pub(crate) to: TxKind,
     pub(crate) input: Bytes,
+    /// The contract it makes, and where.
+    pub(crate) makes: Option<(Contract, Address)>,
 }
 
 /// By whom, at what price.
@@ -90,7 +94,8 @@ impl Sending<'_> {
             let kept: Kept =
                 serde_json::from_str(&text).map_err(|e| AnchorError::damaged(&path, e))?;
             if (kept.chain_id, kept.account, kept.digest) != (self.chain_id, account, digest) {
-                let why = "it is of other transactions; finish those, or remove it";
+                let why =
+                    "it is of other transactions; finish those, or remove it if they are done";
                 return Err(AnchorError::damaged(&path, why));
             }
             return Ok(Row { path, first_nonce: kept.first_nonce, from_block: kept.from_block });
@@ -106,7 +111,8 @@ impl Sending<'_> {
         Ok(Row { path, first_nonce, from_block })
     }
 
-    /// Sends what is missing, one after the other, and waits until the last is final.
+    /// Sends what is missing, one after the other, and waits until the last is final. The row's
+    /// file stays: run again, nothing is sent.
     pub(crate) async fn run(
         &self,
         row: &Row,
@@ -117,6 +123,9 @@ impl Sending<'_> {
             let nonce = row.first_nonce + place as u64;
             tell(format!("{} of {}: {}", place + 1, steps.len(), step.what));
             self.one(nonce, step).await?;
+            if let Some((contract, at)) = step.makes {
+                self.compare(contract, at, nonce).await?;
+            }
         }
         let ask = |p: Provider| async move { Ok(block(&p, "latest").await?.header.number) };
         let heads: Vec<u64> = self.providers.each(ask).await.into_iter().flatten().collect();
@@ -129,7 +138,35 @@ impl Sending<'_> {
             tell(format!("mined; final is #{now}, waiting for #{last}"));
             tokio::time::sleep(self.poll).await;
         }
+        Ok(())
+    }
+
+    /// Forgets a row that is done: the next of its name has other nonces.
+    pub(crate) fn forget(&self, row: Row) -> Result<(), AnchorError> {
         fs::remove_file(&row.path).map_err(AnchorError::io("remove", &row.path))
+    }
+
+    /// The code that this nonce made is ours.
+    async fn compare(
+        &self,
+        contract: Contract,
+        at: Address,
+        nonce: u64,
+    ) -> Result<(), AnchorError> {
+        let code = self.providers.agree::<_, Bytes>("eth_getCode", (at, "latest")).await?.value;
+        let got = match contract.compare(&code, self.chain_id, at) {
+            Code::Ours { .. } => return Ok(()),
+            Code::Nothing => "no code".into(),
+            Code::Other { first_difference, .. } => {
+                format!("other code from byte {first_difference} on")
+            }
+        };
+        let (name, account) = (contract.name(), self.wallet.address());
+        let why = format!(
+            "expected {name} at {at}, got {got}: nonce {nonce} of {account} failed or went to \
+             another transaction; nothing more is sent"
+        );
+        Err(AnchorError::refused(format!("deploy {name}"), why))
     }
 
     async fn one(&self, nonce: u64, step: &Step) -> Result<(), AnchorError> {
@@ -194,9 +231,21 @@ impl Sending<'_> {
             .ok_or_else(|| AnchorError::refused("read the base fee", "no provider answers"))
     }
 
+    /// The next nonce that enough providers have reached: nodes lag behind each other.
     async fn next_nonce(&self) -> Result<u64, AnchorError> {
-        let params = (self.wallet.address(), "latest");
-        let count = self.providers.agree::<_, U64>("eth_getTransactionCount", params).await?;
-        Ok(count.value.to())
+        let account = self.wallet.address();
+        let ask = |p: Provider| async move {
+            p.ask::<_, U64>("eth_getTransactionCount", (account, "latest")).await
+        };
+        let (mut given, mut why) = (Vec::new(), Vec::new());
+        for (place, answer) in self.providers.each(ask).await.into_iter().enumerate() {
+            match answer {
+                Ok(count) => given.push(count.to()),
+                Err(fault) => why.push((self.providers.name(place), fault.to_string())),
+            }
+        }
+        let (answered, needed) = (given.len(), self.providers.rule().quorum);
+        let reached = self.providers.rule().reached(&given);
+        Ok(reached.ok_or(Trouble::Silent { answered, needed, why })?)
     }
 }

@@ -9,7 +9,9 @@ use alloy::primitives::{Address, Bytes, FixedBytes, U256, hex};
 use alloy::sol_types::SolCall;
 use firmlog_anchor::audit::{Audit, Code, Contract, Expected, Kind, Subject, Weight, audit};
 use firmlog_anchor::contract::FirmwareAnchor;
-use firmlog_anchor::contract::abi::{AccessManager, Council, TimelockController};
+use firmlog_anchor::contract::abi::{
+    AccessManager, Council, FirmwareUpdateLog, TimelockController,
+};
 use serde_json::json;
 use world::{ORIGIN, World, authority, node, providers, rich};
 
@@ -20,7 +22,7 @@ fn subject(world: &World) -> Subject {
     Subject {
         chain_id: node::CHAIN,
         anchor: world.deployment.contract,
-        updates: None,
+        updates: Some(world.deployed.updates),
         from_block: world.from_block,
     }
 }
@@ -35,7 +37,7 @@ fn planned() -> Expected {
         members: Some(vec![Bytes::copy_from_slice(account.as_slice())]),
         registrar: Some(account),
         revoker: Some(account),
-        guardian: None,
+        guardian: Some(account),
     }
 }
 
@@ -68,8 +70,9 @@ async fn anc_10_a_sound_deployment_has_no_findings_and_cast_reads_the_same() {
     assert_eq!(found.findings, []);
     let ours = found.contracts.iter().filter(|it| matches!(it.code, Code::Ours { .. }));
     let names: Vec<Contract> = ours.map(|it| it.contract).collect();
-    use Contract::{AccessManager, Council, FirmwareAnchor, TimelockController};
-    assert_eq!(names, [FirmwareAnchor, AccessManager, TimelockController, Council]);
+    use Contract as C;
+    let all = [C::FirmwareAnchor, C::FirmwareUpdateLog, C::AccessManager, C::TimelockController];
+    assert_eq!(names, [&all[..], &[C::Council]].concat());
     assert_eq!((found.logs[0].origin.as_str(), found.logs[0].size), (ORIGIN, 0));
     assert_eq!(found.logs[0].authority, authority().address());
     immutables(&found);
@@ -112,10 +115,14 @@ fn cast_reads_the_same(world: &World, found: &Audit) {
             held += u32::from(ours);
         }
     }
-    assert_eq!(held, 3);
+    assert_eq!(held, 4);
     for it in &powers.functions {
         let selector = selector(it.function);
-        let args = [world.deployment.contract.to_string(), selector];
+        let target = match it.contract {
+            Contract::FirmwareUpdateLog => world.deployed.updates,
+            _ => world.deployed.anchor,
+        };
+        let args = [target.to_string(), selector];
         let told = call(powers.manager, "getTargetFunctionRole(address,bytes4)(uint64)", &args);
         assert_eq!(told.trim(), it.role.to_string(), "{}", it.function);
     }
@@ -138,6 +145,10 @@ fn selector(function: &str) -> String {
         "scheduleRotation" => FirmwareAnchor::scheduleRotationCall::SELECTOR,
         "cancelRotation" => FirmwareAnchor::cancelRotationCall::SELECTOR,
         "revokeAuthority" => FirmwareAnchor::revokeAuthorityCall::SELECTOR,
+        "enrolAuthoriser" => FirmwareUpdateLog::enrolAuthoriserCall::SELECTOR,
+        "revokeAuthoriser" => FirmwareUpdateLog::revokeAuthoriserCall::SELECTOR,
+        "pause" => FirmwareUpdateLog::pauseCall::SELECTOR,
+        "unpause" => FirmwareUpdateLog::unpauseCall::SELECTOR,
         other => panic!("{other}"),
     };
     hex::encode_prefixed(selector)
@@ -212,10 +223,46 @@ async fn each_change_by_the_admin_has_its_finding() {
     }
     // What nobody expected is told and not judged, but for what cannot be meant so.
     send_as(&world, timelock, manager, grant(1, STRANGER).abi_encode()).await;
-    let open = Expected { registrar: None, revoker: None, members: None, ..planned() };
+    let open = Expected { registrar: None, revoker: None, ..planned() };
     let found = read(&world, &open).await;
     let deployer = [Kind::DeployerHasRole, Kind::RoleHeldBySeveral, Kind::DeployerHasRole];
     assert_eq!(kinds(&found), deployer, "{:?}", found.findings);
+}
+
+/// A member with a key, whose signatures the code at `verifier` checks.
+fn with_verifier(verifier: Address) -> Bytes {
+    [verifier.as_slice(), &[7; 64]].concat().into()
+}
+
+#[tokio::test]
+async fn members_with_p256_keys_and_writers_of_the_direct_log_are_told() {
+    let Some(world) = World::start("audit", authority().address()).await else { return };
+    let (d, account) = (world.deployed, rich().address());
+    let member = with_verifier(d.p256);
+    let add = Council::addMembersCall { members: vec![member.clone()] };
+    send_as(&world, d.council, d.council, add.abi_encode()).await;
+    let enrol = |who, may_log| FirmwareUpdateLog::enrolAuthoriserCall {
+        who,
+        mayLog: may_log,
+        mayRollBack: true,
+    };
+    send_as(&world, account, d.updates, enrol(STRANGER, true).abi_encode()).await;
+    send_as(&world, account, d.updates, enrol(account, false).abi_encode()).await;
+    let revoke = FirmwareUpdateLog::revokeAuthoriserCall { who: STRANGER };
+    send_as(&world, account, d.updates, revoke.abi_encode()).await;
+    let members = vec![Bytes::copy_from_slice(account.as_slice()), member];
+    let found = read(&world, &Expected { members: Some(members), ..planned() }).await;
+    assert_eq!(found.findings, []);
+    let kinds: Vec<&str> =
+        found.council.as_ref().expect("read").members.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, ["account", "P-256"]);
+    let verifier = found.contracts.iter().find(|it| it.address == d.p256).expect("compared");
+    assert_eq!(verifier.contract, Contract::ERC7913P256Verifier);
+    let mut writers = found.updates.expect("read").authorisers;
+    writers.sort_by_key(|it| it.account);
+    let powers: Vec<_> =
+        writers.iter().map(|it| (it.account, it.may_log, it.may_roll_back)).collect();
+    assert_eq!(powers, [(STRANGER, false, false), (account, false, true)]);
 }
 
 #[tokio::test]
@@ -267,6 +314,19 @@ async fn each_change_of_timelock_council_and_logs_has_its_finding() {
         (deployer, anchor, rotate.abi_encode(), &[Kind::RotationPending]),
         (
             deployer,
+            world.deployed.updates,
+            FirmwareUpdateLog::pauseCall {}.abi_encode(),
+            &[Kind::Paused],
+        ),
+        (
+            council,
+            council,
+            Council::addMembersCall { members: vec![with_verifier(world.deployed.manager)] }
+                .abi_encode(),
+            &[Kind::CouncilMemberUnexpected, Kind::OtherVerifier],
+        ),
+        (
+            deployer,
             anchor,
             FirmwareAnchor::revokeAuthorityCall { logId: log }.abi_encode(),
             &[Kind::LogWithoutAuthority],
@@ -315,7 +375,8 @@ async fn anc_10_other_code_is_found_at_its_first_byte_and_is_not_asked_further()
     world.node.ask("anvil_setCode", json!([world.deployment.contract, "0x"])).await;
     let found = read(&world, &planned()).await;
     assert_eq!(kinds(&found), [Kind::NoCode]);
-    assert!(found.powers.is_none() && found.logs.is_empty());
+    // The direct log still leads to the manager.
+    assert!(found.powers.is_some() && found.logs.is_empty());
 }
 
 /// An immutable of another chain: every other byte is ours.

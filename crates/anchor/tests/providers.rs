@@ -6,7 +6,9 @@ mod world;
 use std::time::Duration;
 
 use alloy::primitives::{Address, Bytes};
+use alloy::sol_types::SolCall;
 use firmlog_anchor::contract::Deployment;
+use firmlog_anchor::contract::abi::AccessManager;
 use firmlog_anchor::deploy::{Plan, deploy, register};
 use firmlog_anchor::finding::Kind;
 use firmlog_anchor::{Authority, Client, Sending, Settings, Status, Waiting};
@@ -246,11 +248,13 @@ async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
     };
     let plan = Plan {
         members: vec![Bytes::copy_from_slice(wallet.address().as_slice())],
+        p256_members: Vec::new(),
         threshold: 1,
         timelock_delay_s: 60,
         rotation_delay_s: 3600,
         registrar: wallet.address(),
         revoker: relay().address(),
+        guardian: wallet.address(),
     };
     let mut made = None;
     for _ in 0..100 {
@@ -264,7 +268,10 @@ async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
         assert!(deploy(&sending, &other, |_| {}).await.is_err());
     }
     let made = made.expect("deployed in the end");
-    let wanted = 4 + 4 + 4 + 2;
+    let wanted = 6 + 7 + 6 + 2;
+    assert_eq!(node.nonce(wallet.address()).await, wanted);
+    // Whoever dies before the addresses are written down asks again, at no cost.
+    assert_eq!(deploy(&sending, &plan, |_| {}).await.expect("is there"), made);
     assert_eq!(node.nonce(wallet.address()).await, wanted);
     let deployment = Deployment { chain_id: node::CHAIN, contract: made.anchor };
     let by = authority().address();
@@ -275,5 +282,72 @@ async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
     let other = register(&sending, &deployment, ORIGIN, wallet.address(), |_| {}).await;
     assert!(other.expect_err("another authority").to_string().contains("registered already"));
     assert_eq!(node.nonce(wallet.address()).await, wanted + 1);
+    mining.stop().await;
+}
+
+/// A nonce that went to another transaction makes no contract, or another: nothing more is sent.
+#[tokio::test]
+async fn anc_9_what_a_nonce_made_is_compared_before_the_next_is_sent() {
+    let Some(program) = node::program("deployment") else { return };
+    let node = Node::start(&program).await;
+    let mining = node.mine_along(Duration::from_millis(10));
+    let dir = tempfile::tempdir().expect("a folder");
+    let (wallet, limits) = (rich(), limits());
+    let all = providers(&[node.url()], None, false);
+    let sending = Sending {
+        providers: &all,
+        wallet: &wallet,
+        chain_id: node::CHAIN,
+        limits: &limits,
+        dir: dir.path(),
+        poll: Duration::from_millis(10),
+    };
+    let plan = Plan {
+        members: vec![Bytes::copy_from_slice(wallet.address().as_slice())],
+        p256_members: vec![[7; 64]],
+        threshold: 2,
+        timelock_delay_s: 60,
+        rotation_delay_s: 3600,
+        registrar: wallet.address(),
+        revoker: relay().address(),
+        guardian: relay().address(),
+    };
+    let council = wallet.address().create(0);
+    let begun = dir.path().join("steps-deploy.json");
+    // Until the first contract is there; then it is another.
+    for _ in 0..200 {
+        let limit = Duration::from_millis(40);
+        let done = tokio::time::timeout(limit, deploy(&sending, &plan, |_| {})).await;
+        assert!(done.is_err(), "deployed in one go");
+        if node.nonce(wallet.address()).await > 0 {
+            break;
+        }
+    }
+    assert!(begun.exists());
+    let code = node.ask("eth_getCode", json!([council, "latest"])).await;
+    let sent = node.nonce(wallet.address()).await;
+    assert!(sent > 0 && sent < 21, "{sent}");
+    node.ask("anvil_setCode", json!([council, "0x6001600101"])).await;
+    let told = deploy(&sending, &plan, |_| {}).await.expect_err("other code").to_string();
+    assert!(told.contains("other code") && told.contains("nonce 0"), "{told}");
+    node.ask("anvil_setCode", json!([council, "0x"])).await;
+    let told = deploy(&sending, &plan, |_| {}).await.expect_err("no code").to_string();
+    assert!(told.contains("no code"), "{told}");
+    assert!(node.nonce(wallet.address()).await <= sent + 1);
+    // Put right, it goes on to the end; a role given away meanwhile is found.
+    node.ask("anvil_setCode", json!([council, code])).await;
+    let made = deploy(&sending, &plan, |_| {}).await.expect("deploys");
+    assert_eq!(node.nonce(wallet.address()).await, 21);
+    node.give(made.timelock).await;
+    node.ask("anvil_impersonateAccount", json!([made.timelock])).await;
+    let grant =
+        AccessManager::grantRoleCall { roleId: 0, account: wallet.address(), executionDelay: 0 };
+    let input = Bytes::from(grant.abi_encode());
+    let request = json!([{"from": made.timelock, "to": made.manager, "input": input}]);
+    node.ask("eth_sendTransaction", request).await;
+    node.mine(2 * node::EPOCH + 2).await;
+    let told = deploy(&sending, &plan, |_| {}).await.expect_err("two admins").to_string();
+    assert!(told.contains("deployer-has-role"), "{told}");
+    assert_eq!(node.nonce(wallet.address()).await, 21);
     mining.stop().await;
 }

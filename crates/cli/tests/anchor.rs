@@ -124,9 +124,12 @@ fn deployed(world: &World, node: &Node) {
     configure(world, node, "");
     let mut args = vec!["anchor", "deploy", "--config", "anchor.toml", "--threshold", "2"];
     args.extend(MEMBERS.iter().flat_map(|member| ["--member", member]));
-    args.extend(["--registrar", &account, "--revoker", &account]);
+    args.extend(["--registrar", &account, "--revoker", &account, "--guardian", &account]);
     let (code, made) = world.run(&args);
     assert_eq!(code, 0, "{made}");
+    // What is there already costs nothing.
+    assert_eq!(world.run(&args), (0, made.clone()));
+    std::fs::write(world.dir.path().join("made.json"), made.to_string()).expect("writes");
     let contract = format!("contract = {}\nfrom_block = {}\n", made["anchor"], made["from_block"]);
     configure(world, node, &contract);
 }
@@ -181,24 +184,35 @@ fn audited(world: &World) {
     let all = std::fs::read_to_string(world.dir.path().join("anchor.toml")).expect("reads");
     let chain = all.split("[relay]").next().expect("a part");
     std::fs::write(world.dir.path().join("chain.toml"), chain).expect("writes");
+    let made = std::fs::read_to_string(world.dir.path().join("made.json")).expect("reads");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let updates = made["updates"].as_str().expect("an address");
     let mut audit = vec!["anchor", "audit-contract", "--config", "chain.toml"];
+    audit.extend(["--updates", updates]);
     let (code, told) = world.run(&audit);
     assert_eq!(code, 1, "{told}");
     let kinds = |told: &Value| -> Vec<String> {
         let all = told["findings"].as_array().expect("a list");
         all.iter().map(|it| it["kind"].as_str().expect("a word").to_owned()).collect()
     };
-    // The deployer is registrar and revoker, which nobody said is meant so.
-    assert_eq!(kinds(&told), ["deployer-has-role", "deployer-has-role"]);
+    // The deployer has all three roles, which nobody said is meant so.
+    assert_eq!(kinds(&told), ["deployer-has-role"; 3]);
     audit.extend(["--registrar", &account, "--revoker", &account]);
+    let guarded = [&audit[..], &["--guardian", MEMBERS[0]]].concat();
+    let (code, told) = world.run(&guarded);
+    assert_eq!((code, kinds(&told).len()), (1, 2), "{told}");
+    audit.extend(["--guardian", &account]);
     let (code, told) = world.run(&audit);
     assert_eq!((code, kinds(&told)), (0, Vec::new()), "{told}");
     assert_eq!(told["council"]["threshold"], 2);
     assert!(told["not_established"].as_array().is_some_and(|all| all.len() == 4));
     let (code, told) = world.run(&[&audit[..], &["--timelock-delay", "172801"]].concat());
     assert_eq!((code, kinds(&told)), (1, vec!["delay-too-short".into()]), "{told}");
-    let (code, told) = world.run(&[&audit[..], &["--guardian", MEMBERS[0]]].concat());
-    assert_eq!((code, kinds(&told)), (3, vec!["role-not-held".into()]), "{told}");
+    let (code, told) = world.run(&[&audit[..], &["--member", MEMBERS[0]]].concat());
+    assert_eq!((code, kinds(&told)), (1, vec!["council-member-unexpected".into()]), "{told}");
+    let more = ["--member", MEMBERS[0], "--member", MEMBERS[1], "--member", &account];
+    let (code, told) = world.run(&[&audit[..], &more].concat());
+    assert_eq!((code, kinds(&told)), (3, vec!["council-member-missing".into()]), "{told}");
 }
 
 /// The same origin, other entries, signed by a key its trust root believes.
@@ -233,9 +247,9 @@ fn replaced_log_is_refused(world: &World, now: &[&str], verify: &[&str]) {
 #[test]
 fn every_anchor_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().expect("a directory");
-    let commands =
-        ["key", "deploy", "register", "now", "status", "history", "verify", "audit-contract"];
-    for command in commands {
+    let commands = "key deploy register now status history verify \
+                    audit-contract";
+    for command in commands.split_whitespace() {
         let args = ["anchor", command, "--help"];
         let output = world::command(dir.path(), &args).output().expect("starts");
         let help = String::from_utf8(output.stdout).expect("UTF-8");

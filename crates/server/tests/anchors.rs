@@ -46,11 +46,13 @@ async fn settings(node: &Node, dir: &Path) {
     };
     let plan = Plan {
         members: vec![Bytes::copy_from_slice(rich.address().as_slice())],
+        p256_members: Vec::new(),
         threshold: 1,
         timelock_delay_s: 60,
         rotation_delay_s: 60,
         registrar: rich.address(),
         revoker: rich.address(),
+        guardian: rich.address(),
     };
     let made = deploy(&sending, &plan, |_| {}).await.unwrap();
     let deployment = Deployment { chain_id: node::CHAIN, contract: made.anchor };

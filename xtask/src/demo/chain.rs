@@ -69,6 +69,8 @@ impl Story {
             account,
             "--revoker",
             account,
+            "--guardian",
+            account,
         ])?;
         let contract = text(&made, "anchor")?;
         let known = format!("contract = \"{contract}\"\nfrom_block = {}\n", made["from_block"]);

@@ -34,6 +34,7 @@ pub use govern::{Council, Member, Timelock};
 pub use logs::{Authoriser, RegisteredLog, Updates};
 pub use read::Block;
 pub(crate) use read::Reader;
+pub(crate) use roles::{ADMIN, GUARDIAN, POWERS, REGISTRAR, REVOKER};
 pub use roles::{Function, Holder, Powers, Role, Target};
 
 /// What an audit does not show, whoever runs it.
@@ -219,6 +220,18 @@ impl Kind {
     pub fn word(self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Whether it is about what a deployment makes, and not about what is written there later.
+    pub(crate) fn is_of_deployment(self) -> bool {
+        !matches!(
+            self,
+            Self::LogFrozen
+                | Self::LogWithoutAuthority
+                | Self::RotationPending
+                | Self::OperationPending
+                | Self::Paused
+        )
     }
 
     /// What may be meant so is looked at; everything else speaks against the deployment.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, Bytes};
 use firmlog_anchor::contract::Deployment;
-use firmlog_anchor::deploy::{Plan, deploy, register};
+use firmlog_anchor::deploy::{Deployed, Plan, deploy, register};
 use firmlog_anchor::fees::Limits;
 use firmlog_anchor::provider::Providers;
 use firmlog_anchor::{Authority, Client, Sending, Settings, Status, Wallet};
@@ -94,6 +94,7 @@ impl NodeSource for &Log {
 pub(crate) struct World {
     pub(crate) node: Node,
     pub(crate) deployment: Deployment,
+    pub(crate) deployed: Deployed,
     pub(crate) from_block: u64,
     pub(crate) dir: tempfile::TempDir,
 }
@@ -121,11 +122,13 @@ impl World {
         };
         let plan = Plan {
             members: vec![Bytes::copy_from_slice(wallet.address().as_slice())],
+            p256_members: Vec::new(),
             threshold: 1,
             timelock_delay_s: 60,
             rotation_delay_s: 60,
             registrar: wallet.address(),
             revoker: wallet.address(),
+            guardian: wallet.address(),
         };
         let made = deploy(&sending, &plan, |_| {}).await.expect("deploys");
         let deployment = Deployment { chain_id, contract: made.anchor };
@@ -133,7 +136,7 @@ impl World {
         assert!(is_new.expect("registers"));
         mining.stop().await;
         node.give(relay().address()).await;
-        Self { node, deployment, from_block: made.from_block, dir }
+        Self { node, deployment, deployed: made, from_block: made.from_block, dir }
     }
 
     pub(crate) fn settings(&self) -> Settings {

@@ -19,20 +19,25 @@ use crate::error::{Error, Result};
 #[derive(Args)]
 #[command(after_help = "\
 The deployer's key is powerless afterwards: the council, through the timelock, gives and takes roles.
+Interrupted, it goes on where it was: run it again. Done, it tells the addresses again.
 
 Example:
   firmlog anchor deploy --config anchor.toml --member 0x90F79bf6EB2c4f870365E785982E1f101E93b906 \\
     --member 0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65 --threshold 2 \\
     --registrar 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \\
-    --revoker 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC")]
+    --revoker 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC \\
+    --guardian 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC")]
 pub(crate) struct DeployArgs {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
     sender: SenderArgs,
     /// Member of the council: an account, or verifier and key as ERC-7913 has them; again for more
-    #[arg(long = "member", value_name = "HEX", required = true)]
+    #[arg(long = "member", value_name = "HEX", required_unless_present = "p256_members")]
     members: Vec<String>,
+    /// Member of the council: a P-256 key, x and y; again for more
+    #[arg(long = "member-p256", value_name = "HEX")]
+    p256_members: Vec<String>,
     /// How many members must sign
     #[arg(long, value_name = "K")]
     threshold: u64,
@@ -42,12 +47,15 @@ pub(crate) struct DeployArgs {
     /// Seconds between the announcement of another authority and its effect
     #[arg(long, value_name = "S", default_value_t = 172_800)]
     rotation_delay: u64,
-    /// Account that registers logs and announces authorities
+    /// Account that registers logs, announces authorities, enrols writers of the direct log
     #[arg(long, value_name = "ADDRESS")]
     registrar: String,
-    /// Account that takes authorities away
+    /// Account that takes authorities and writers away
     #[arg(long, value_name = "ADDRESS")]
     revoker: String,
+    /// Account that pauses the direct log
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: String,
 }
 
 /// Arguments of `anchor register`.
@@ -96,20 +104,20 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<Answer> {
     })??;
     context.talk.progress_end();
     let addresses = [
-        ("anchor", made.anchor.to_string()),
-        ("manager", made.manager.to_string()),
-        ("timelock", made.timelock.to_string()),
-        ("council", made.council.to_string()),
+        ("anchor", made.anchor),
+        ("updates", made.updates),
+        ("manager", made.manager),
+        ("timelock", made.timelock),
+        ("council", made.council),
+        ("p256_verifier", made.p256),
     ];
-    let json = json!({
-        "chain_id": config.chain.id,
-        "anchor": addresses[0].1, "manager": addresses[1].1,
-        "timelock": addresses[2].1, "council": addresses[3].1,
-        "from_block": made.from_block,
-    });
+    let mut json = json!({"chain_id": config.chain.id, "from_block": made.from_block});
+    for (name, address) in addresses {
+        json[name] = address.to_string().into();
+    }
     let text = format!(
         "{}\nput into {}:\n\n  [chain]\n  contract = \"{}\"\n  from_block = {}\n",
-        table(addresses),
+        table(addresses.map(|(name, address)| (name, address.to_string()))),
         args.config.config.display(),
         made.anchor,
         made.from_block
@@ -164,19 +172,29 @@ fn sending<T>(
 fn plan(args: &DeployArgs) -> Result<Plan> {
     let members: Result<Vec<_>> = args.members.iter().map(|text| member(text)).collect();
     let members = members?;
-    if args.threshold == 0 || args.threshold > members.len() as u64 {
+    let keys: Result<Vec<_>> = args.p256_members.iter().map(|text| key(text)).collect();
+    let p256_members = keys?;
+    let count = members.len() + p256_members.len();
+    if args.threshold == 0 || args.threshold > count as u64 {
         return Err(Error::new("E-COUNCIL", "no council can decide like that")
-            .expected(format!("a threshold of 1 to {}", members.len()), args.threshold)
+            .expected(format!("a threshold of 1 to {count}"), args.threshold)
             .help("give --member once for each member"));
     }
     Ok(Plan {
         members,
+        p256_members,
         threshold: args.threshold,
         timelock_delay_s: args.timelock_delay,
         rotation_delay_s: args.rotation_delay,
         registrar: address(&args.registrar)?,
         revoker: address(&args.revoker)?,
+        guardian: address(&args.guardian)?,
     })
+}
+
+fn key(text: &str) -> Result<[u8; 64]> {
+    let bytes = text.strip_prefix("0x").and_then(unhex).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Error::form(text, "not a P-256 key: expected 0x and 64 bytes, x and y"))
 }
 
 pub(super) fn member(text: &str) -> Result<firmlog_anchor::contract::Bytes> {
