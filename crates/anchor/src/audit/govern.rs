@@ -207,6 +207,7 @@ impl Audit {
         timelock: &Timelock,
         expected: &Expected,
     ) -> Result<Option<Address>, AnchorError> {
+        let mut accounts = Vec::new();
         for address in &timelock.proposers {
             let code = reader.code(*address).await?;
             let compared = Contract::Council.compare(&code, self.chain_id, *address);
@@ -215,6 +216,13 @@ impl Audit {
                 self.members(reader, *address, expected).await?;
                 return Ok(Some(*address));
             }
+            if is_account(&code) {
+                accounts.push(*address);
+            }
+        }
+        for account in accounts {
+            let what = format!("expected a council, got account {account}");
+            self.find(Kind::EoaProposer, timelock.address, what);
         }
         let what = format!("{} may propose, none of them is our Council", timelock.proposers.len());
         self.find(Kind::CouncilUnknown, timelock.address, what);

@@ -194,6 +194,8 @@ pub enum Kind {
     TimelockStranger,
     /// Somebody but the timelock itself gives its roles.
     TimelockAdmin,
+    /// A key alone may propose.
+    EoaProposer,
     /// The timelock has no proposer whose code is our council's.
     CouncilUnknown,
     /// Fewer members than expected decide.
