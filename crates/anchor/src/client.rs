@@ -327,7 +327,7 @@ fn json(value: &impl serde::Serialize) -> serde_json::Value {
 }
 
 /// Reads a signed checkpoint of this log. Its signatures are the caller's to check.
-fn read_target(note: &str, origin: &str) -> Result<Target, AnchorError> {
+pub(crate) fn read_target(note: &str, origin: &str) -> Result<Target, AnchorError> {
     let refused = |why: String| AnchorError::Checkpoint(why);
     let parsed = Unverified::parse(note.as_bytes()).map_err(|e| refused(e.to_string()))?;
     let claimed = parsed.claimed();

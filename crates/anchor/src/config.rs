@@ -28,7 +28,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -37,6 +37,7 @@ use crate::contract::Deployment;
 use crate::error::AnchorError;
 use crate::fees::Limits;
 use crate::provider::Providers;
+use crate::threshold::{MemberKey, Threshold};
 
 const GWEI: f64 = 1e9;
 
@@ -118,6 +119,54 @@ pub struct AuthorityKey {
     pub key: Option<PathBuf>,
     /// File with its passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// Of `signers`, how many must sign.
+    pub threshold: Option<u64>,
+    /// Who together speaks for the log.
+    #[serde(default)]
+    pub signers: Vec<SignerKey>,
+}
+
+/// `[[authority.signers]]`: one of k of n. A key at hand, or a name for a key that is elsewhere.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerKey {
+    /// Whose key is elsewhere: an account, or `verifier ‖ x ‖ y`.
+    pub signer: Option<Bytes>,
+    /// Keystore (secp256k1), or with `verifier` PKCS#8 PEM (P-256).
+    pub key: Option<PathBuf>,
+    /// File with its passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// Where signatures of this P-256 key are checked.
+    pub verifier: Option<Address>,
+}
+
+impl AuthorityKey {
+    /// The signers; `open` opens the key of one that is at hand.
+    ///
+    /// # Errors
+    /// [`AnchorError::Config`] for signers that cannot be, as `E`; what `open` says.
+    pub fn signers<E: From<AnchorError>>(
+        &self,
+        open: impl Fn(&SignerKey, &Path) -> Result<MemberKey, E>,
+    ) -> Result<Threshold, E> {
+        let unset = |what: &str| AnchorError::Config(format!("authority.{what}"));
+        let k = self.threshold.ok_or_else(|| unset("threshold is not set"))?;
+        let (mut signers, mut keys) = (Vec::new(), Vec::new());
+        for one in &self.signers {
+            match (&one.signer, &one.key) {
+                (Some(signer), None) => signers.push(signer.clone()),
+                (None, Some(path)) => {
+                    let key = open(one, path)?;
+                    signers.push(key.signer());
+                    keys.push(key);
+                }
+                _ => return Err(unset("signers: each has either a signer or a key").into()),
+            }
+        }
+        let mut threshold = Threshold::new(k, signers)?;
+        keys.into_iter().try_for_each(|key| threshold.add_key(key))?;
+        Ok(threshold)
+    }
 }
 
 /// How the log's authority signs.
@@ -131,6 +180,8 @@ pub enum AuthorityKind {
     Secp256k1,
     /// P-256, over SHA-256.
     P256,
+    /// k of n signers.
+    Threshold,
 }
 
 /// `[fees]`
@@ -195,7 +246,9 @@ impl Config {
             authority.key.as_mut(),
             authority.passphrase_file.as_mut(),
         ];
-        for path in paths.into_iter().flatten() {
+        let signers = authority.signers.iter_mut();
+        let signers = signers.flat_map(|one| [one.key.as_mut(), one.passphrase_file.as_mut()]);
+        for path in paths.into_iter().chain(signers).flatten() {
             *path = dir.join(&path);
         }
         config.limits()?;

@@ -62,6 +62,14 @@ pub enum AnchorError {
     /// The authority's or the relay's key did not sign.
     #[error("sign: {0}")]
     Signer(String),
+    /// The authority is k of n signers, and fewer signed.
+    #[error("sign for the authority: {have} of its signers signed, {needed} must")]
+    Signatures {
+        /// How many did.
+        have: u64,
+        /// How many must.
+        needed: u64,
+    },
     /// Peer: providers gave no usable answer, where there is nothing to wait in.
     #[error("get an answer from the providers: {0}")]
     Providers(#[from] Trouble),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! relay.json       Ethereum keystore (version 3), mode 0600; `cast wallet`, geth read it too
-//! authority        secp256k1 in a keystore · P-256 from any `Signer` · the account that sends
+//! authority        secp256k1 in a keystore · P-256 from any `Signer` · the account that sends ·
+//!                  k of n signers (`threshold`)
 //! ```
 //!
 //! Invariants:
@@ -20,6 +21,7 @@ use firmlog_statement::{PublicKey, Signer, normalise_low_s};
 
 use crate::contract::p256_authority;
 use crate::error::AnchorError;
+use crate::threshold::Threshold;
 
 /// A secp256k1 key in memory.
 #[derive(Clone)]
@@ -122,6 +124,8 @@ pub enum Authority {
     Secp256k1(Wallet),
     /// A P-256 key, over SHA-256.
     P256(Box<dyn Signer + Send + Sync>),
+    /// k of n signers.
+    Threshold(Threshold),
 }
 
 impl std::fmt::Debug for Authority {
@@ -130,6 +134,7 @@ impl std::fmt::Debug for Authority {
             Self::Sender(address) => write!(f, "Sender({address})"),
             Self::Secp256k1(wallet) => write!(f, "Secp256k1({})", wallet.address()),
             Self::P256(_) => f.write_str("P256"),
+            Self::Threshold(signers) => signers.fmt(f),
         }
     }
 }
@@ -144,13 +149,15 @@ impl Authority {
             Self::Sender(address) => Ok(*address),
             Self::Secp256k1(wallet) => Ok(wallet.address()),
             Self::P256(signer) => point(signer.as_ref()).map(|point| p256_authority(&point)),
+            Self::Threshold(signers) => Ok(signers.name()),
         }
     }
 
-    /// Its proof over a message: `0x01 ‖ r ‖ s ‖ v`, `0x02 ‖ r ‖ s ‖ x ‖ y`, or nothing.
+    /// Its proof over a message: `0x01 ‖ r ‖ s ‖ v`, `0x02 ‖ r ‖ s ‖ x ‖ y`, `0x03 ‖ abi`, or
+    /// nothing.
     ///
     /// # Errors
-    /// [`AnchorError::Signer`].
+    /// [`AnchorError::Signer`]; [`AnchorError::Signatures`] if too few of k are there.
     pub fn prove(&self, message: &[u8]) -> Result<Vec<u8>, AnchorError> {
         match self {
             Self::Sender(_) => Ok(Vec::new()),
@@ -165,6 +172,7 @@ impl Authority {
                 normalise_low_s(&mut signature);
                 Ok([&[2][..], &signature, &point].concat())
             }
+            Self::Threshold(signers) => signers.prove(message),
         }
     }
 }

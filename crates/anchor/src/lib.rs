@@ -28,6 +28,8 @@ pub mod journal;
 pub mod offline;
 pub mod provider;
 pub mod quorum;
+pub mod request;
+pub mod threshold;
 pub mod view;
 
 mod client;

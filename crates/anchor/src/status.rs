@@ -86,6 +86,13 @@ pub enum Waiting {
         /// The contract's; zero if it was revoked.
         theirs: Address,
     },
+    /// Too few of the authority's signers signed.
+    Signatures {
+        /// How many did.
+        have: u64,
+        /// How many must.
+        needed: u64,
+    },
     /// The account has a transaction under way that is not in the journal.
     ForeignTransaction,
     /// The account cannot pay.
@@ -114,6 +121,7 @@ impl Waiting {
             Self::NotRegistered => "not-registered",
             Self::Contract(_) => "contract-refuses",
             Self::Authority { .. } => "other-authority",
+            Self::Signatures { .. } => "signatures-missing",
             Self::ForeignTransaction => "foreign-transaction",
             Self::Funds(_) => "no-funds",
             Self::Finality(_) => "finality",
@@ -134,6 +142,9 @@ impl fmt::Display for Waiting {
             Self::Contract(why) => write!(f, "the contract refuses: {why}"),
             Self::Authority { ours, theirs } => {
                 write!(f, "the log's authority is {theirs}, our key is {ours}")
+            }
+            Self::Signatures { have, needed } => {
+                write!(f, "{have} of the authority's signers signed, {needed} must")
             }
             Self::ForeignTransaction => {
                 f.write_str("the account has a transaction under way that is not ours")

@@ -244,10 +244,84 @@ fn replaced_log_is_refused(world: &World, now: &[&str], verify: &[&str]) {
     assert!(kept.iter().any(|text| text.contains("contradiction")), "{kept:?}");
 }
 
+/// The x and y of a P-256 key from the public half beside its file (COSE_Key, in hex).
+fn point(world: &World, file: &str) -> String {
+    let text = std::fs::read_to_string(world.dir.path().join(file)).expect("reads");
+    let after = |mark: &str| text.split(mark).nth(1).expect("a coordinate")[..64].to_owned();
+    format!("{}{}", after("215820"), after("225820"))
+}
+
+/// Alice has a keystore, Bob a P-256 key, each elsewhere; Carol's key is where the relay is.
+#[test]
+fn two_of_three_sign_on_machines_of_their_own() {
+    let Some(node) = Node::start() else { return };
+    let mut world = World::start();
+    deployed(&world, &node);
+    let made = std::fs::read_to_string(world.dir.path().join("made.json")).expect("reads");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let verifier = made["p256_verifier"].as_str().expect("an address").to_owned();
+    let pass = ["--passphrase-file", "relay.pass"];
+    let account = |name: &str| {
+        let (code, told) = world.run(&[&["anchor", "key", name][..], &pass].concat());
+        assert_eq!(code, 0, "{told}");
+        told["account"].as_str().expect("an account").to_lowercase()
+    };
+    let (alice, _, _) = (account("alice.json"), account("carol.json"), account("mallory.json"));
+    assert_eq!(world.run(&["key", "new", "bob.pem"]).0, 0);
+    let bob = format!("{}{}", verifier.to_lowercase(), point(&world, "bob.pem.pub"));
+    let all = std::fs::read_to_string(world.dir.path().join("anchor.toml")).expect("reads");
+    let alone = "[authority]\nkind = \"p256\"\nkey = \"authority.pem\"\n";
+    let three = format!(
+        "[authority]\nkind = \"threshold\"\nthreshold = 2\nsigners = [\n  \
+         {{ signer = \"{alice}\" }},\n  {{ signer = \"{bob}\" }},\n  \
+         {{ key = \"carol.json\", passphrase_file = \"relay.pass\" }},\n]\n"
+    );
+    assert!(all.contains(alone));
+    std::fs::write(world.dir.path().join("three.toml"), all.replace(alone, &three))
+        .expect("writes");
+    let config = ["--config", "three.toml"];
+    let origin = ["--origin", "log.example/pumps"];
+    let (code, told) = world.run(&[&["anchor", "register"][..], &config, &origin].concat());
+    assert_eq!(code, 0, "{told}");
+    let (code, told) = world.at_log(&[&["anchor", "now"][..], &config].concat());
+    assert_eq!((code, &told["code"]), (2, &"E-ANCHOR-BLOCKED".into()), "{told}");
+    let request = |out: &str| {
+        world.done(&[&["anchor", "request", "--out", out][..], &config].concat());
+    };
+    let sign = |request: &str, key: &[&str], out: &str| {
+        let args = ["anchor", "sign", request, "--trust", "log/log.trust", "--out", out];
+        world.run(&[&args[..], key].concat())
+    };
+    let submit =
+        |files: &[&str]| world.at_log(&[&["anchor", "submit"][..], files, &config].concat());
+    request("one.json");
+    let (code, told) = sign("one.json", &["--key", "alice.json", pass[0], pass[1]], "alice.sig");
+    assert_eq!((code, &told["threshold"]), (0, &2.into()), "{told}");
+    let (code, told) = sign("one.json", &["--key", "mallory.json", pass[0], pass[1]], "m.sig");
+    assert_eq!((code, &told["code"]), (2, &"E-CONFIG".into()), "{told}");
+    assert!(!world.dir.path().join("m.sig").exists());
+    let (code, told) = submit(&["one.json", "alice.sig"]);
+    assert_eq!((code, &told["state"]), (0, &"final".into()), "{told}");
+    world.enrol("build", "manufacturer", "acme.example/build");
+    request("two.json");
+    let by_bob = ["--key", "bob.pem", "--verifier", &verifier];
+    let (code, told) = sign("two.json", &by_bob, "bob.sig");
+    assert_eq!(code, 0, "{told}");
+    // What Alice signed was another checkpoint.
+    let (code, told) = submit(&["two.json", "alice.sig"]);
+    assert_eq!((code, &told["code"]), (2, &"E-REQUEST".into()), "{told}");
+    let (code, told) = submit(&["two.json", "bob.sig"]);
+    assert_eq!((code, &told["state"]), (0, &"final".into()), "{told}");
+    // The first request comes again, late: a larger tree is anchored.
+    let (code, told) = submit(&["one.json", "alice.sig"]);
+    assert_eq!((code, &told["state"]), (0, &"covered".into()), "{told}");
+    world.stop();
+}
+
 #[test]
 fn every_anchor_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().expect("a directory");
-    let commands = "key deploy register now status history verify \
+    let commands = "key deploy register now request sign submit status history verify \
                     audit-contract";
     for command in commands.split_whitespace() {
         let args = ["anchor", command, "--help"];

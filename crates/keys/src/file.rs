@@ -17,6 +17,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
@@ -175,6 +176,18 @@ impl FileKey {
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(())
+    }
+
+    /// Signs a digest of 32 bytes that was made by another hash: r ‖ s, either s. What is signed
+    /// must be a hash of something, never bytes of another's choice.
+    ///
+    /// # Errors
+    /// [`SignError::Refused`] for a key that is not of P-256.
+    pub fn sign_digest(&self, digest: &[u8; 32]) -> Result<[u8; 64], SignError> {
+        let Secret::P256(pair) = &*self.0 else { return Err(SignError::Refused) };
+        let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| SignError::Refused)?;
+        let signature = pair.sign_digest(&digest).map_err(|_| SignError::Unavailable)?;
+        signature.as_ref().try_into().map_err(|_| SignError::Unavailable)
     }
 
     /// This key as a signer of notes under `name`: a log's or a witness's.

@@ -21,15 +21,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use firmlog_anchor::config::{AuthorityKind, Config as Settings};
+use firmlog_anchor::config::{AuthorityKind, Config as Settings, SignerKey};
 use firmlog_anchor::journal::Anchored;
+use firmlog_anchor::threshold::MemberKey;
 use firmlog_anchor::{AnchorError, Authority, Client, Status, Wallet, offline};
 use firmlog_keys::{FileKey, KeyError, read_passphrase};
 use firmlog_log::{LogError, Reader};
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::time::{DeviceTime, Source, SyncState};
 use firmlog_statement::{
-    Audit, AuditAction, Digest, Extra, Parsed, Severity, Statement, sign_statement,
+    Audit, AuditAction, Digest, Extra, Parsed, PublicKey, Severity, Signer, Statement,
+    sign_statement,
 };
 use firmlog_tlog::merkle::{TreeHead, TreeSize};
 use firmlog_verify::evm::EvmEvidence;
@@ -80,22 +82,37 @@ pub(crate) fn open(path: &Path, origin: &str) -> Result<(Client, Settings), Anch
 /// Opens the keys with the passphrases that files hold: nobody is asked.
 fn signers(settings: &Settings) -> Result<(Wallet, Authority), AnchorError> {
     let relay = wallet(&settings.relay.key, settings.relay.passphrase_file.as_deref())?;
-    let passphrase = settings.authority.passphrase_file.as_deref();
+    let by = &settings.authority;
+    let passphrase = by.passphrase_file.as_deref();
     let path = || {
         let unset = || AnchorError::Config("authority.key is not set".into());
-        settings.authority.key.as_deref().ok_or_else(unset)
+        by.key.as_deref().ok_or_else(unset)
     };
-    let authority = match settings.authority.kind {
+    let authority = match by.kind {
         AuthorityKind::Sender => Authority::Sender(relay.address()),
         AuthorityKind::Secp256k1 => Authority::Secp256k1(wallet(path()?, passphrase)?),
-        AuthorityKind::P256 => {
-            let key = path()?;
-            let secret = passphrase.map(|file| refused(file, read_passphrase(file))).transpose()?;
-            let opened = FileKey::open(key, secret.as_ref().map(|text| text.as_slice()));
-            Authority::P256(Box::new(refused(key, opened)?))
-        }
+        AuthorityKind::P256 => Authority::P256(Box::new(file_key(path()?, passphrase)?)),
+        AuthorityKind::Threshold => Authority::Threshold(by.signers(member)?),
     };
     Ok((relay, authority))
+}
+
+fn member(one: &SignerKey, path: &Path) -> Result<MemberKey, AnchorError> {
+    let passphrase = one.passphrase_file.as_deref();
+    let Some(verifier) = one.verifier else {
+        return wallet(path, passphrase).map(MemberKey::Secp256k1);
+    };
+    let key = file_key(path, passphrase)?;
+    let PublicKey::P256(point) = key.public_key() else {
+        return Err(AnchorError::Key { path: path.into(), why: "it is not of P-256".into() });
+    };
+    let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
+    Ok(MemberKey::P256 { verifier, point, sign })
+}
+
+fn file_key(path: &Path, passphrase: Option<&Path>) -> Result<FileKey, AnchorError> {
+    let secret = passphrase.map(|file| refused(file, read_passphrase(file))).transpose()?;
+    refused(path, FileKey::open(path, secret.as_ref().map(|text| text.as_slice())))
 }
 
 fn wallet(key: &Path, passphrase: Option<&Path>) -> Result<Wallet, AnchorError> {

@@ -175,12 +175,18 @@ impl Client {
         }
         let claim = target.claim();
         let message = self.settings.deployment.message(self.log_id, &claim);
+        let authority_sig = match self.authority.prove(&message) {
+            Err(AnchorError::Signatures { have, needed }) => {
+                return Ok(Ready::Not(Status::Waiting(Waiting::Signatures { have, needed })));
+            }
+            proof => proof?.into(),
+        };
         let input = FirmwareAnchor::anchorCall {
             logId: self.log_id,
             root: target.root,
             size: target.size,
             consistency: hashes.iter().map(|hash| hash.0.into()).collect(),
-            authoritySig: self.authority.prove(&message)?.into(),
+            authoritySig: authority_sig,
             checkpointHash: target.checkpoint_hash,
         };
         self.simulate(input.abi_encode().into()).await

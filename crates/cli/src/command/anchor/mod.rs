@@ -15,16 +15,19 @@ mod audit;
 mod deploy;
 mod now;
 mod show;
+mod together;
 mod verify;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_anchor::config::{AuthorityKind, Config};
+use firmlog_anchor::config::{AuthorityKind, Config, SignerKey};
 use firmlog_anchor::provider::Providers;
+use firmlog_anchor::threshold::MemberKey;
 use firmlog_anchor::{AnchorError, Authority, Wallet};
 use firmlog_keys::read_passphrase;
+use firmlog_statement::{PublicKey, Signer};
 use serde_json::json;
 
 use crate::Context;
@@ -43,6 +46,12 @@ pub(crate) enum AnchorCommand {
     Register(deploy::RegisterArgs),
     /// Anchor the log's newest checkpoint and wait until that is final
     Now(now::NowArgs),
+    /// Ask the signers of an authority of k of n for their signatures of the newest checkpoint
+    Request(together::RequestArgs),
+    /// Sign what a request asks for
+    Sign(together::SignArgs),
+    /// Anchor a request's checkpoint with the signatures that came back
+    Submit(together::SubmitArgs),
     /// Where the job under way stands, and what the contract has
     Status(show::StatusArgs),
     /// Every anchor of the log, from the contract's events
@@ -81,6 +90,9 @@ pub(crate) fn run(command: &AnchorCommand, context: &Context) -> Result<Answer> 
         AnchorCommand::Deploy(args) => deploy::deploy(args, context),
         AnchorCommand::Register(args) => deploy::register(args, context),
         AnchorCommand::Now(args) => now::run(args, context),
+        AnchorCommand::Request(args) => together::request(args, context),
+        AnchorCommand::Sign(args) => together::sign(args),
+        AnchorCommand::Submit(args) => together::submit(args, context),
         AnchorCommand::Status(args) => show::status(args),
         AnchorCommand::History(args) => show::history(args),
         AnchorCommand::Verify(args) => verify::run(args, context),
@@ -135,7 +147,22 @@ fn authority(config: &Config, relay: impl FnOnce() -> Result<Wallet>) -> Result<
             let key = key::open(path()?, &Lock::from_file(passphrase))?;
             Ok(Authority::P256(Box::new(key)))
         }
+        AuthorityKind::Threshold => settings.signers(member).map(Authority::Threshold),
     }
+}
+
+/// Opens the key of one of k of n.
+fn member(one: &SignerKey, path: &Path) -> Result<MemberKey> {
+    let Some(verifier) = one.verifier else {
+        return wallet(path, one.passphrase_file.as_deref()).map(MemberKey::Secp256k1);
+    };
+    let key = key::open(path, &Lock::from_file(one.passphrase_file.clone()))?;
+    let PublicKey::P256(point) = key.public_key() else {
+        return Err(Error::new("E-KEY", format!("{}: not a P-256 key", path.display()))
+            .help("leave the verifier out for a keystore (secp256k1)"));
+    };
+    let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
+    Ok(MemberKey::P256 { verifier, point, sign })
 }
 
 fn passphrase(path: &Path, file: Option<&Path>) -> Result<Vec<u8>> {
@@ -168,6 +195,12 @@ fn wait_for<T>(work: impl Future<Output = T>) -> Result<T> {
         .build()
         .map_err(|e| Error::new("E-RUNTIME", e))?;
     Ok(runtime.block_on(work))
+}
+
+impl From<AnchorError> for Error {
+    fn from(error: AnchorError) -> Self {
+        anchor_error(&error)
+    }
 }
 
 /// An error of the client, with the next step.

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use firmlog_anchor::config::Config;
 use firmlog_anchor::journal::Anchored;
-use firmlog_anchor::{Client as Anchors, Covered, Status, Waiting};
+use firmlog_anchor::{Authority, Client as Anchors, Covered, Status, Waiting, Wallet};
 use firmlog_keys::AwsLc;
 use firmlog_tlog::merkle::{BuildError, Hash, TreeSize, consistency_proof};
 use firmlog_tlog::tile::NodesError;
@@ -46,17 +47,29 @@ pub(crate) struct NowArgs {
 /// Runs the command.
 pub(super) fn run(args: &NowArgs, context: &Context) -> Result<Answer> {
     let config = args.config.read()?;
-    let root = trust_root(&args.log.trust)?;
-    let http = Client::new(&args.log.log, context)?;
-    let note = newest_checkpoint(&http)?;
-    let head = verify_checkpoint(note.as_bytes(), &root, &AwsLc).map_err(head_error)?.head;
     let relay = relay(&config)?;
     let by = authority(&config, || Ok(relay.clone()))?;
-    let settings = config.settings(root.origin()).map_err(|e| anchor_error(&e))?;
-    let all = providers(&config)?;
-    let mut anchors = Anchors::open(settings, all, relay, by).map_err(|e| anchor_error(&e))?;
-    anchors.want(&note).map_err(|e| anchor_error(&e))?;
-    let until = Instant::now() + Duration::from_secs(args.wait);
+    let http = Client::new(&args.log.log, context)?;
+    let note = newest_checkpoint(&http)?;
+    drive(&config, &args.log, &note, (relay, by), args.wait, context)
+}
+
+/// Anchors one checkpoint of the log.
+pub(super) fn drive(
+    config: &Config,
+    log: &LogArgs,
+    note: &str,
+    (relay, by): (Wallet, Authority),
+    wait: u64,
+    context: &Context,
+) -> Result<Answer> {
+    let root = trust_root(&log.trust)?;
+    let http = Client::new(&log.log, context)?;
+    let head = verify_checkpoint(note.as_bytes(), &root, &AwsLc).map_err(head_error)?.head;
+    let settings = config.settings(root.origin())?;
+    let mut anchors = Anchors::open(settings, providers(config)?, relay, by)?;
+    anchors.want(note)?;
+    let until = Instant::now() + Duration::from_secs(wait);
     let poll = Duration::from_millis(config.timing.poll_ms);
     let mut told = String::new();
     loop {
@@ -119,6 +132,10 @@ pub(super) fn proof(http: &Client, old: TreeSize, new: TreeSize) -> Result<Vec<H
 fn blocked(waiting: &Waiting) -> Result<()> {
     let help = match waiting {
         Waiting::NotRegistered => "the registrar runs: firmlog anchor register",
+        Waiting::Signatures { .. } => {
+            "collect them: firmlog anchor request, sign, submit; or name more keys in \
+             [[authority.signers]]"
+        }
         Waiting::Authority { .. } => {
             "set [authority] to the key the log is registered under, or have it rotated"
         }
