@@ -21,6 +21,7 @@ pub mod config;
 pub mod contract;
 pub mod deploy;
 pub mod evidence;
+pub mod extend;
 pub mod fees;
 pub mod finding;
 pub mod history;

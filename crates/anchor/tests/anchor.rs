@@ -9,11 +9,12 @@ use alloy::primitives::{B256, Bytes, keccak256};
 use alloy::sol_types::SolCall;
 use firmlog_anchor::contract::{FirmwareAnchor, log_id};
 use firmlog_anchor::evidence::Evidence;
+use firmlog_anchor::extend::extend;
 use firmlog_anchor::history::History;
 use firmlog_anchor::journal::{self, Point};
 use firmlog_anchor::{Authority, Client, Status, Waiting};
 use firmlog_keys::{Algorithm, FileKey};
-use firmlog_verify::evm::{BlockPin, ContractPin, EvmEvidence, EvmPins, verify_evm};
+use firmlog_verify::evm::{BlockPin, ContractPin, EvmEvidence, EvmPins, parse_header, verify_evm};
 use serde_json::{Value, json};
 use world::{GWEI, Log, ORIGIN, World, authority, providers, relay, step};
 
@@ -331,3 +332,54 @@ w4buCgWIthtuHlVvHjPXvPV80f+hRANCAASvIAZa8xCX+yq0pmGcY9NrmVfGFIz5
 bBu9Rq20QiC5NCEqaCCg9rhZSi4M8a3/3/aI161bHzSG9Y6ofWy7sgdr
 -----END PRIVATE KEY-----
 ";
+
+#[tokio::test]
+async fn evidence_is_led_on_to_a_later_block_and_no_other() {
+    let Some(world) = World::start("extend", authority().address()).await else { return };
+    let log = Log::grown("a", 10);
+    let mut client = world.client();
+    client.want(&log.note(10)).expect("wanted");
+    world.drive(&mut client, &log, is_final(10)).await;
+    let bytes = std::fs::read(world.dir.path().join("anchor/final/10.evm")).expect("evidence");
+    let first = EvmEvidence::parse(&bytes).expect("its one form");
+    world.node.mine(70).await;
+    let later = world.node.head().await;
+    let all = providers(&[world.node.url()], None, false);
+    let told = world.node.ask("eth_getBlockByNumber", json!([format!("0x{later:x}"), false])).await;
+    let hash: B256 = serde_json::from_value(told["hash"].clone()).expect("a hash");
+    let mut evidence = first.clone();
+    // Another hash: nothing is added.
+    let other = extend(&all, &mut evidence, later, B256::repeat_byte(1), |_| {}).await;
+    assert!(other.expect_err("another block").to_string().contains("expected hash"));
+    assert_eq!(evidence, first);
+    // In two steps, as somebody pins now and then.
+    let half = later - 40;
+    let told = world.node.ask("eth_getBlockByNumber", json!([format!("0x{half:x}"), false])).await;
+    let half_hash = serde_json::from_value(told["hash"].clone()).expect("a hash");
+    let some = extend(&all, &mut evidence, half, half_hash, |_| {}).await.expect("leads there");
+    let more = extend(&all, &mut evidence, later, hash, |_| {}).await.expect("leads there");
+    assert_eq!((some + more, more), (evidence.descendants.len(), 40));
+    let mut pins = EvmPins::default();
+    pins.contracts.push(ContractPin {
+        chain_id: world.deployment.chain_id,
+        address: world.deployment.contract.into(),
+        code_hash: None,
+    });
+    pins.blocks.push(BlockPin { chain_id: world.deployment.chain_id, number: later, hash: hash.0 });
+    assert!(!verify_evm(&first, &pins).expect("sound").is_anchored());
+    let parsed = EvmEvidence::parse(&evidence.encode()).expect("its one form");
+    assert!(verify_evm(&parsed, &pins).expect("sound").is_anchored());
+    // Backwards, and further than evidence may reach.
+    for number in [half, later + 50_400] {
+        assert!(extend(&all, &mut evidence, number, hash, |_| {}).await.is_err());
+    }
+    // A chain that forked before the anchor does not lead from it.
+    let anchored = parse_header(&first.header).expect("a header").number;
+    world.node.ask("anvil_reorg", json!([later - anchored + 2, []])).await;
+    let told = world.node.ask("eth_getBlockByNumber", json!([format!("0x{later:x}"), false])).await;
+    let hash = serde_json::from_value(told["hash"].clone()).expect("a hash");
+    let mut evidence = first.clone();
+    let other = extend(&all, &mut evidence, later, hash, |_| {}).await;
+    assert!(other.expect_err("another chain").to_string().contains("does not follow"));
+    assert_eq!(evidence, first);
+}

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use firmlog_verify::TrustRoot;
+use firmlog_verify::bundle::{Anchor, Bundle};
+use firmlog_verify::evm::{EvmEvidence, KIND, verify_evm};
 use serde_json::{Value, json};
 use world::World;
 
@@ -156,6 +159,7 @@ fn a_log_is_anchored_compared_and_another_in_its_place_is_refused() {
     let first = world.done(&now);
     assert_eq!(first["state"], "final", "{first}");
     assert_eq!(first["evidence"], true);
+    led_on(&world, &node, &first);
     world.enrol("build", "manufacturer", "acme.example/build");
     let (code, told) = world.at_log(&verify);
     assert_eq!((code, &told["verdict"]), (0, &"verified".into()), "{told}");
@@ -213,6 +217,52 @@ fn audited(world: &World) {
     let more = ["--member", MEMBERS[0], "--member", MEMBERS[1], "--member", &account];
     let (code, told) = world.run(&[&audit[..], &more].concat());
     assert_eq!((code, kinds(&told)), (3, vec!["council-member-missing".into()]), "{told}");
+}
+
+/// A bundle with the anchor's evidence, led on to a later block that the auditor pins.
+fn led_on(world: &World, node: &Node, first: &Value) {
+    let file = |name: &str| world.dir.path().join(name);
+    let size = first["size"].as_str().expect("a size");
+    let kept = std::fs::read_to_string(file(&format!("anchor/final/{size}.json"))).expect("reads");
+    let kept: Value = serde_json::from_str(&kept).expect("JSON");
+    let evidence = std::fs::read(file(&format!("anchor/final/{size}.evm"))).expect("reads");
+    let bundle = Bundle {
+        origin: "log.example/pumps".into(),
+        checkpoints: vec![kept["checkpoint"].as_str().expect("a note").into()],
+        anchors: vec![Anchor { kind: KIND, checkpoint: 0, evidence }],
+        ..Bundle::default()
+    };
+    std::fs::write(file("a.fwb"), bundle.encode()).expect("writes");
+    let trust = std::fs::read_to_string(file("log/log.trust")).expect("reads");
+    let lead = |out: &str| {
+        let args = ["anchor", "extend", "a.fwb", "--config", "chain.toml"];
+        world.run(&[&args[..], &["--trust", "a.trust", "--out", out]].concat())
+    };
+    std::fs::write(file("a.trust"), &trust).expect("writes");
+    let (code, told) = lead("none.fwb");
+    assert_eq!((code, &told["without_pin"]), (3, &1.into()), "{told}");
+    let newest = node.try_ask("eth_getBlockByNumber", &json!(["latest", false])).expect("a block");
+    let word = |key: &str| newest[key].as_str().expect("a word").to_owned();
+    let number = u64::from_str_radix(&word("number")[2..], 16).expect("hex");
+    let pin = |hash: &str| {
+        let contract = kept["contract"].as_str().expect("an address").to_lowercase();
+        let lines = format!("evm-contract 31337 {contract}\nevm-block 31337 {number} {hash}\n");
+        let second = trust.match_indices('\n').nth(1).expect("two lines").0 + 1;
+        let text = format!("{}{lines}{}", &trust[..second], &trust[second..]);
+        std::fs::write(file("a.trust"), text).expect("writes");
+    };
+    pin(&format!("0x{}", "11".repeat(32)));
+    let (code, told) = lead("other.fwb");
+    assert_eq!((code, &told["code"]), (2, &"E-ANCHOR".into()), "{told}");
+    pin(&word("hash"));
+    let (code, told) = lead("b.fwb");
+    assert_eq!((code, &told["led_on"]), (0, &1.into()), "{told}");
+    let bundle = Bundle::parse(&std::fs::read(file("b.fwb")).expect("reads")).expect("a bundle");
+    let evidence = EvmEvidence::parse(&bundle.anchors[0].evidence).expect("its one form");
+    assert_eq!(told["headers"], evidence.descendants.len());
+    let text = std::fs::read(file("a.trust")).expect("reads");
+    let root = TrustRoot::parse(&text).expect("a trust root");
+    assert!(verify_evm(&evidence, root.evm()).expect("sound").is_anchored());
 }
 
 /// The same origin, other entries, signed by a key its trust root believes.
@@ -322,7 +372,7 @@ fn two_of_three_sign_on_machines_of_their_own() {
 fn every_anchor_command_has_help_with_an_example() {
     let dir = tempfile::tempdir().expect("a directory");
     let commands = "key deploy register now request sign submit status history verify \
-                    audit-contract";
+                    audit-contract extend";
     for command in commands.split_whitespace() {
         let args = ["anchor", command, "--help"];
         let output = world::command(dir.path(), &args).output().expect("starts");

@@ -13,6 +13,7 @@
 
 mod audit;
 mod deploy;
+mod extend;
 mod now;
 mod show;
 mod together;
@@ -60,6 +61,8 @@ pub(crate) enum AnchorCommand {
     Verify(verify::VerifyArgs),
     /// Tell who can do what in the deployed contracts, and whether their code is ours
     AuditContract(audit::AuditArgs),
+    /// Lead a bundle's anchors on to a block that a trust root pins
+    Extend(extend::ExtendArgs),
 }
 
 /// Arguments of `anchor key`.
@@ -97,6 +100,7 @@ pub(crate) fn run(command: &AnchorCommand, context: &Context) -> Result<Answer> 
         AnchorCommand::History(args) => show::history(args),
         AnchorCommand::Verify(args) => verify::run(args, context),
         AnchorCommand::AuditContract(args) => audit::run(args),
+        AnchorCommand::Extend(args) => extend::run(args, context),
     }
 }
 

@@ -210,7 +210,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Never over a file that is there.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .map_err(|e| Error::io("write", path, e))
