@@ -19,48 +19,37 @@
 mod follow;
 mod prepare;
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Log};
 use firmlog_tlog::checkpoint::Unverified;
 use firmlog_tlog::merkle::{Hash, TreeSize};
 use sha2::{Digest, Sha256};
 
-use crate::contract::{Deployment, log_id};
+use crate::contract::{Event, log_id};
 use crate::error::AnchorError;
-use crate::fees::Limits;
 use crate::finding::{Finding, Kind};
-use crate::journal::{Journal, Owner, Point, Probe, State, Target};
-use crate::judge::{Judged, Standing, judge};
+use crate::journal::{FORMAT, Probe, State, Target};
 use crate::key::{Authority, Wallet};
 use crate::provider::Providers;
-use crate::quorum::Trouble;
-use crate::status::{Status, Waiting};
-use crate::view::{Question, observe};
+use crate::relay::{Job, Relay, Settings, Turn, value};
+use crate::status::Status;
 
-/// The longest pause while providers are away.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Anchors of one log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchoring {
+    contract: Address,
+    log_id: B256,
+}
 
-/// What a client works by.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Chain and contract.
-    pub deployment: Deployment,
-    /// The log's origin.
-    pub origin: String,
-    /// Where the journal is.
-    pub dir: PathBuf,
-    /// Fees.
-    pub limits: Limits,
-    /// A transaction is stuck after this many seconds …
-    pub stuck_s: u64,
-    /// … and this many blocks; both, so that fees do not rise while the chain stands still.
-    pub stuck_blocks: u64,
-    /// What is not mined is given to the nodes again after this time.
-    pub resend: Duration,
-    /// No transaction may use more gas.
-    pub gas_max: u64,
+impl Job for Anchoring {
+    const FORMAT: &'static str = FORMAT;
+    type Target = Target;
+    type Event = Event;
+
+    fn event(&self, log: &Log) -> Option<Event> {
+        Event::read(log, self.contract, self.log_id)
+    }
 }
 
 /// A consistency proof, kept until it is used.
@@ -74,18 +63,9 @@ struct Proof {
 /// Anchors the checkpoints of one log in one contract.
 #[derive(Debug)]
 pub struct Client {
-    settings: Settings,
-    log_id: B256,
-    providers: Providers,
-    relay: Wallet,
+    relay: Relay<Anchoring>,
     authority: Authority,
-    journal: Journal,
     proof: Option<Proof>,
-    last_sent: Option<Instant>,
-    /// How often in a row the nonce looked taken: once may be a node that lags behind another.
-    taken: u8,
-    /// How often in a row too few providers answered.
-    silent: u32,
 }
 
 impl Client {
@@ -113,58 +93,35 @@ impl Client {
         authority: Authority,
         probe: Probe,
     ) -> Result<Self, AnchorError> {
-        if let Authority::Sender(sender) = &authority
-            && *sender != relay.address()
-        {
-            let why = format!("authority {sender} sends, but the relay is {}", relay.address());
-            return Err(AnchorError::Config(why));
-        }
-        let owner = Owner {
-            chain_id: settings.deployment.chain_id,
-            contract: settings.deployment.contract,
-            origin: settings.origin.clone(),
-            account: relay.address(),
-        };
-        let journal = Journal::open(&settings.dir, owner, probe)?;
-        let log_id = log_id(&settings.origin);
-        Ok(Self {
-            settings,
-            log_id,
-            providers,
-            relay,
-            authority,
-            journal,
-            proof: None,
-            last_sent: None,
-            taken: 0,
-            silent: 0,
-        })
+        let contract = settings.deployment.contract;
+        let job = Anchoring { contract, log_id: log_id(&settings.origin) };
+        let relay = Relay::open(job, settings, providers, relay, &authority, probe)?;
+        Ok(Self { relay, authority, proof: None })
     }
 
     /// What the journal says.
     #[must_use]
     pub fn state(&self) -> &State {
-        self.journal.state()
+        self.relay.state()
     }
 
     /// The account that sends.
     #[must_use]
     pub fn account(&self) -> Address {
-        self.relay.address()
+        self.relay.account()
     }
 
     /// The providers.
     #[must_use]
     pub fn providers(&self) -> &Providers {
-        &self.providers
+        &self.relay.providers
     }
 
     /// How long to wait before the next step: `poll`, and twice as long after each step that too
     /// few providers answered, up to a minute.
     #[must_use]
     pub fn pause(&self, poll: Duration) -> Duration {
-        let doubled = poll.saturating_mul(1 << self.silent.min(16));
-        doubled.min(poll.max(PAUSE_MAX))
+        self.relay.pause(poll)
     }
 
     /// Asks for a signed checkpoint to be anchored. Durable on return. An older one than what is
@@ -174,19 +131,19 @@ impl Client {
     /// [`AnchorError::Checkpoint`] if it is none of this log, or contradicts one of the same size
     /// (then both are in a finding).
     pub fn want(&mut self, note: &str) -> Result<(), AnchorError> {
-        let target = read_target(note, &self.settings.origin)?;
-        let state = self.journal.state();
+        let target = read_target(note, &self.relay.settings.origin)?;
+        let state = self.relay.state();
         let newest = state.flight.as_ref().and_then(|flight| flight.attempts.last());
-        let anchored = state.anchored.as_ref().map(|anchored| &anchored.target);
+        let anchored = state.done.as_ref().map(|anchored| &anchored.target);
         let known = [newest.map(|attempt| &attempt.target), anchored, state.target.as_ref()];
         for other in known.into_iter().flatten() {
             if other.size == target.size && other.root != target.root {
                 let other = other.clone();
-                self.find(Finding {
+                self.relay.find(Finding {
                     kind: Kind::Contradiction,
                     summary: format!("two checkpoints of {} entries with two roots", target.size),
-                    ours: json(&other),
-                    theirs: json(&target),
+                    ours: value(&other),
+                    theirs: value(&target),
                 })?;
                 let why = format!(
                     "{} entries: expected root {}, got {}; both are kept",
@@ -202,7 +159,7 @@ impl Client {
         {
             return Ok(());
         }
-        self.journal.update(|state| {
+        self.relay.journal.update(|state| {
             state.target = Some(target);
             state.reverts = 0;
         })
@@ -219,16 +176,16 @@ impl Client {
     /// # Errors
     /// Storage.
     pub fn contract_ahead(&mut self, anchored: TreeSize) -> Result<Status, AnchorError> {
-        let target = self.journal.state().target.clone();
+        let target = self.relay.state().target.clone();
         let size = target.as_ref().map_or(0, |target| target.size);
-        let finding = self.find(Finding {
+        let finding = self.relay.find(Finding {
             kind: Kind::ContractAhead,
             summary: format!("a tree of {anchored} entries is anchored, the log shows {size}"),
-            ours: json(&target),
+            ours: value(&target),
             theirs: serde_json::json!({
                 "size": anchored.0,
-                "contract": self.settings.deployment.contract,
-                "chain_id": self.settings.deployment.chain_id,
+                "contract": self.relay.settings.deployment.contract,
+                "chain_id": self.relay.settings.deployment.chain_id,
             }),
         })?;
         Ok(Status::Refused(Box::new(finding)))
@@ -239,91 +196,17 @@ impl Client {
     /// # Errors
     /// [`AnchorError`] of storage and keys; what providers and the chain do is a [`Status`].
     pub async fn step(&mut self) -> Result<Status, AnchorError> {
-        let (nonce, transactions) = match &self.journal.state().flight {
-            None => (None, Vec::new()),
-            Some(flight) => (Some(flight.nonce), flight.attempts.iter().map(|a| a.tx).collect()),
-        };
-        let question = self.question(transactions);
-        let answers = self.providers.each(|one| observe(one, question.clone())).await;
-        let judged = match judge(&self.providers, answers, nonce) {
-            Ok(judged) => judged,
-            Err(trouble) => {
-                self.silent = self.silent.saturating_add(1);
-                return self.troubled(trouble);
+        match self.relay.turn().await? {
+            Turn::Free(judged) => self.start(&judged).await,
+            Turn::Flying(newest, judged, waiting) => self.pursue(&newest, &judged, waiting).await,
+            Turn::Mined(seen, finalized) => {
+                let size = seen.event.map_or(0, |event| event.size);
+                Ok(Status::Mined { size, seen, finalized })
             }
-        };
-        self.silent = 0;
-        self.name_dissent(&judged)?;
-        self.taken = match judged.standing {
-            Standing::NonceTaken => self.taken.saturating_add(1),
-            _ => 0,
-        };
-        match (nonce, judged.standing) {
-            (None, _) => self.start(&judged).await,
-            (Some(_), Standing::Final(seen)) => self.land(seen).await,
-            (Some(_), Standing::Mined(seen)) => self.mined(seen, &judged),
-            (Some(nonce), Standing::NonceTaken) if self.taken > 1 => self.robbed(nonce),
-            (Some(nonce), _) => self.pursue(nonce, &judged).await,
+            Turn::Final(attempt, seen) => self.land(&attempt, seen).await,
+            Turn::Waiting(waiting) => Ok(Status::Waiting(waiting)),
         }
     }
-
-    fn question(&self, transactions: Vec<B256>) -> Question {
-        Question {
-            chain_id: self.settings.deployment.chain_id,
-            account: self.relay.address(),
-            contract: self.settings.deployment.contract,
-            log_id: self.log_id,
-            transactions,
-        }
-    }
-
-    /// Who contradicts the others about what is final is named, once.
-    fn name_dissent(&self, judged: &Judged) -> Result<(), AnchorError> {
-        for (place, said) in &judged.dissent {
-            let name = self.providers.name(*place);
-            self.find(Finding {
-                kind: Kind::ProviderDissent,
-                summary: format!("{name} contradicts the others about a final block"),
-                ours: agreed(judged),
-                theirs: serde_json::json!({"provider": name, "said": said}),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn troubled(&self, trouble: Trouble) -> Result<Status, AnchorError> {
-        if let Trouble::Disagree { question, answers } = &trouble {
-            self.find(Finding {
-                kind: Kind::ProviderDissent,
-                summary: format!("providers disagree on {question}"),
-                ours: json(&self.journal.state().flight),
-                theirs: json(answers),
-            })?;
-        }
-        Ok(Status::Waiting(Waiting::Providers(trouble)))
-    }
-
-    fn find(&self, finding: Finding) -> Result<Finding, AnchorError> {
-        finding.keep(self.journal.dir(), now_s())?;
-        Ok(finding)
-    }
-
-    fn at(&self, point: Point) {
-        self.journal.at(point);
-    }
-}
-
-/// Nothing in it changes from block to block, so that a lie told often is one finding.
-fn agreed(judged: &Judged) -> serde_json::Value {
-    match judged.standing {
-        Standing::Final(seen) | Standing::Mined(seen) => json(&seen),
-        Standing::Free => "no such transaction".into(),
-        Standing::NonceTaken => "nonce used by another transaction".into(),
-    }
-}
-
-fn json(value: &impl serde::Serialize) -> serde_json::Value {
-    serde_json::to_value(value).unwrap_or_default()
 }
 
 /// Reads a signed checkpoint of this log. Its signatures are the caller's to check.
@@ -343,8 +226,4 @@ pub(crate) fn read_target(note: &str, origin: &str) -> Result<Target, AnchorErro
         checkpoint_hash: B256::from_slice(&Sha256::digest(note.as_bytes())),
         note: note.to_owned(),
     })
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

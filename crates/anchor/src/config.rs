@@ -32,11 +32,11 @@ use alloy::primitives::{Address, Bytes};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::client::Settings;
 use crate::contract::Deployment;
 use crate::error::AnchorError;
 use crate::fees::Limits;
 use crate::provider::Providers;
+use crate::relay::Settings;
 use crate::threshold::{MemberKey, Threshold};
 
 const GWEI: f64 = 1e9;

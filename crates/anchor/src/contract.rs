@@ -78,12 +78,6 @@ impl Deployment {
     /// What an authority signs, 66 bytes. Its Keccak-256 is the EIP-712 digest.
     #[must_use]
     pub fn message(&self, log_id: B256, claim: &Claim) -> [u8; 66] {
-        let domain = eip712_domain! {
-            name: "FirmwareAnchor",
-            version: "1",
-            chain_id: self.chain_id,
-            verifying_contract: self.contract,
-        };
         let kind =
             keccak256("Checkpoint(bytes32 logId,bytes32 root,uint64 size,bytes32 checkpointHash)");
         let fields = (
@@ -93,11 +87,22 @@ impl Deployment {
             U256::from(claim.head.size.0),
             claim.checkpoint_hash,
         );
+        self.typed("FirmwareAnchor", keccak256(fields.abi_encode()))
+    }
+
+    /// A struct under the domain of the contract of this name (EIP-712).
+    pub(crate) fn typed(&self, name: &'static str, structure: B256) -> [u8; 66] {
+        let domain = eip712_domain! {
+            name: name,
+            version: "1",
+            chain_id: self.chain_id,
+            verifying_contract: self.contract,
+        };
         let mut message = [0; 66];
         message[0] = 0x19;
         message[1] = 0x01;
         message[2..34].copy_from_slice(domain.separator().as_slice());
-        message[34..].copy_from_slice(keccak256(fields.abi_encode()).as_slice());
+        message[34..].copy_from_slice(structure.as_slice());
         message
     }
 }
@@ -202,7 +207,14 @@ pub fn refusal(data: &[u8]) -> String {
             format!("from {} to {} entries: {why}", e.oldSize, e.newSize)
         }
         Ok(other) => format!("{other:?}"),
-        Err(_) if data.is_empty() => "reverted without a reason".into(),
-        Err(_) => format!("reverted with 0x{}", alloy::hex::encode(data)),
+        Err(_) => unknown_refusal(data),
     }
+}
+
+/// A revert that is none of the contract's errors.
+pub(crate) fn unknown_refusal(data: &[u8]) -> String {
+    if data.is_empty() {
+        return "reverted without a reason".into();
+    }
+    format!("reverted with 0x{}", alloy::hex::encode(data))
 }

@@ -21,9 +21,10 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, Bytes};
 use firmlog_tlog::merkle::{Hash, TreeHead, TreeSize};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Claim;
+use crate::contract::{Claim, Event};
 use crate::error::AnchorError;
 use crate::fees::Offer;
 use crate::view::Seen;
@@ -41,7 +42,8 @@ pub struct Owner {
     pub chain_id: u64,
     /// The contract.
     pub contract: Address,
-    /// The log's origin.
+    /// The log's origin; none in direct mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub origin: String,
     /// The account that sends.
     pub account: Address,
@@ -76,13 +78,13 @@ impl Target {
 
 /// One signed transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
+pub struct Attempt<T = Target> {
     /// Its hash.
     pub tx: B256,
     /// Its bytes (EIP-2718): what is sent, as often as needed.
     pub raw: Bytes,
-    /// The checkpoint it anchors.
-    pub target: Target,
+    /// The checkpoint it anchors, or the update it logs.
+    pub target: T,
     /// What it offers.
     pub offer: Offer,
     /// When it was signed, seconds since 1970.
@@ -95,25 +97,28 @@ pub struct Attempt {
 
 /// The transactions of one nonce, of which one is mined in the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flight {
+pub struct Flight<T = Target, E = Event> {
     /// The nonce all of them have.
     pub nonce: u64,
     /// In order; each offers more than the one before.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<Attempt<T>>,
     /// Where one was last seen in a block.
-    pub mined: Option<Seen>,
+    pub mined: Option<Seen<E>>,
 }
 
-/// The newest final anchor of this journal.
+/// The newest transaction of this journal that is final and did what it was to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Anchored {
-    /// The checkpoint.
-    pub target: Target,
+pub struct Done<T = Target, E = Event> {
+    /// The checkpoint, or the update.
+    pub target: T,
     /// The transaction in its final block.
-    pub seen: Seen,
-    /// Whether its evidence is on disk.
+    pub seen: Seen<E>,
+    /// Whether what is kept of it is on disk.
     pub evidence: bool,
 }
+
+/// A final anchor.
+pub type Anchored = Done;
 
 /// A transaction that was final once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,38 +132,38 @@ pub struct Past {
 /// Everything that is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
-    /// [`FORMAT`].
+pub struct State<T = Target, E = Event> {
+    /// What form this is, [`FORMAT`] for anchors.
     pub format: String,
     /// Whose it is.
     pub owner: Owner,
-    /// The newest checkpoint asked for that is not final.
-    pub target: Option<Target>,
+    /// What was asked for last and is not final.
+    pub target: Option<T>,
     /// What is signed and not final.
-    pub flight: Option<Flight>,
-    /// The newest final anchor.
-    pub anchored: Option<Anchored>,
-    /// Reverts since the last final anchor.
+    pub flight: Option<Flight<T, E>>,
+    /// The newest that is final.
+    pub done: Option<Done<T, E>>,
+    /// Reverts since.
     pub reverts: u32,
     /// Final transactions, oldest first.
     pub past: Vec<Past>,
 }
 
-impl State {
-    fn new(owner: Owner) -> Self {
+impl<T, E> State<T, E> {
+    fn new(format: &str, owner: Owner) -> Self {
         Self {
-            format: FORMAT.into(),
+            format: format.into(),
             owner,
             target: None,
             flight: None,
-            anchored: None,
+            done: None,
             reverts: 0,
             past: Vec::new(),
         }
     }
 
     /// Ends the flight by the transaction that is final, and remembers its bytes.
-    pub fn land(&mut self, tx: B256) -> Option<Attempt> {
+    pub fn land(&mut self, tx: B256) -> Option<Attempt<T>> {
         let flight = self.flight.take()?;
         let attempt = flight.attempts.into_iter().find(|attempt| attempt.tx == tx)?;
         self.past.push(Past { nonce: flight.nonce, raw: attempt.raw.clone() });
@@ -170,7 +175,7 @@ impl State {
     /// The stage of the job, one word.
     #[must_use]
     pub fn stage(&self) -> &'static str {
-        match (&self.flight, &self.target, &self.anchored) {
+        match (&self.flight, &self.target, &self.done) {
             (Some(flight), ..) if flight.mined.is_some() => "mined",
             (Some(flight), ..) if flight.attempts.iter().any(|a| a.sent) => "submitted",
             (Some(_), ..) => "signed",
@@ -205,26 +210,30 @@ pub type Probe = fn(Point);
 
 /// The open journal; one process has it.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Journal<T = Target, E = Event> {
     dir: PathBuf,
-    state: State,
+    state: State<T, E>,
     probe: Probe,
     _lock: File,
 }
 
-impl Journal {
+impl<T, E> Journal<T, E>
+where
+    T: Clone + PartialEq + Serialize + DeserializeOwned,
+    E: Clone + PartialEq + Serialize + DeserializeOwned,
+{
     /// Opens the journal in `dir`, and makes folder and journal if they are not there.
     ///
     /// # Errors
     /// [`AnchorError::Locked`], [`AnchorError::OtherJournal`], storage.
-    pub fn open(dir: &Path, owner: Owner, probe: Probe) -> Result<Self, AnchorError> {
+    pub fn open(dir: &Path, format: &str, owner: Owner, probe: Probe) -> Result<Self, AnchorError> {
         for sub in ["final", "findings"] {
             let dir = dir.join(sub);
             fs::create_dir_all(&dir).map_err(AnchorError::io("create", &dir))?;
         }
         let lock = lock(dir)?;
-        let state = match read(dir)? {
-            None => State::new(owner),
+        let state = match read_as(dir, format)? {
+            None => State::new(format, owner),
             Some(state) if state.owner == owner => state,
             Some(state) => {
                 return Err(AnchorError::OtherJournal {
@@ -239,7 +248,7 @@ impl Journal {
 
     /// What it says.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &State<T, E> {
         &self.state
     }
 
@@ -257,7 +266,7 @@ impl Journal {
     ///
     /// # Errors
     /// Storage.
-    pub fn update(&mut self, change: impl FnOnce(&mut State)) -> Result<(), AnchorError> {
+    pub fn update(&mut self, change: impl FnOnce(&mut State<T, E>)) -> Result<(), AnchorError> {
         let mut next = self.state.clone();
         change(&mut next);
         if next == self.state {
@@ -273,20 +282,28 @@ impl Journal {
     }
 }
 
-/// Reads the state without the lock, for looking at it.
+/// Reads the state of anchors without the lock, for looking at it.
 ///
 /// # Errors
 /// Storage, or a form this version does not know.
 pub fn read(dir: &Path) -> Result<Option<State>, AnchorError> {
+    read_as(dir, FORMAT)
+}
+
+fn read_as<T: DeserializeOwned, E: DeserializeOwned>(
+    dir: &Path,
+    format: &str,
+) -> Result<Option<State<T, E>>, AnchorError> {
     let path = dir.join("journal.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(AnchorError::io("read", &path)(e)),
     };
-    let state: State = serde_json::from_str(&text).map_err(|e| AnchorError::damaged(&path, e))?;
-    if state.format != FORMAT {
-        let why = format!("expected {FORMAT}, got {}", state.format);
+    let state: State<T, E> =
+        serde_json::from_str(&text).map_err(|e| AnchorError::damaged(&path, e))?;
+    if state.format != format {
+        let why = format!("expected {format}, got {}", state.format);
         return Err(AnchorError::damaged(&path, why));
     }
     Ok(Some(state))
@@ -319,7 +336,7 @@ pub(crate) fn replace(
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(AnchorError::io("sync", dir))
 }
 
-fn lock(dir: &Path) -> Result<File, AnchorError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, AnchorError> {
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .write(true)
@@ -356,30 +373,32 @@ mod tests {
         Attempt { tx, raw, target, offer, signed_s: 1, signed_block: 2, sent: false }
     }
 
-    fn quiet(_: Point) {}
+    fn open(dir: &Path, origin: &str) -> Result<Journal, AnchorError> {
+        Journal::open(dir, FORMAT, owner(origin), |_| {})
+    }
 
     #[test]
     fn anc_1_what_was_written_is_read_again_by_one_process() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut journal = Journal::open(dir.path(), owner("o"), quiet).expect("opens");
+        let mut journal = open(dir.path(), "o").expect("opens");
         assert_eq!(journal.state().stage(), "idle");
         let flight = Flight { nonce: 4, attempts: vec![attempt(4)], mined: None };
         journal.update(|state| state.flight = Some(flight)).expect("writes");
         assert_eq!(journal.state().stage(), "signed");
-        let again = Journal::open(dir.path(), owner("o"), quiet);
+        let again = open(dir.path(), "o");
         assert!(matches!(again, Err(AnchorError::Locked(_))), "{again:?}");
         let state = journal.state().clone();
         drop(journal);
-        let other = Journal::open(dir.path(), owner("p"), quiet);
+        let other = open(dir.path(), "p");
         assert!(matches!(other, Err(AnchorError::OtherJournal { .. })));
-        let journal = Journal::open(dir.path(), owner("o"), quiet).expect("opens");
+        let journal = open(dir.path(), "o").expect("opens");
         assert_eq!(journal.state(), &state);
     }
 
     #[test]
     fn anc_1_other_forms_are_refused() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut journal = Journal::open(dir.path(), owner("o"), quiet).expect("opens");
+        let mut journal = open(dir.path(), "o").expect("opens");
         journal.update(|state| state.reverts = 1).expect("writes");
         let path = dir.path().join("journal.json");
         let text = fs::read_to_string(&path).expect("reads");
@@ -391,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_landed_flight_leaves_its_bytes_for_a_gap() {
-        let mut state = State::new(owner("o"));
+        let mut state = State::<Target>::new(FORMAT, owner("o"));
         for nonce in 0..40 {
             let attempts = vec![attempt(100), attempt(nonce)];
             state.flight = Some(Flight { nonce: nonce.into(), attempts, mined: None });

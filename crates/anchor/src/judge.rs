@@ -13,28 +13,29 @@
 //!   this transaction with this outcome; unless others are outvoted, all that answered.
 //! - Before finality a difference is a delay, not a lie. After it, it is one.
 
+use crate::contract::Event;
 use crate::provider::{Fault, Providers};
 use crate::quorum::{Trouble, median};
 use crate::view::{Seen, View};
 
 /// Where the transactions of one nonce stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Standing<E = Event> {
     /// None is mined, as far as a quorum knows.
     Free,
     /// One is in a block that may still be reorganised away.
-    Mined(Seen),
+    Mined(Seen<E>),
     /// One is in a final block.
-    Final(Seen),
+    Final(Seen<E>),
     /// The nonce was used, finally, by a transaction that is not among ours.
     NonceTaken,
 }
 
 /// What the providers together say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Judged {
+pub(crate) struct Judged<E = Event> {
     /// Of the transactions asked about.
-    pub standing: Standing,
+    pub standing: Standing<E>,
     /// Newest block, the middle of what was said.
     pub head: u64,
     /// Base fee in wei, the middle of what was said.
@@ -52,11 +53,11 @@ pub(crate) struct Judged {
 /// # Errors
 /// [`Trouble`] if too few answered, or if they contradict each other about what is final and nobody
 /// is outvoted.
-pub(crate) fn judge(
+pub(crate) fn judge<E: Copy + PartialEq>(
     providers: &Providers,
-    answers: Vec<Result<View, Fault>>,
+    answers: Vec<Result<View<E>, Fault>>,
     nonce: Option<u64>,
-) -> Result<Judged, Trouble> {
+) -> Result<Judged<E>, Trouble> {
     let rule = *providers.rule();
     let mut views = Vec::new();
     let mut why = Vec::new();
@@ -68,7 +69,7 @@ pub(crate) fn judge(
     }
     let silent =
         || Trouble::Silent { answered: views.len(), needed: rule.quorum, why: why.clone() };
-    let numbers = |of: fn(&View) -> u64| views.iter().map(|(_, v)| of(v)).collect::<Vec<_>>();
+    let numbers = |of: fn(&View<E>) -> u64| views.iter().map(|(_, v)| of(v)).collect::<Vec<_>>();
     let finalized = rule.reached(&numbers(|v| v.finalized)).ok_or_else(silent)?;
     let head = median(&numbers(|v| v.head)).ok_or_else(silent)?;
     let base_fee_wei = median(&numbers(|v| v.base_fee_wei)).ok_or_else(silent)?;
@@ -86,18 +87,19 @@ pub(crate) fn judge(
 
 type Named = Vec<(usize, String)>;
 
-fn standing(
+fn standing<E: Copy + PartialEq>(
     providers: &Providers,
-    views: &[(usize, View)],
+    views: &[(usize, View<E>)],
     nonce: Option<u64>,
-) -> Result<(Standing, Named), Trouble> {
+) -> Result<(Standing<E>, Named), Trouble> {
     let rule = *providers.rule();
-    let votes = |seen: &Seen| views.iter().filter(|(_, v)| v.seen.as_ref() == Some(seen)).count();
+    let votes =
+        |seen: &Seen<E>| views.iter().filter(|(_, v)| v.seen.as_ref() == Some(seen)).count();
     let best = views.iter().filter_map(|(_, v)| v.seen).max_by_key(|seen| votes(seen));
     let Some(seen) = best else {
         return Ok((taken(&rule, views, nonce), Vec::new()));
     };
-    let settled = |view: &View| view.finalized >= seen.block_number;
+    let settled = |view: &View<E>| view.finalized >= seen.block_number;
     let same = views.iter().filter(|(_, v)| settled(v) && v.seen == Some(seen)).count();
     let others: Named = views
         .iter()
@@ -115,7 +117,7 @@ fn standing(
                 .filter(|(_, v)| settled(v) && v.seen == Some(seen))
                 .map(|(place, v)| (*place, said(v.seen.as_ref())))
                 .collect();
-            let rest: Vec<(usize, View)> =
+            let rest: Vec<(usize, View<E>)> =
                 views.iter().filter(|(_, v)| v.seen != Some(seen)).cloned().collect();
             let (standing, _) = standing(providers, &rest, nonce)?;
             return Ok((standing, liars));
@@ -130,7 +132,11 @@ fn standing(
 }
 
 /// Whether the nonce went to somebody else's transaction for good.
-fn taken(rule: &crate::quorum::Rule, views: &[(usize, View)], nonce: Option<u64>) -> Standing {
+fn taken<E>(
+    rule: &crate::quorum::Rule,
+    views: &[(usize, View<E>)],
+    nonce: Option<u64>,
+) -> Standing<E> {
     let Some(nonce) = nonce else { return Standing::Free };
     let used =
         views.iter().filter(|(_, v)| v.nonce_finalized.is_some_and(|next| next > nonce)).count();
@@ -138,13 +144,13 @@ fn taken(rule: &crate::quorum::Rule, views: &[(usize, View)], nonce: Option<u64>
     if used >= enough { Standing::NonceTaken } else { Standing::Free }
 }
 
-fn disagree(providers: &Providers, views: &[(usize, View)]) -> Trouble {
+fn disagree<E>(providers: &Providers, views: &[(usize, View<E>)]) -> Trouble {
     let answers =
         views.iter().map(|(place, v)| (providers.name(*place), said(v.seen.as_ref()))).collect();
     Trouble::Disagree { question: "a transaction in a final block".into(), answers }
 }
 
-fn said(seen: Option<&Seen>) -> String {
+fn said<E>(seen: Option<&Seen<E>>) -> String {
     match seen {
         None => "no such transaction".into(),
         Some(seen) => {

@@ -37,12 +37,14 @@ mod client;
 mod error;
 mod judge;
 mod key;
+mod relay;
 mod status;
 mod steps;
 mod tx;
 
-pub use client::{Client, Settings};
+pub use client::Client;
 pub use error::AnchorError;
 pub use key::{Authority, Wallet};
+pub use relay::Settings;
 pub use status::{Covered, Status, Waiting};
 pub use steps::Sending;

@@ -12,25 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::Event;
 use crate::provider::{Fault, Provider};
+use crate::relay::Job;
 
 /// What is asked about.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub(crate) struct Question<J> {
     /// The chain that is meant.
     pub chain_id: u64,
     /// The account that sends.
     pub account: Address,
-    /// The contract.
-    pub contract: Address,
-    /// The log.
-    pub log_id: B256,
+    /// What the transactions are for.
+    pub job: J,
     /// Hashes of transactions that share one nonce: at most one can be mined.
     pub transactions: Vec<B256>,
 }
 
 /// A transaction of ours in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Seen<E = Event> {
     /// The transaction.
     pub tx: B256,
     /// Hash of its block.
@@ -39,8 +38,8 @@ pub struct Seen {
     pub block_number: u64,
     /// False if it was reverted.
     pub success: bool,
-    /// What it anchored; nothing if it was reverted, or the head was there already.
-    pub event: Option<Event>,
+    /// What came of it; nothing if it was reverted, or its anchor was there already.
+    pub event: Option<E>,
     /// Gas it used.
     pub gas_used: u64,
     /// What it paid for each, in wei.
@@ -49,7 +48,7 @@ pub struct Seen {
 
 /// One provider's view.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View<E = Event> {
     /// Newest block.
     pub head: u64,
     /// Its base fee, in wei.
@@ -62,7 +61,7 @@ pub struct View {
     /// that state.
     pub nonce_finalized: Option<u64>,
     /// The one transaction that is mined, if any is.
-    pub seen: Option<Seen>,
+    pub seen: Option<Seen<E>>,
 }
 
 /// A block without its transactions' bodies; L2 nodes add fields, which are left out.
@@ -76,7 +75,10 @@ pub(crate) struct BlockHead {
 ///
 /// # Errors
 /// [`Fault`], also if the provider is on another chain.
-pub async fn observe(provider: Provider, question: Question) -> Result<View, Fault> {
+pub(crate) async fn observe<J: Job>(
+    provider: Provider,
+    question: Question<J>,
+) -> Result<View<J::Event>, Fault> {
     let chain: U64 = provider.ask("eth_chainId", ()).await?;
     if chain.to::<u64>() != question.chain_id {
         let why = format!("chain {chain}, expected {}", question.chain_id);
@@ -118,11 +120,11 @@ async fn transactions(provider: &Provider, account: Address, at: String) -> Resu
     Ok(count.to())
 }
 
-async fn receipt(
+async fn receipt<J: Job>(
     provider: &Provider,
-    question: &Question,
+    question: &Question<J>,
     tx: B256,
-) -> Result<Option<Seen>, Fault> {
+) -> Result<Option<Seen<J::Event>>, Fault> {
     let found: Option<TransactionReceipt> =
         provider.ask("eth_getTransactionReceipt", (tx,)).await?;
     let Some(receipt) = found.filter(|receipt| receipt.transaction_hash == tx) else {
@@ -136,11 +138,7 @@ async fn receipt(
         Ok(found) if found.header.hash == block_hash => {}
         _ => return Ok(None),
     }
-    let event = receipt
-        .inner
-        .logs()
-        .iter()
-        .find_map(|log| Event::read(&log.inner, question.contract, question.log_id));
+    let event = receipt.inner.logs().iter().find_map(|log| question.job.event(&log.inner));
     Ok(Some(Seen {
         tx,
         block_hash,

@@ -129,7 +129,7 @@ fn refused<T>(path: &Path, result: Result<T, KeyError>) -> Result<T, AnchorError
 /// Anchors for ever.
 pub(crate) async fn run(app: Arc<App>, client: Client, settings: Settings) {
     let mut anchoring = Anchoring { app, client, settings, last: None, told: None };
-    if let Some(anchored) = anchoring.client.state().anchored.clone() {
+    if let Some(anchored) = anchoring.client.state().done.clone() {
         anchoring.confirm(&anchored).await;
     }
     loop {
@@ -185,7 +185,7 @@ impl Anchoring {
         }
         let state = self.client.state();
         let under_way = state.target.as_ref().map(|target| target.size);
-        let anchored = state.anchored.as_ref().map_or(0, |it| it.target.size);
+        let anchored = state.done.as_ref().map_or(0, |it| it.target.size);
         let from = under_way.unwrap_or(anchored);
         if head.size.0 <= from {
             return Ok(());

@@ -289,7 +289,7 @@ impl Chaos {
         order.urls.truncate(2);
         self.proxies[0].set(Mood::OtherBlock);
         // An earlier fault of this round may have left it final already.
-        let done = journal::read(&order.dir).expect("reads").and_then(|state| state.anchored);
+        let done = journal::read(&order.dir).expect("reads").and_then(|state| state.done);
         let done = done.is_some_and(|it| it.target.size >= order.size);
         let before = self.claimed.len();
         let running = self.run(&order);

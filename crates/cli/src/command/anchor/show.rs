@@ -57,7 +57,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Answer> {
     if let Some(newest) = state.flight.as_ref().and_then(|flight| flight.attempts.last()) {
         rows.push(("in flight", format!("{} entries in {}", newest.target.size, newest.tx)));
     }
-    if let Some(done) = &state.anchored {
+    if let Some(done) = &state.done {
         let place = format!("{} entries in block #{}", done.target.size, done.seen.block_number);
         rows.push(("final", place));
     }
@@ -81,7 +81,7 @@ fn journal_json(state: &State) -> Value {
             "attempts": state.flight.as_ref().map(|flight| flight.attempts.len()),
             "sent": attempt.sent,
         })),
-        "final": state.anchored.as_ref().map(|done| json!({
+        "final": state.done.as_ref().map(|done| json!({
             "size": done.target.size.to_string(),
             "tx": done.seen.tx,
             "block_number": done.seen.block_number,
