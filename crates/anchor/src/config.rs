@@ -52,6 +52,8 @@ pub struct Config {
     /// Who speaks for the log; left out, the relay's account does.
     #[serde(default)]
     pub authority: AuthorityKey,
+    /// Updates one by one.
+    pub direct: Option<Direct>,
     /// What may be paid.
     pub fees: Fees,
     /// Clocks.
@@ -184,6 +186,19 @@ pub enum AuthorityKind {
     Threshold,
 }
 
+/// `[direct]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Direct {
+    /// Where `FirmwareUpdateLog` is.
+    pub contract: Address,
+    /// The block it was deployed in, where its history starts.
+    #[serde(default)]
+    pub from_block: u64,
+    /// Journal, index, findings.
+    pub dir: PathBuf,
+}
+
 /// `[fees]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -245,6 +260,7 @@ impl Config {
             Some(&mut config.relay.dir),
             authority.key.as_mut(),
             authority.passphrase_file.as_mut(),
+            config.direct.as_mut().map(|direct| &mut direct.dir),
         ];
         let signers = authority.signers.iter_mut();
         let signers = signers.flat_map(|one| [one.key.as_mut(), one.passphrase_file.as_mut()]);
@@ -252,6 +268,10 @@ impl Config {
             *path = dir.join(&path);
         }
         config.limits()?;
+        if config.direct.as_ref().is_some_and(|direct| direct.dir == config.relay.dir) {
+            let why = "direct.dir is relay.dir: each journal has a folder of its own";
+            return Err(AnchorError::Config(why.into()));
+        }
         Ok(config)
     }
 
@@ -269,6 +289,16 @@ impl Config {
     /// [`AnchorError::Config`] if no contract is named.
     pub fn deployment(&self) -> Result<Deployment, AnchorError> {
         self.chain.deployment()
+    }
+
+    /// Contract, first block and folder of direct mode.
+    ///
+    /// # Errors
+    /// [`AnchorError::Config`] if there is none.
+    pub fn direct(&self) -> Result<&Direct, AnchorError> {
+        self.direct.as_ref().ok_or_else(|| {
+            AnchorError::Config("[direct] is not set: contract, from_block and dir".into())
+        })
     }
 
     /// What may be paid.
@@ -289,10 +319,29 @@ impl Config {
     /// # Errors
     /// As the parts.
     pub fn settings(&self, origin: &str) -> Result<Settings, AnchorError> {
+        self.settings_of(self.deployment()?, origin, &self.relay.dir)
+    }
+
+    /// Everything a direct client works by.
+    ///
+    /// # Errors
+    /// As the parts.
+    pub fn direct_settings(&self) -> Result<Settings, AnchorError> {
+        let direct = self.direct()?;
+        let deployment = Deployment { chain_id: self.chain.id, contract: direct.contract };
+        self.settings_of(deployment, "", &direct.dir)
+    }
+
+    fn settings_of(
+        &self,
+        deployment: Deployment,
+        origin: &str,
+        dir: &Path,
+    ) -> Result<Settings, AnchorError> {
         Ok(Settings {
-            deployment: self.deployment()?,
+            deployment,
             origin: origin.to_owned(),
-            dir: self.relay.dir.clone(),
+            dir: dir.to_path_buf(),
             limits: self.limits()?,
             stuck_s: self.timing.stuck_s,
             stuck_blocks: self.timing.stuck_blocks,
@@ -389,6 +438,19 @@ max_gwei = 1.5
         assert!(!config.chain.outvote);
         assert_eq!(config.providers().expect("one").name(0), "127.0.0.1:8545");
         assert!(config.deployment().is_err());
+    }
+
+    #[test]
+    fn direct_mode_has_a_contract_and_a_folder_of_its_own() {
+        assert!(read(FILE).expect("reads").direct_settings().is_err());
+        let contract = Address::repeat_byte(5);
+        let direct = |dir| format!("{FILE}[direct]\ncontract = \"{contract}\"\ndir = \"{dir}\"\n");
+        let config = read(&direct("updates")).expect("reads");
+        let settings = config.direct_settings().expect("settings");
+        assert_eq!(settings.deployment, Deployment { chain_id: 31337, contract });
+        assert!(settings.origin.is_empty() && settings.dir.ends_with("updates"));
+        assert!(settings.dir.is_absolute());
+        assert!(read(&direct("anchor")).is_err());
     }
 
     #[test]

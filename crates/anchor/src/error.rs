@@ -34,6 +34,20 @@ pub enum AnchorError {
         /// What the journal says.
         got: String,
     },
+    /// Caller: not an update that the contract could take.
+    #[error("log the update: {0}")]
+    Update(String),
+    /// Caller: another update is under way from this folder.
+    #[error("log the update: version {version} of {device} is under way and not final")]
+    Busy {
+        /// Its device.
+        device: String,
+        /// Its version.
+        version: String,
+    },
+    /// Storage: the index of events.
+    #[error("use the index of events: {0}")]
+    Index(#[from] rusqlite::Error),
     /// Storage: an operation on a file failed.
     #[error("{action} {}: {source}", path.display())]
     Io {

@@ -34,6 +34,14 @@ pub enum Kind {
     NonceTaken,
     /// What was final is not on the chain any more.
     FinalityBroken,
+    /// The contract has a record of which the providers show no event.
+    EventMissing,
+    /// The providers show an event of which the contract has no record.
+    EventSurplus,
+    /// Event and record of the same number say different things.
+    RecordDiffers,
+    /// Records do not lead to the hash that the contract has.
+    ChainBroken,
 }
 
 impl Kind {
@@ -48,6 +56,10 @@ impl Kind {
             Self::ProviderDissent => "provider-dissent",
             Self::NonceTaken => "nonce-taken",
             Self::FinalityBroken => "finality-broken",
+            Self::EventMissing => "event-missing",
+            Self::EventSurplus => "event-surplus",
+            Self::RecordDiffers => "record-differs",
+            Self::ChainBroken => "chain-broken",
         }
     }
 }

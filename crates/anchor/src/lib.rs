@@ -20,6 +20,7 @@ pub mod audit;
 pub mod config;
 pub mod contract;
 pub mod deploy;
+pub mod direct;
 pub mod evidence;
 pub mod extend;
 pub mod fees;

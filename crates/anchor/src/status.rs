@@ -99,6 +99,11 @@ pub enum Waiting {
     Funds(Address),
     /// A head that covers the checkpoint is there and not final yet.
     Finality(Covered),
+    /// A record that says what was to be logged is there and not final yet.
+    RecordFinality {
+        /// Its number of its device, from 0.
+        nonce: u64,
+    },
     /// Transactions below ours are missing; they were sent again.
     Gap {
         /// The chain's next nonce.
@@ -124,7 +129,7 @@ impl Waiting {
             Self::Signatures { .. } => "signatures-missing",
             Self::ForeignTransaction => "foreign-transaction",
             Self::Funds(_) => "no-funds",
-            Self::Finality(_) => "finality",
+            Self::Finality(_) | Self::RecordFinality { .. } => "finality",
             Self::Gap { .. } => "nonce-gap",
             Self::Reverted => "reverted",
         }
@@ -152,6 +157,9 @@ impl fmt::Display for Waiting {
             Self::Funds(account) => write!(f, "{account} cannot pay for the transaction"),
             Self::Finality(head) => {
                 write!(f, "a head of {} entries is anchored and not final yet", head.size)
+            }
+            Self::RecordFinality { nonce } => {
+                write!(f, "record {nonce} says this already and is not final yet")
             }
             Self::Gap { next, ours } => {
                 write!(

@@ -18,7 +18,16 @@ pub(crate) const EPOCH: u64 = 4;
 
 /// The node's program, as `cargo xtask test` gives it.
 pub(crate) fn program(test: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("FIRMLOG_ANVIL").map(PathBuf::from).or_else(installed);
+    let given = std::env::var_os("FIRMLOG_ANVIL").map(PathBuf::from);
+    there(test, given.or_else(|| installed("anvil")))
+}
+
+/// `cast`, a client that shares no code with ours.
+pub(crate) fn cast(test: &str) -> Option<PathBuf> {
+    there(test, installed("cast"))
+}
+
+fn there(test: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "{test}: no node, and CI is set");
         eprintln!("skipped: {test}: no node; `cargo xtask setup contracts` installs it");
@@ -27,10 +36,10 @@ pub(crate) fn program(test: &str) -> Option<PathBuf> {
 }
 
 /// Where `cargo xtask setup` puts it.
-fn installed() -> Option<PathBuf> {
+fn installed(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let packages = std::fs::read_dir(root.join("contracts/node_modules/@foundry-rs")).ok()?;
-    let programs = packages.flatten().map(|package| package.path().join("bin/anvil"));
+    let programs = packages.flatten().map(|package| package.path().join("bin").join(name));
     programs.filter(|program| program.starts_with(&root) && program.is_file()).find(|program| {
         // npm's own starter of it would not die with its process id.
         std::fs::read(program).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))

@@ -24,7 +24,13 @@ pub(crate) enum Mood {
     OtherBlock = 4,
     /// Another head of the contract.
     OtherHead = 5,
+    /// The last event of each answer is left out.
+    FewerLogs = 6,
+    /// Events of more than [`RANGE_MAX`] blocks at once are refused.
+    ShortRanges = 7,
 }
+
+pub(crate) const RANGE_MAX: u64 = 5;
 
 /// A running proxy; ends with the runtime.
 pub(crate) struct Proxy {
@@ -116,6 +122,18 @@ impl Shared {
             "eth_call" if self.is(Mood::OtherHead) => {
                 if let Some(text) = result.as_str().filter(|text| text.len() > 66) {
                     *result = json!(format!("0x{}{}", "ab".repeat(32), &text[66..]));
+                }
+            }
+            "eth_getLogs" if self.is(Mood::FewerLogs) => {
+                if let Some(logs) = result.as_array_mut() {
+                    logs.pop();
+                }
+            }
+            "eth_getLogs" if self.is(Mood::ShortRanges) => {
+                let number = |key: &str| super::node::number(&request["params"][0][key]);
+                if number("toBlock") - number("fromBlock") >= RANGE_MAX {
+                    *reply = json!({"jsonrpc": "2.0", "id": request["id"],
+                        "error": {"code": -32005, "message": "query exceeds max block range"}});
                 }
             }
             "eth_sendRawTransaction" => {
