@@ -110,6 +110,9 @@ enum Command {
     /// Put checkpoints where nobody can take them back
     #[command(subcommand)]
     Anchor(command::anchor::AnchorCommand),
+    /// Log a device's updates one by one on a chain, without a log
+    #[command(subcommand)]
+    Chain(command::chain::ChainCommand),
     /// Spot-check a log with entries neither side chose alone
     #[command(subcommand)]
     Challenge(challenge::ChallengeCommand),
@@ -181,6 +184,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Identify(args) => command::identify::run(&args, context),
         Command::Bundle(args) => command::bundle::run(&args, context),
         Command::Anchor(args) => command::anchor::run(&args, context),
+        Command::Chain(args) => command::chain::run(&args, context),
         Command::Challenge(args) => challenge::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Completions(args) => command::pages::completions(&args, Cli::command()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod anchor;
 pub(crate) mod bundle;
+pub(crate) mod chain;
 pub(crate) mod identify;
 pub(crate) mod key;
 pub(crate) mod log;

@@ -117,7 +117,7 @@ fn new_key(args: &KeyArgs) -> Result<Answer> {
 }
 
 impl ConfigArgs {
-    fn read(&self) -> Result<Config> {
+    pub(super) fn read(&self) -> Result<Config> {
         Config::read(&self.config).map_err(|e| anchor_error(&e))
     }
 }
@@ -128,12 +128,15 @@ fn wallet(path: &Path, passphrase_file: Option<&Path>) -> Result<Wallet> {
     Wallet::open(path, &passphrase).map_err(|e| anchor_error(&e))
 }
 
-fn relay(config: &Config) -> Result<Wallet> {
+pub(super) fn relay(config: &Config) -> Result<Wallet> {
     wallet(&config.relay.key, config.relay.passphrase_file.as_deref())
 }
 
 /// The log's authority; `relay` is the account that sends, if that is what speaks for it.
-fn authority(config: &Config, relay: impl FnOnce() -> Result<Wallet>) -> Result<Authority> {
+pub(super) fn authority(
+    config: &Config,
+    relay: impl FnOnce() -> Result<Wallet>,
+) -> Result<Authority> {
     let settings = &config.authority;
     let path = || {
         settings.key.as_deref().ok_or_else(|| {
@@ -187,12 +190,12 @@ fn passphrase(path: &Path, file: Option<&Path>) -> Result<Vec<u8>> {
         .map_err(|e| Error::new("E-PASSPHRASE", format!("failed to read the passphrase: {e}")))
 }
 
-fn providers(config: &Config) -> Result<Providers> {
+pub(super) fn providers(config: &Config) -> Result<Providers> {
     config.providers().map_err(|e| anchor_error(&e))
 }
 
 /// Runs what talks to providers. The log's HTTP client blocks, and must stay outside.
-fn wait_for<T>(work: impl Future<Output = T>) -> Result<T> {
+pub(super) fn wait_for<T>(work: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -208,7 +211,7 @@ impl From<AnchorError> for Error {
 }
 
 /// An error of the client, with the next step.
-fn anchor_error(error: &AnchorError) -> Error {
+pub(super) fn anchor_error(error: &AnchorError) -> Error {
     let cause = std::error::Error::source(error).map_or_else(String::new, |e| format!(": {e}"));
     let cause = if matches!(error, AnchorError::Providers(_)) { String::new() } else { cause };
     let message = match error {
@@ -222,7 +225,7 @@ fn anchor_error(error: &AnchorError) -> Error {
         AnchorError::Key { .. } => Error::new("E-KEY", message),
         AnchorError::Locked(_) => Error::new("E-LOCKED", message)
             .help("another firmlog anchors from this folder; wait for it"),
-        AnchorError::Io { .. } => Error::new("E-IO", message),
+        AnchorError::Io { .. } | AnchorError::Index(_) => Error::new("E-IO", message),
         AnchorError::Providers(_) => {
             Error::network(message).help("check chain.providers; one that disagrees is named above")
         }
