@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use firmlog_keys::{Algorithm, AwsLc, FileKey, FileNoteSigner};
+use firmlog_keys::{Algorithm, AwsLc, FileKey, NoteKey};
 use firmlog_log::fault::{Fault, FaultDisk, FaultKind, Op};
 use firmlog_log::{Batch, Config, Log, Reader, Registration};
 use firmlog_tlog::merkle::leaf_hash;
@@ -136,7 +136,7 @@ fn play_case(case: &Case, report: &mut FaultReport) -> anyhow::Result<()> {
 /// Opens a log and appends until a step fails; true if one did.
 fn live(
     disk: &FaultDisk,
-    signer: &FileNoteSigner,
+    signer: &NoteKey<FileKey>,
     ledger: &mut Ledger,
     random: &mut SplitMix,
 ) -> bool {
@@ -149,7 +149,7 @@ fn live(
 
 fn reopen(
     disk: &FaultDisk,
-    signer: &FileNoteSigner,
+    signer: &NoteKey<FileKey>,
     ledger: &mut Ledger,
     random: &mut SplitMix,
 ) -> anyhow::Result<()> {

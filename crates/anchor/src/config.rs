@@ -35,6 +35,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use crate::contract::Deployment;
 use crate::error::AnchorError;
 use crate::fees::Limits;
+use crate::key::{Authority, P256Signer, Wallet};
 use crate::provider::Providers;
 use crate::relay::Settings;
 use crate::threshold::{MemberKey, Threshold};
@@ -117,15 +118,18 @@ pub struct AuthorityKey {
     /// What kind it is.
     #[serde(default)]
     pub kind: AuthorityKind,
-    /// Keystore (secp256k1) or PKCS#8 PEM (P-256).
-    pub key: Option<PathBuf>,
-    /// File with its passphrase.
+    /// Keystore (secp256k1), or a P-256 key: a path, `file:`, `tpm:` or `pkcs11:`.
+    pub key: Option<String>,
+    /// File with its passphrase, or the token's PIN.
     pub passphrase_file: Option<PathBuf>,
     /// Of `signers`, how many must sign.
     pub threshold: Option<u64>,
     /// Who together speaks for the log.
     #[serde(default)]
     pub signers: Vec<SignerKey>,
+    /// Where relative paths start.
+    #[serde(skip)]
+    dir: PathBuf,
 }
 
 /// `[[authority.signers]]`: one of k of n. A key at hand, or a name for a key that is elsewhere.
@@ -245,6 +249,37 @@ impl Default for Timing {
     }
 }
 
+impl AuthorityKey {
+    /// Opens the authority. `sender` is asked for the account that sends, `wallet` for a keystore,
+    /// `p256` for the key of that name, with its relative path starting at the folder,
+    /// `member` for each of k of n signers that is at hand.
+    ///
+    /// # Errors
+    /// [`AnchorError::Config`] if a key is needed and none is named; those of the four.
+    pub fn open<E: From<AnchorError>>(
+        &self,
+        sender: impl FnOnce() -> Result<Address, E>,
+        wallet: impl FnOnce(&Path, Option<&Path>) -> Result<Wallet, E>,
+        p256: impl FnOnce(&str, &Path, Option<&Path>) -> Result<P256Signer, E>,
+        member: impl Fn(&SignerKey, &Path) -> Result<MemberKey, E>,
+    ) -> Result<Authority, E> {
+        let unset = || {
+            let help = "name the key, or leave [authority] out for the relay's account";
+            AnchorError::Config(format!("authority.key is not set: {help}"))
+        };
+        let name = || self.key.as_deref().ok_or_else(unset);
+        let passphrase_file = self.passphrase_file.as_deref();
+        match self.kind {
+            AuthorityKind::Sender => sender().map(Authority::Sender),
+            AuthorityKind::Secp256k1 => {
+                wallet(&self.dir.join(name()?), passphrase_file).map(Authority::Secp256k1)
+            }
+            AuthorityKind::P256 => p256(name()?, &self.dir, passphrase_file).map(Authority::P256),
+            AuthorityKind::Threshold => self.signers(member).map(Authority::Threshold),
+        }
+    }
+}
+
 impl Config {
     /// Reads the file.
     ///
@@ -258,7 +293,6 @@ impl Config {
             Some(&mut config.relay.key),
             config.relay.passphrase_file.as_mut(),
             Some(&mut config.relay.dir),
-            authority.key.as_mut(),
             authority.passphrase_file.as_mut(),
             config.direct.as_mut().map(|direct| &mut direct.dir),
         ];
@@ -267,6 +301,7 @@ impl Config {
         for path in paths.into_iter().chain(signers).flatten() {
             *path = dir.join(&path);
         }
+        authority.dir = dir.to_owned();
         config.limits()?;
         if config.direct.as_ref().is_some_and(|direct| direct.dir == config.relay.dir) {
             let why = "direct.dir is relay.dir: each journal has a folder of its own";

@@ -116,6 +116,9 @@ impl Wallet {
     }
 }
 
+/// A P-256 key that somebody else holds.
+pub type P256Signer = Box<dyn Signer + Send + Sync>;
+
 /// Who signs for the log.
 pub enum Authority {
     /// The account that sends, by sending.
@@ -123,7 +126,7 @@ pub enum Authority {
     /// A secp256k1 key, by EIP-712.
     Secp256k1(Wallet),
     /// A P-256 key, over SHA-256.
-    P256(Box<dyn Signer + Send + Sync>),
+    P256(P256Signer),
     /// k of n signers.
     Threshold(Threshold),
 }

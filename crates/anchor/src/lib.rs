@@ -45,7 +45,7 @@ mod tx;
 
 pub use client::Client;
 pub use error::AnchorError;
-pub use key::{Authority, Wallet};
+pub use key::{Authority, P256Signer, Wallet};
 pub use relay::Settings;
 pub use status::{Covered, Status, Waiting};
 pub use steps::Sending;

@@ -88,6 +88,9 @@ enum Command {
     /// Make and show keys
     #[command(subcommand)]
     Key(command::key::KeyCommand),
+    /// Quotes and counters of a TPM 2.0
+    #[command(subcommand)]
+    Tpm(command::tpm::TpmCommand),
     /// Change who may speak as what
     #[command(subcommand)]
     Trust(command::trust::TrustCommand),
@@ -176,6 +179,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Config(args) => command::log::config(&args),
         Command::Witness(args) => command::witness::run(&args, context),
         Command::Key(args) => command::key::run(&args),
+        Command::Tpm(args) => command::tpm::run(&args),
         Command::Trust(args) => command::trust::run(&args, context),
         Command::Release(args) => command::release::run(&args, context),
         Command::Statement(args) => command::statement::run(&args, context),

@@ -9,10 +9,11 @@
 //!   key of the trust root.
 //! - Submitting again is harmless: the same bytes get the same place.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use firmlog_keys::{AwsLc, FileKey, os_random};
+use firmlog_keys::{AwsLc, Key, os_random};
 use firmlog_statement::codec;
 use firmlog_statement::disclosure::{Commitment, Commitments, Disclosure, FieldId};
 use firmlog_statement::time::{DeviceTime, Source, SyncState, ZoneOffset};
@@ -42,9 +43,9 @@ pub(crate) struct LogArgs {
 /// Who signs.
 #[derive(Args)]
 pub(crate) struct SignArgs {
-    /// Key file of whoever signs
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    /// Key of whoever signs: a file, tpm:… or pkcs11:…
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: OsString,
     /// Name under which that key is enrolled
     #[arg(long = "as", id = "signs-as", value_name = "ISSUER")]
     pub(crate) issuer: String,
@@ -57,8 +58,8 @@ pub(crate) struct SignArgs {
 
 impl SignArgs {
     /// Opens the key.
-    pub(crate) fn open(&self) -> Result<FileKey> {
-        key::open(&self.key, &self.lock)
+    pub(crate) fn open(&self) -> Result<Key> {
+        key::open(&key::uri(&self.key)?, &self.lock)
     }
 }
 

@@ -23,10 +23,12 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
 };
 use firmlog_statement::{PublicKey, SignError, Signer};
-use firmlog_tlog::note::{self, NoteError, NoteSigner, SignerError, VerifierKey};
+use firmlog_tlog::note::{self, NoteError};
 use zeroize::Zeroizing;
 
-use crate::pem;
+use crate::pkcs11::Pkcs11Error;
+use crate::tpm::TpmError;
+use crate::{NoteKey, pem};
 
 /// Key files are a few hundred bytes; more is not one.
 const MAX_FILE: u64 = 16 * 1024;
@@ -40,7 +42,7 @@ pub enum Algorithm {
     Ed25519,
 }
 
-/// Why a key file could not be used. Reads after "failed to".
+/// Why a key could not be used. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -62,8 +64,8 @@ pub enum KeyError {
     /// A key, but of another algorithm, or damaged.
     #[error("use the key: it is neither P-256 nor Ed25519, or is damaged")]
     NotSupported,
-    /// The file is encrypted.
-    #[error("decrypt the key file: it needs a passphrase")]
+    /// The file is encrypted, the token wants a PIN.
+    #[error("open the key: it needs a passphrase or PIN")]
     PassphraseMissing,
     /// The passphrase does not open the file.
     #[error("decrypt the key file: the passphrase is wrong, or the file is damaged")]
@@ -71,16 +73,25 @@ pub enum KeyError {
     /// Trying a passphrase would take absurdly long or much memory, as nobody's files do.
     #[error("decrypt the key file: it asks for more work than any key file needs")]
     TooCostly,
-    /// A passphrase was given for a file that is not encrypted: somebody expects protection that
-    /// is not there.
-    #[error("use the passphrase: the key file is not encrypted")]
+    /// A passphrase was given for a key that has none: somebody expects protection that is not
+    /// there.
+    #[error("use the passphrase: the key has none")]
     PassphraseNotNeeded,
+    /// Two files may hold the PIN, and differ.
+    #[error("choose a PIN: the name of the key has pin-source, and a passphrase file is given too")]
+    PassphraseTwice,
     /// Notes are signed by Ed25519 keys only.
     #[error("sign notes with a key that is not Ed25519")]
     NotForNotes,
     /// The name is not one a note can carry.
     #[error("name the key")]
     Name(#[from] NoteError),
+    /// In a token.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
+    /// In a TPM.
+    #[error(transparent)]
+    Tpm(#[from] TpmError),
     /// Something that cannot happen did.
     #[error("encode the key (a bug)")]
     Bug,
@@ -198,12 +209,8 @@ impl FileKey {
         &self,
         name: &str,
         algorithm: note::Algorithm,
-    ) -> Result<FileNoteSigner, KeyError> {
-        let PublicKey::Ed25519(public_key) = self.public_key() else {
-            return Err(KeyError::NotForNotes);
-        };
-        let verifier_key = VerifierKey::new(name, algorithm, public_key)?;
-        Ok(FileNoteSigner { key: self.clone(), verifier_key })
+    ) -> Result<NoteKey<Self>, KeyError> {
+        NoteKey::new(self.clone(), name, algorithm)
     }
 }
 
@@ -231,30 +238,6 @@ impl Signer for FileKey {
         };
         let signature = signed.map_err(|_| SignError::Unavailable)?;
         signature.as_ref().try_into().map_err(|_| SignError::Unavailable)
-    }
-}
-
-/// A [`FileKey`] that signs notes under a name.
-#[derive(Clone, Debug)]
-pub struct FileNoteSigner {
-    key: FileKey,
-    verifier_key: VerifierKey,
-}
-
-impl FileNoteSigner {
-    /// The key itself, which also signs COSE receipts.
-    pub fn key(&self) -> &FileKey {
-        &self.key
-    }
-}
-
-impl NoteSigner for FileNoteSigner {
-    fn verifier_key(&self) -> &VerifierKey {
-        &self.verifier_key
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        Signer::sign(&self.key, message).map_err(|_| SignerError::Unavailable)
     }
 }
 

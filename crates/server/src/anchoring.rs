@@ -16,16 +16,17 @@
 //!   bytes and the log has it once.
 //! - A chain that cannot be reached costs nothing but the anchor: entries are taken meanwhile.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use firmlog_anchor::config::{AuthorityKind, Config as Settings, SignerKey};
+use firmlog_anchor::config::{Config as Settings, SignerKey};
 use firmlog_anchor::journal::Anchored;
 use firmlog_anchor::threshold::MemberKey;
-use firmlog_anchor::{AnchorError, Authority, Client, Status, Wallet, offline};
-use firmlog_keys::{FileKey, KeyError, read_passphrase};
+use firmlog_anchor::{AnchorError, Authority, Client, P256Signer, Status, Wallet, offline};
+use firmlog_keys::{FileKey, Key, KeyUri, read_passphrase};
 use firmlog_log::{LogError, Reader};
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::time::{DeviceTime, Source, SyncState};
@@ -82,18 +83,7 @@ pub(crate) fn open(path: &Path, origin: &str) -> Result<(Client, Settings), Anch
 /// Opens the keys with the passphrases that files hold: nobody is asked.
 fn signers(settings: &Settings) -> Result<(Wallet, Authority), AnchorError> {
     let relay = wallet(&settings.relay.key, settings.relay.passphrase_file.as_deref())?;
-    let by = &settings.authority;
-    let passphrase = by.passphrase_file.as_deref();
-    let path = || {
-        let unset = || AnchorError::Config("authority.key is not set".into());
-        by.key.as_deref().ok_or_else(unset)
-    };
-    let authority = match by.kind {
-        AuthorityKind::Sender => Authority::Sender(relay.address()),
-        AuthorityKind::Secp256k1 => Authority::Secp256k1(wallet(path()?, passphrase)?),
-        AuthorityKind::P256 => Authority::P256(Box::new(file_key(path()?, passphrase)?)),
-        AuthorityKind::Threshold => Authority::Threshold(by.signers(member)?),
-    };
+    let authority = settings.authority.open(|| Ok(relay.address()), wallet, p256, member)?;
     Ok((relay, authority))
 }
 
@@ -111,19 +101,28 @@ fn member(one: &SignerKey, path: &Path) -> Result<MemberKey, AnchorError> {
 }
 
 fn file_key(path: &Path, passphrase: Option<&Path>) -> Result<FileKey, AnchorError> {
-    let secret = passphrase.map(|file| refused(file, read_passphrase(file))).transpose()?;
-    refused(path, FileKey::open(path, secret.as_ref().map(|text| text.as_slice())))
+    let secret = passphrase.map(|file| refused(file.display(), read_passphrase(file))).transpose()?;
+    refused(path.display(), FileKey::open(path, secret.as_ref().map(|text| text.as_slice())))
+}
+
+fn p256(name: &str, base: &Path, passphrase: Option<&Path>) -> Result<P256Signer, AnchorError> {
+    let uri: KeyUri = refused(name, name.parse::<KeyUri>())?.resolved(base);
+    let secret = passphrase.map(|file| refused(file.display(), read_passphrase(file)));
+    let secret = secret.transpose()?;
+    let key = Key::open(&uri, secret.as_ref().map(|text| text.as_slice()));
+    Ok(Box::new(refused(uri, key)?))
 }
 
 fn wallet(key: &Path, passphrase: Option<&Path>) -> Result<Wallet, AnchorError> {
     match passphrase {
         None => Wallet::open(key, b""),
-        Some(file) => Wallet::open(key, &refused(file, read_passphrase(file))?),
+        Some(file) => Wallet::open(key, &refused(file.display(), read_passphrase(file))?),
     }
 }
 
-fn refused<T>(path: &Path, result: Result<T, KeyError>) -> Result<T, AnchorError> {
-    result.map_err(|error| AnchorError::Key { path: path.into(), why: error.to_string() })
+fn refused<T, E: Display>(name: impl Display, result: Result<T, E>) -> Result<T, AnchorError> {
+    let path = name.to_string().into();
+    result.map_err(|error| AnchorError::Key { path, why: error.to_string() })
 }
 
 /// Anchors for ever.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use firmlog_keys::FileKey;
+use firmlog_keys::Key;
 use firmlog_log::{
     AppendError, Appender, Batch, Checker, Committed, Log, LogError, Outcome, Published, Reader,
     Refusal, Registration,
@@ -52,7 +52,7 @@ pub(crate) struct Engine {
     checker: Checker,
     reader: Reader,
     pool: rayon::ThreadPool,
-    key: FileKey,
+    key: Key,
     signature: ArcSwapOption<(Hash, RootSignature)>,
     pub(crate) origin: String,
     pub(crate) registration: Registration,
@@ -61,7 +61,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(
         log: Log,
-        key: FileKey,
+        key: Key,
         origin: String,
         registration: Registration,
         pool: rayon::ThreadPool,
@@ -99,7 +99,7 @@ impl Engine {
         self.checker.set_find_leaf(Arc::new(find));
     }
 
-    pub(crate) fn key(&self) -> &FileKey {
+    pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use firmlog_index::Index;
-use firmlog_keys::{AwsLc, FileKey, KeyError};
+use firmlog_keys::{AwsLc, Key, KeyError, KeyUri};
 use firmlog_log::witness::{Cosigned, Witnessing};
 use firmlog_log::{AppendError, Log, LogError, RecoveryReport, Registration};
 use firmlog_tlog::checkpoint::Unverified;
@@ -45,10 +45,10 @@ pub enum ServerError {
     #[error("close the log: {0}")]
     Close(#[from] AppendError),
     /// The log's key could not be used.
-    #[error("use the log's key {}: {source}", path.display())]
+    #[error("use the log's key {name}: {source}")]
     Key {
-        /// The file.
-        path: PathBuf,
+        /// Its name.
+        name: KeyUri,
         /// Why.
         source: KeyError,
     },
@@ -320,7 +320,7 @@ fn open_log(config: &Config) -> Result<(Engine, String, RecoveryReport), ServerE
     let record = config.log.record.0.clone();
     let record = record.unwrap_or_else(|| config.log.dir.with_extension("record"));
     let key = open_key(config)?;
-    let key_error = |source| ServerError::Key { path: config.log.key.clone(), source };
+    let key_error = |source| ServerError::Key { name: config.log.key.clone(), source };
     let signer = key.note_signer(&origin, Algorithm::Ed25519).map_err(key_error)?;
     let vkey = signer.verifier_key().to_string();
     let log_config = firmlog_log::Config {
@@ -336,7 +336,7 @@ fn open_log(config: &Config) -> Result<(Engine, String, RecoveryReport), ServerE
     Ok((Engine::new(log, key, origin, registration, pool), vkey, report))
 }
 
-fn open_key(config: &Config) -> Result<FileKey, ServerError> {
+fn open_key(config: &Config) -> Result<Key, ServerError> {
     let passphrase = match &config.log.key_passphrase_file.0 {
         None => None,
         Some(path) => {
@@ -349,8 +349,8 @@ fn open_key(config: &Config) -> Result<FileKey, ServerError> {
             Some(text)
         }
     };
-    FileKey::open(&config.log.key, passphrase.as_deref())
-        .map_err(|source| ServerError::Key { path: config.log.key.clone(), source })
+    Key::open(&config.log.key, passphrase.as_deref())
+        .map_err(|source| ServerError::Key { name: config.log.key.clone(), source })
 }
 
 fn open_index(config: &Config, engine: &Engine) -> Result<Option<Arc<Index>>, ServerError> {

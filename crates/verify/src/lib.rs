@@ -8,8 +8,8 @@
 //! ```
 //!
 //! In scope: signatures ([`crypto`]), who may sign what ([`registry`]), checkpoints and quorums
-//! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), evidence
-//! bundles ([`bundle`]), verdicts.
+//! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), quotes of
+//! TPMs ([`quote`]), evidence bundles ([`bundle`]), verdicts.
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -34,6 +34,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod crypto;
 pub mod evm;
+pub mod quote;
 pub mod receipt;
 pub mod registry;
 pub mod release;

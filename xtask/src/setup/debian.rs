@@ -15,11 +15,15 @@ pub(super) type Program = (&'static str, &'static str);
 
 /// What the tests and the demo call.
 pub(super) const FOR_TESTS: &[Program] = &[
-    ("cc", "gcc"),             // aws-lc and SQLite are C
-    ("openssl", "openssl"),    // oracle: a statement's signature
-    ("sqlite3", "sqlite3"),    // oracle: the index
-    ("python3", "python3"),    // the virtual environment starts from it
-    ("unshare", "util-linux"), // `verify` with the network taken away
+    ("cc", "gcc"),                     // aws-lc and SQLite are C
+    ("openssl", "openssl"),            // oracle: a statement's signature
+    ("sqlite3", "sqlite3"),            // oracle: the index
+    ("python3", "python3"),            // the virtual environment starts from it
+    ("unshare", "util-linux"),         // `verify` with the network taken away
+    ("swtpm", "swtpm"),                // a TPM 2.0 in software
+    ("tpm2_checkquote", "tpm2-tools"), // oracle: keys, counters and quotes of a TPM
+    ("softhsm2-util", "softhsm2"),     // an HSM in software
+    ("pkcs11-tool", "opensc"),         // oracle: keys in a token
 ];
 
 /// What fuzz targets are built with: libFuzzer is C++.

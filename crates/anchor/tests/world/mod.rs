@@ -14,7 +14,7 @@ use firmlog_anchor::deploy::{Deployed, Plan, deploy, register};
 use firmlog_anchor::fees::Limits;
 use firmlog_anchor::provider::Providers;
 use firmlog_anchor::{Authority, Client, Sending, Settings, Status, Wallet};
-use firmlog_keys::{FileKey, FileNoteSigner};
+use firmlog_keys::{FileKey, NoteKey};
 use firmlog_tlog::checkpoint::{self, Checkpoint};
 use firmlog_tlog::merkle::{
     Hash, NodeSource, TreeHead, TreeSize, consistency_proof, leaf_hash, node_hash, root,
@@ -50,7 +50,7 @@ pub(crate) fn authority() -> Wallet {
 pub(crate) struct Log {
     pub(crate) origin: String,
     levels: Vec<Vec<Hash>>,
-    signer: FileNoteSigner,
+    signer: NoteKey<FileKey>,
 }
 
 impl Log {

@@ -18,6 +18,7 @@
 mod draw;
 mod transcript;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -70,8 +71,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
     /// An auditor's enrolled key: commits in the log, so that others need not believe you
-    #[arg(long, value_name = "FILE", requires = "issuer")]
-    key: Option<PathBuf>,
+    #[arg(long, value_name = "KEY", requires = "issuer")]
+    key: Option<OsString>,
     /// Name under which that key is enrolled
     #[arg(long = "as", value_name = "ISSUER")]
     issuer: Option<String>,
@@ -111,8 +112,8 @@ fn challenge(args: &RunArgs, context: &Context) -> Result<Answer> {
     os_random(&mut nonce);
     let commitment = draw::commitment(&nonce);
     let committed = match (&args.key, &args.issuer) {
-        (Some(path), Some(issuer)) => {
-            let key = key::open(path, &args.lock)?;
+        (Some(name), Some(issuer)) => {
+            let key = key::open(&key::uri(name)?, &args.lock)?;
             let entry = sign_entry(&commit_statement(&commitment), issuer, "challenge", &key)?;
             Some((submit::submit(&client, &root, &entry, &[])?.index, entry))
         }
@@ -133,7 +134,7 @@ fn challenge(args: &RunArgs, context: &Context) -> Result<Answer> {
     let known = known
         .map(|note| {
             let older = verify_checkpoint(note.as_bytes(), &root, &AwsLc).map_err(head_error)?;
-            Ok((note, consistency(&mut patience, older.head.size, size)))
+            Ok::<_, Error>((note, consistency(&mut patience, older.head.size, size)))
         })
         .transpose()?;
     let origin = root.origin().to_owned();

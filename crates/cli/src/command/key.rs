@@ -1,53 +1,70 @@
-//! `key new|show`: private keys in files, public halves for everybody.
+//! `key new|show`: private keys in files, TPMs and tokens; public halves for everybody.
 //!
 //! ```text
 //! acme-build.pem       PKCS#8, mode 0600: the secret
-//! acme-build.pem.pub   one line: the COSE_Key in hex, for `trust enrol --key`
+//! acme-build.pem.pub   one line: the COSE_Key in hex, for `trust enrol`
+//! tpm:handle=0x81010001 · pkcs11:token=hsm-1;object=acme?module-path=/usr/lib/…
 //! ```
 //!
 //! Invariants:
-//! - The secret is never printed and never taken from a flag.
-//! - No file is overwritten.
+//! - The secret, a passphrase and a PIN are never printed and never taken from a flag.
+//! - No file and no key is overwritten.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use firmlog_keys::{Algorithm, FileKey, KeyError};
+use firmlog_keys::pkcs11::Pkcs11Error;
+use firmlog_keys::tpm::TpmError;
+use firmlog_keys::uri::{KeyUri, UriError};
+use firmlog_keys::{Algorithm, FileKey, Key, KeyError};
 use firmlog_statement::{PublicKey, Signer};
 use firmlog_tlog::note;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::answer::{Answer, hex, table, unhex};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 
 /// `key`
 #[derive(Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key file and its public half beside it
+    /// Make a key: in a file, or inside a TPM or token, which it never leaves
     New(NewArgs),
-    /// Show the public half of a key file
+    /// Show the public half of a key
     Show(ShowArgs),
 }
 
 /// Arguments of `key new`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  firmlog key new approver.pem --passphrase-file approver.pass")]
+#[command(after_help = "\
+Example:
+  firmlog key new approver.pem --passphrase-file approver.pass
+  firmlog key new tpm:handle=0x81010001 --public pump.pub
+  firmlog key new 'pkcs11:token=hsm-1;object=log?module-path=/usr/lib/softhsm/libsofthsm2.so' \\
+    --algorithm ed25519 --passphrase-file hsm.pin")]
 pub(crate) struct NewArgs {
-    /// Where the secret goes; FILE.pub gets the public half
-    file: PathBuf,
+    /// A file, tpm:handle=… or pkcs11:…;object=…
+    key: OsString,
     /// P-256 for people, builds and devices; Ed25519 for logs and witnesses
     #[arg(long, value_enum, default_value_t = Kind::P256)]
     algorithm: Kind,
+    /// Where the public half goes; for a key in FILE it is FILE.pub
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
     #[command(flatten)]
     lock: Lock,
 }
 
 /// Arguments of `key show`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  firmlog key show log.pem --name log.example.org/pumps")]
+#[command(after_help = "\
+Example:
+  firmlog key show log.pem --name log.example.org/pumps
+  firmlog key show tpm:handle=0x81010001")]
 pub(crate) struct ShowArgs {
-    /// The key file, or the public half
-    file: PathBuf,
+    /// The key: a file, tpm:… or pkcs11:…; or the public half
+    key: OsString,
     /// Also as verifier keys of this name, for policies and trust roots
     #[arg(long)]
     name: Option<String>,
@@ -55,10 +72,10 @@ pub(crate) struct ShowArgs {
     lock: Lock,
 }
 
-/// How a key file is opened.
+/// How a key is opened.
 #[derive(Args, Clone, Default)]
 pub(crate) struct Lock {
-    /// File with the passphrase; `-` asks for it
+    /// File with the passphrase, or the token's PIN; `-` asks for it
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -85,21 +102,50 @@ fn new(args: &NewArgs) -> Result<Answer> {
         Kind::P256 => Algorithm::P256,
         Kind::Ed25519 => Algorithm::Ed25519,
     };
+    let uri = uri(&args.key)?;
     let passphrase = args.lock.passphrase()?;
-    if passphrase.as_ref().is_some_and(Vec::is_empty) {
+    if passphrase.as_ref().is_some_and(|text| text.is_empty()) {
         return Err(Error::new("E-PASSPHRASE", "an empty passphrase protects nothing")
             .expected("at least one character", "none")
             .help("leave --passphrase-file out for a key without a passphrase"));
     }
-    let key = create(&args.file, algorithm, passphrase.as_deref())?;
-    let rows = [
-        ("secret", format!("{} (mode 0600)", args.file.display())),
-        ("public", public_path(&args.file).display().to_string()),
-        ("thumbprint", key.public_key().thumbprint().to_string()),
-    ];
+    let public = args.public.clone().or_else(|| uri.file().map(public_path));
+    if let Some(path) = public.as_deref().filter(|path| path.exists()) {
+        return Err(Error::new("E-KEY", format!("{} exists", path.display()))
+            .help("nothing was made; remove it, or name another place"));
+    }
+    let key = make(&uri, algorithm, passphrase)?;
+    if let Some(path) = &public {
+        write_public(path, &key.public_key())?;
+    }
     let mut json = public_json(&key.public_key());
-    json["file"] = args.file.display().to_string().into();
+    let place = match &key {
+        Key::File(_) => format!("{} (mode 0600)", args.key.display()),
+        Key::Tpm(_) => format!("{uri} (never leaves the TPM)"),
+        Key::Pkcs11(_) => format!("{uri} (never leaves the token)"),
+    };
+    let mut rows = vec![("secret", place)];
+    rows.extend(public.as_ref().map(|path| ("public", path.display().to_string())));
+    rows.push(("thumbprint", key.public_key().thumbprint().to_string()));
+    match &uri {
+        KeyUri::File(path) => json["file"] = path.display().to_string().into(),
+        other => {
+            json["key"] = other.to_string().into();
+            rows.push(("COSE_Key", hex(&key.public_key().to_cose_key())));
+        }
+    }
     Ok(Answer::new("key-new", json, table(rows)))
+}
+
+/// Makes a key, asking for the PIN of a token that wants one.
+fn make(uri: &KeyUri, algorithm: Algorithm, passphrase: Option<Secret>) -> Result<Key> {
+    let create =
+        |secret: Option<&Secret>| Key::create(uri, algorithm, secret.map(|text| text.as_slice()));
+    match create(passphrase.as_ref()) {
+        Err(KeyError::PassphraseMissing) => create(Some(&ask(&prompt(uri))?)),
+        other => other,
+    }
+    .map_err(|e| key_error(uri, &e))
 }
 
 /// Makes a key file and its public half.
@@ -111,19 +157,21 @@ pub(crate) fn create(path: &Path, algorithm: Algorithm, lock: Option<&[u8]>) -> 
 
 /// Makes a key that is in no file yet.
 pub(crate) fn generate(path: &Path, algorithm: Algorithm) -> Result<FileKey> {
-    FileKey::generate(algorithm).map_err(|e| key_error(path, &e))
+    FileKey::generate(algorithm).map_err(|e| key_error(&path.to_owned().into(), &e))
 }
 
 /// Writes a key file and its public half.
 pub(crate) fn save(path: &Path, key: &FileKey, lock: Option<&[u8]>) -> Result<()> {
-    key.save(path, lock).map_err(|e| key_error(path, &e))?;
-    let public = public_path(path);
-    std::fs::write(&public, hex(&key.public_key().to_cose_key()) + "\n")
-        .map_err(|e| Error::io("write", &public, e))
+    key.save(path, lock).map_err(|e| key_error(&path.to_owned().into(), &e))?;
+    write_public(&public_path(path), &key.public_key())
+}
+
+fn write_public(path: &Path, key: &PublicKey) -> Result<()> {
+    std::fs::write(path, hex(&key.to_cose_key()) + "\n").map_err(|e| Error::io("write", path, e))
 }
 
 fn show(args: &ShowArgs) -> Result<Answer> {
-    let key = public(&args.file, &args.lock)?;
+    let key = public(&uri(&args.key)?, &args.lock)?;
     let mut json = public_json(&key);
     let mut rows = vec![
         ("algorithm", key.algorithm().name().to_owned()),
@@ -160,11 +208,29 @@ fn public_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The public half, from a key file or from a `.pub` line.
-pub(crate) fn public(path: &Path, lock: &Lock) -> Result<PublicKey> {
+/// Reads the name of a key.
+pub(crate) fn uri(name: &OsStr) -> Result<KeyUri> {
+    let named = |error: UriError| {
+        Error::new("E-KEY-NAME", error)
+            .help("a key is named as FILE, file:FILE, tpm:handle=0x81010001 or pkcs11:object=…")
+    };
+    match name.to_str() {
+        Some(text) => text.parse().map_err(named),
+        None => Ok(KeyUri::File(name.into())),
+    }
+}
+
+/// The public half: of a key, or from a `.pub` line.
+pub(crate) fn public(uri: &KeyUri, lock: &Lock) -> Result<PublicKey> {
+    let Some(path) = uri.file() else {
+        return match Key::public_of(uri, lock.passphrase()?.as_ref().map(|it| it.as_slice())) {
+            Err(KeyError::PassphraseMissing) => open(uri, lock).map(|key| key.public_key()),
+            other => other.map_err(|e| key_error(uri, &e)),
+        };
+    };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
     if text.starts_with("-----BEGIN") {
-        return open(path, lock).map(|key| key.public_key());
+        return open(uri, lock).map(|key| key.public_key());
     }
     let cose = unhex(text.trim()).ok_or_else(|| {
         Error::form(&path.display().to_string(), "neither a key file nor a COSE_Key in hex")
@@ -172,26 +238,38 @@ pub(crate) fn public(path: &Path, lock: &Lock) -> Result<PublicKey> {
     PublicKey::from_cose_key(&cose).map_err(|e| Error::form(&path.display().to_string(), e))
 }
 
-/// Opens a key file, asking for a passphrase when it needs one and a person is there.
-pub(crate) fn open(path: &Path, lock: &Lock) -> Result<FileKey> {
-    unlock(path, lock).map(|(key, _)| key)
+/// Opens a key, asking for a passphrase or PIN when it needs one and a person is there.
+pub(crate) fn open(uri: &KeyUri, lock: &Lock) -> Result<Key> {
+    unlock(uri, lock).map(|(key, _)| key)
 }
 
-/// Opens a key file, and tells whether a passphrase opened it: the second component of a person's
+/// Opens a key, and tells whether a passphrase or PIN opened it: the second component of a person's
 /// signature. A passphrase given for a key that has none is not used, and does not count.
-pub(crate) fn unlock(path: &Path, lock: &Lock) -> Result<(FileKey, bool)> {
-    match FileKey::open(path, None) {
+pub(crate) fn unlock(uri: &KeyUri, lock: &Lock) -> Result<(Key, bool)> {
+    match Key::open(uri, None) {
         Err(KeyError::PassphraseMissing) => {
             let passphrase = match lock.passphrase()? {
                 Some(given) => given,
-                None => ask(&format!("passphrase of {}: ", path.display()))?,
+                None => ask(&prompt(uri))?,
             };
-            let key = FileKey::open(path, Some(&passphrase)).map_err(|e| key_error(path, &e))?;
+            let key = Key::open(uri, Some(&passphrase)).map_err(|e| key_error(uri, &e))?;
             Ok((key, true))
         }
-        other => other.map(|key| (key, false)).map_err(|e| key_error(path, &e)),
+        Err(error) => Err(key_error(uri, &error)),
+        Ok(key) => {
+            let by_pin = matches!(&key, Key::Pkcs11(key) if key.used_pin());
+            Ok((key, by_pin))
+        }
     }
 }
+
+fn prompt(uri: &KeyUri) -> String {
+    let what = if matches!(uri, KeyUri::Pkcs11(_)) { "PIN for" } else { "passphrase of" };
+    format!("{what} {uri}: ")
+}
+
+/// A passphrase or PIN, wiped when it is done with.
+type Secret = Zeroizing<Vec<u8>>;
 
 impl Lock {
     /// The lock of a key whose passphrase is in this file, if it has one.
@@ -199,12 +277,13 @@ impl Lock {
         Self { passphrase_file }
     }
 
-    fn passphrase(&self) -> Result<Option<Vec<u8>>> {
+    fn passphrase(&self) -> Result<Option<Secret>> {
         match &self.passphrase_file {
             None => Ok(None),
-            Some(path) if path.as_os_str() == "-" => ask("passphrase: ").map(Some),
+            Some(path) if path.as_os_str() == "-" => ask("passphrase or PIN: ").map(Some),
             Some(path) => {
-                let mut text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+                let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+                let mut text = Zeroizing::new(text);
                 while text.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
                     text.pop();
                 }
@@ -214,27 +293,40 @@ impl Lock {
     }
 }
 
-fn ask(prompt: &str) -> Result<Vec<u8>> {
+fn ask(prompt: &str) -> Result<Secret> {
     use std::io::IsTerminal;
     if !std::io::stdin().is_terminal() {
-        return Err(Error::new("E-PASSPHRASE", "the key file needs a passphrase")
+        return Err(Error::new("E-PASSPHRASE", "the key needs a passphrase or PIN")
             .help("there is no terminal to ask on; give it as --passphrase-file FILE"));
     }
     rpassword::prompt_password(prompt)
-        .map(String::into_bytes)
+        .map(|text| Zeroizing::new(text.into_bytes()))
         .map_err(|e| Error::new("E-PASSPHRASE", format!("failed to read the passphrase: {e}")))
 }
 
-fn key_error(path: &Path, error: &KeyError) -> Error {
+pub(crate) fn key_error(uri: &KeyUri, error: &KeyError) -> Error {
     let cause = std::error::Error::source(error).map_or_else(String::new, |e| format!(": {e}"));
-    let message = format!("{}: failed to {error}{cause}", path.display());
+    let message = format!("{uri}: failed to {error}{cause}");
     match error {
-        KeyError::Exposed { mode } => Error::new("E-KEY-MODE", message)
-            .expected("mode 0600", format!("mode {mode:04o}"))
-            .help(format!("chmod 600 {}", path.display())),
-        KeyError::PassphraseWrong => {
-            Error::new("E-PASSPHRASE", message).exit(crate::error::Exit::Auth)
+        KeyError::Exposed { mode } => {
+            let exposed =
+                Error::new("E-KEY-MODE", message).expected("mode 0600", format!("mode {mode:04o}"));
+            match uri.file() {
+                Some(path) => exposed.help(format!("chmod 600 {}", path.display())),
+                None => exposed.help("chmod 600 the file that pin-source names"),
+            }
         }
+        KeyError::PassphraseWrong
+        | KeyError::Pkcs11(
+            Pkcs11Error::PinWrong { .. }
+            | Pkcs11Error::PinLocked { .. }
+            | Pkcs11Error::PinFinalTry { .. },
+        )
+        | KeyError::Tpm(TpmError::PassphraseWrong { .. } | TpmError::Lockout | TpmError::Owner) => {
+            Error::new("E-PASSPHRASE", message).exit(Exit::Auth)
+        }
+        KeyError::PassphraseTwice => Error::new("E-PASSPHRASE", message)
+            .help("leave pin-source out of the name, or --passphrase-file out of the command"),
         _ => Error::new("E-KEY", message),
     }
 }

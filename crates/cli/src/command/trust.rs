@@ -4,9 +4,11 @@
 //! - Signed by an administrator's key; the log refuses anyone else.
 //! - A serial number or a person's name enters only as a salted commitment.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use firmlog_keys::KeyUri;
 use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::udi::Udi;
 use firmlog_statement::{
@@ -16,7 +18,7 @@ use firmlog_statement::{
 use serde_json::json;
 
 use crate::Context;
-use crate::answer::Answer;
+use crate::answer::{Answer, hex};
 use crate::command::key::{self, Lock};
 use crate::command::release::image_digests;
 use crate::error::{Error, Result};
@@ -44,8 +46,8 @@ Example:
     --udi '(01)00844588003288(21)7X-0091' --chain-seed SEED --out pump.enrol \\
     --key admin.pem --as acme.example/admin --log https://log.example --trust log.trust")]
 pub(crate) struct EnrolArgs {
-    /// Public half of the key (FILE.pub of `key new`)
-    public: PathBuf,
+    /// Public half of the key (FILE.pub of `key new`), or the key itself: tpm:… or pkcs11:…
+    public: OsString,
     /// admin, manufacturer, approver, authoriser, device, auditor, log or witness
     #[arg(long)]
     role: String,
@@ -73,9 +75,13 @@ pub(crate) struct EnrolArgs {
 /// with the disclosures that `--out FILE` writes to FILE.disclosures.
 #[derive(Args)]
 pub(crate) struct UnitArgs {
-    /// Devices: 32 bytes in hex from which the device's chain starts
+    /// Devices: 32 bytes in hex from which the device's chain starts; `drawn` has the TPM or token
+    /// that holds the device's key draw them
     #[arg(long, value_name = "HEX")]
     chain_seed: Option<String>,
+    /// With `drawn`: file with the passphrase or PIN of the device's key; `-` asks for it
+    #[arg(long, value_name = "FILE", requires = "chain_seed")]
+    device_passphrase_file: Option<PathBuf>,
     /// Devices: the model
     #[arg(long)]
     model: Option<String>,
@@ -108,8 +114,8 @@ Example:
 pub(crate) struct RotateArgs {
     /// Thumbprint of the key replaced
     old: String,
-    /// Public half of the new key
-    new: PathBuf,
+    /// Public half of the new key, or the key itself: tpm:… or pkcs11:…
+    new: OsString,
     /// Device id, when it is a device's key
     #[arg(long)]
     device: Option<String>,
@@ -147,22 +153,28 @@ pub(crate) fn run(command: &TrustCommand, context: &Context) -> Result<Answer> {
 }
 
 fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
-    let key = key::public(&args.public, &Lock::default())?;
+    let uri = key::uri(&args.public)?;
+    let key = key::public(&uri, &Lock::default())?;
     let role = Role::from_name(&args.role).ok_or_else(|| unknown("role", &args.role, Role::ALL))?;
     let mut enrol = plain(key, &args.issuer, role);
-    let mut secrets = args.unit.describe(&mut enrol)?;
+    let mut secrets = args.unit.describe(&mut enrol, &uri)?;
     enrol.training = args.training.clone();
     enrol.attestation = args.attestation.as_deref().map(sha256_of).transpose()?;
     secrets.extend(args.printed_name.iter().map(|name| Secret::new(FieldId::PrintedName, name)));
     let thumbprint = enrol.key.thumbprint().to_string();
+    let seed = enrol.chain_seed;
     let statement = statement(TrustAction::Enrol(enrol), &secrets)?;
     let (sign, key) = (&args.sign, args.sign.open()?);
     let placed =
         sign_and_submit(&statement, &args.issuer, sign, &key, &secrets, &args.log, context)?;
     let mut json = placed.json();
     json["thumbprint"] = thumbprint.as_str().into();
+    json["chain_seed"] = seed.map(|seed| hex(&seed.0)).into();
     let committed: Vec<&str> = secrets.iter().map(|secret| secret.field.name()).collect();
     let mut text = format!("enrolled {} as {} ({thumbprint})\n", args.issuer, role);
+    if let Some(seed) = seed {
+        text.push_str(&format!("chain seed {}\n", hex(&seed.0)));
+    }
     if !committed.is_empty() {
         text.push_str(&format!("committed to {}\n", committed.join(", ")));
     }
@@ -173,7 +185,7 @@ fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
 
 impl UnitArgs {
     /// Fills in what may be public, and returns what may not.
-    fn describe(&self, enrol: &mut Enrol) -> Result<Vec<Secret>> {
+    fn describe(&self, enrol: &mut Enrol, key: &KeyUri) -> Result<Vec<Secret>> {
         let given = self.given();
         if enrol.role != Role::Device {
             return match given.first() {
@@ -182,10 +194,14 @@ impl UnitArgs {
                     .expected("--role device", format!("--role {}", enrol.role))),
             };
         }
-        let seed = self.chain_seed.as_deref().map(digest).transpose()?;
+        let seed = match self.chain_seed.as_deref() {
+            Some("drawn") => Some(self.draw(key)?),
+            given => given.map(digest).transpose()?,
+        };
         enrol.chain_seed = Some(seed.ok_or_else(|| {
             Error::new("E-USAGE", "a device needs --chain-seed").help(
-                "its secure element draws 32 bytes at enrolment; openssl rand -hex 32 will do",
+                "its secure element draws 32 bytes at enrolment: `drawn` for a key that is named \
+                 as tpm:… or pkcs11:…; openssl rand -hex 32 will do",
             )
         })?);
         (enrol.model, enrol.manufacturer) = (self.model.clone(), self.manufacturer.clone());
@@ -212,6 +228,19 @@ impl UnitArgs {
         }
         let secret = |(field, value): (_, Option<String>)| Some(Secret::new(field, &value?));
         Ok(private.into_iter().filter_map(secret).collect())
+    }
+
+    /// 32 random bytes of where the device's key is.
+    fn draw(&self, uri: &KeyUri) -> Result<Digest> {
+        if uri.file().is_some() {
+            return Err(Error::new("E-USAGE", "a file draws no seed")
+                .expected("a key named as tpm:… or pkcs11:…", uri)
+                .help("openssl rand -hex 32"));
+        }
+        let key = key::open(uri, &Lock::from_file(self.device_passphrase_file.clone()))?;
+        let mut seed = [0; 32];
+        key.random(&mut seed).map_err(|e| key::key_error(uri, &e))?;
+        Ok(Digest(seed))
     }
 
     fn given(&self) -> Vec<&'static str> {
@@ -261,7 +290,7 @@ pub(crate) fn plain(key: firmlog_statement::PublicKey, issuer: &str, role: Role)
 }
 
 fn rotate(args: &RotateArgs, context: &Context) -> Result<Answer> {
-    let new = key::public(&args.new, &Lock::default())?;
+    let new = key::public(&key::uri(&args.new)?, &Lock::default())?;
     let Digest(old) = digest(&args.old)?;
     let device = args.device.as_deref().map(digest).transpose()?.map(|d| DeviceId(d.0));
     let thumbprint = new.thumbprint().to_string();

@@ -8,6 +8,7 @@
 //! Invariants:
 //! - What it cosigned is on disk before the cosignature leaves ([`WitnessStore`]).
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -32,9 +33,9 @@ Example:
   firmlog witness --key witness.pem --name hospital.example/witness --state witness-state \\
     --log log.example.org/pumps+3058d744+ATZIxTtCtGwJOkvp5aZb15ku8gmw8l16UoMp8/229uyc")]
 pub(crate) struct WitnessArgs {
-    /// Ed25519 key file
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    /// Ed25519 key: a file or pkcs11:…
+    #[arg(long, value_name = "KEY")]
+    key: OsString,
     /// Name it cosigns under
     #[arg(long)]
     name: String,
@@ -56,7 +57,7 @@ pub(crate) struct WitnessArgs {
 
 /// Runs the command. The first line on stdout says where it listens and under which key.
 pub(crate) fn run(args: &WitnessArgs, context: &Context) -> Result<Answer> {
-    let signer = key::open(&args.key, &args.lock)?
+    let signer = key::open(&key::uri(&args.key)?, &args.lock)?
         .note_signer(&args.name, Algorithm::CosignatureV1)
         .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))?;
     let store = WitnessStore::open(&args.state, logs(args)?).map_err(|e| log_error(&e))?;

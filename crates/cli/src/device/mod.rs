@@ -209,7 +209,7 @@ fn provision(
     parts: &[Scenario],
     reporter: &mut Reporter,
 ) -> Result<Vec<[u8; 32]>> {
-    let admin = key::open(&world.args.sign.key, &world.args.sign.lock)?;
+    let admin = world.args.sign.open()?;
     std::fs::create_dir(&world.args.dir).map_err(|e| Error::io("make", &world.args.dir, e))?;
     let (mut entries, mut seeds) = (Vec::new(), Vec::new());
     for (number, part) in (1..).zip(parts) {

@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use firmlog_keys::FileKey;
+use firmlog_keys::Key;
 use firmlog_statement::disclosure::{Commitments, FieldId};
 use firmlog_statement::event::EventType;
 use firmlog_statement::time::{DeviceTime, Source, SyncState, ZoneOffset};
@@ -52,7 +52,7 @@ pub(crate) struct Unit {
     pub(crate) id: DeviceId,
     pub(crate) serial: String,
     dir: PathBuf,
-    key: FileKey,
+    key: Key,
     issuer: String,
     model: String,
     pub(crate) journal: Journal,
@@ -75,7 +75,7 @@ impl Unit {
     /// Starts a device from its directory, as after power came.
     pub(crate) fn boot(dir: &Path, names: (&str, &str, &str), seed: [u8; 32]) -> Result<Self> {
         let (serial, issuer, model) = names;
-        let key = crate::command::key::open(&dir.join("key.pem"), &Default::default())?;
+        let key = crate::command::key::open(&dir.join("key.pem").into(), &Default::default())?;
         let journal = Journal::open(dir, seed)?;
         let id = DeviceId(key.public_key().thumbprint().0);
         let name = dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use firmlog_keys::KeyUri;
+
 use super::value::{Optional, Raw, Setting};
 use super::{Key, Source};
 
@@ -80,10 +82,10 @@ settings! {
             "Data directory made by `firmlog log init`.";
         origin: Optional<String> = "",
             "The log's name, as given at init; empty to take it from the data directory.";
-        key: PathBuf = "log-key.pem",
-            "Private key that signs checkpoints, receipts and audit statements (PKCS#8 PEM, mode 0600).";
+        key: KeyUri = "log-key.pem",
+            "Ed25519 key that signs checkpoints, receipts and audit statements: a file (PKCS#8 PEM, mode 0600) or pkcs11:.";
         key_passphrase_file: Optional<PathBuf> = "",
-            "File with the passphrase of the key; empty when the key is not encrypted.";
+            "File with the passphrase of the key, or the token's PIN; empty when it has none.";
         any: bool = "false",
             "Whether any bytes are taken (POST /add); otherwise statements signed by enrolled keys only. Must be as at init.";
         record: Optional<PathBuf> = "",

@@ -26,13 +26,16 @@ pub use value::Optional;
 const ENV_PREFIX: &str = "FIRMLOG_";
 
 /// Environment variables of other parts of the program and of its tests, which are no keys.
-const ENV_OTHERS: [&str; 6] = [
+const ENV_OTHERS: [&str; 9] = [
     "FIRMLOG_ANVIL",
     "FIRMLOG_CONFIG",
     "FIRMLOG_LOG",
     "FIRMLOG_TRUST",
     "FIRMLOG_GO_ORACLE",
+    "FIRMLOG_PKCS11_MODULE",
     "FIRMLOG_PYTHON",
+    "FIRMLOG_SOFTHSM",
+    "FIRMLOG_TPM",
 ];
 
 /// One key, for `config show`, the manual and error messages.

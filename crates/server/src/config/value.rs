@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use firmlog_keys::KeyUri;
+
 /// A value as found.
 #[derive(Clone, Debug)]
 pub(crate) enum Raw {
@@ -105,6 +107,27 @@ impl Setting for PathBuf {
 
     fn resolve(&mut self, base: &Path) {
         *self = base.join(&*self);
+    }
+}
+
+impl Setting for KeyUri {
+    const EXPECTED: &'static str =
+        "a key: a path, file:, tpm:handle=… or pkcs11:…;object=…?module-path=/… (RFC 7512)";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        Self::from_text(value.as_str()?)
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        *self = self.clone().resolved(base);
     }
 }
 

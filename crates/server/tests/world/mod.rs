@@ -74,7 +74,7 @@ impl World {
         config.log.dir = dir.path().join("data");
         config.log.origin.0 = Some(ORIGIN.to_owned());
         config.log.any = any;
-        config.log.key = dir.path().join("log-key.pem");
+        config.log.key = dir.path().join("log-key.pem").into();
         config.log.record.0 = Some(dir.path().join("record"));
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.metrics_listen.0 = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -83,7 +83,7 @@ impl World {
         config.limits.header_timeout_ms = 300;
         config.refusals.window_s = 3600;
         change(&mut config);
-        log_key.save(&config.log.key, None).unwrap();
+        log_key.save(config.log.key.file().unwrap(), None).unwrap();
         let mut keys = vec![
             enrol(&admin, "acme.example/admin", Role::Admin, None),
             enrol(&maker, "acme.example/fw", Role::Manufacturer, None),

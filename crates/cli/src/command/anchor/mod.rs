@@ -23,7 +23,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_anchor::config::{AuthorityKind, Config, SignerKey};
+use firmlog_anchor::config::{Config, SignerKey};
 use firmlog_anchor::provider::Providers;
 use firmlog_anchor::threshold::MemberKey;
 use firmlog_anchor::{AnchorError, Authority, Wallet};
@@ -137,25 +137,16 @@ pub(super) fn authority(
     config: &Config,
     relay: impl FnOnce() -> Result<Wallet>,
 ) -> Result<Authority> {
-    let settings = &config.authority;
-    let path = || {
-        settings.key.as_deref().ok_or_else(|| {
-            Error::new("E-CONFIG", "authority.key is not set")
-                .help("name the key file, or leave [authority] out for the relay's account")
-        })
-    };
-    let passphrase = settings.passphrase_file.clone();
-    match settings.kind {
-        AuthorityKind::Sender => Ok(Authority::Sender(relay()?.address())),
-        AuthorityKind::Secp256k1 => {
-            wallet(path()?, passphrase.as_deref()).map(Authority::Secp256k1)
-        }
-        AuthorityKind::P256 => {
-            let key = key::open(path()?, &Lock::from_file(passphrase))?;
-            Ok(Authority::P256(Box::new(key)))
-        }
-        AuthorityKind::Threshold => settings.signers(member).map(Authority::Threshold),
-    }
+    config.authority.open(
+        || Ok(relay()?.address()),
+        wallet,
+        |name, base, passphrase_file| {
+            let uri = key::uri(name.as_ref())?.resolved(base);
+            let key = key::open(&uri, &Lock::from_file(passphrase_file.map(Path::to_owned)))?;
+            Ok(Box::new(key))
+        },
+        member,
+    )
 }
 
 /// Opens the key of one of k of n.
@@ -163,11 +154,13 @@ fn member(one: &SignerKey, path: &Path) -> Result<MemberKey> {
     let Some(verifier) = one.verifier else {
         return wallet(path, one.passphrase_file.as_deref()).map(MemberKey::Secp256k1);
     };
-    let key = key::open(path, &Lock::from_file(one.passphrase_file.clone()))?;
-    let PublicKey::P256(point) = key.public_key() else {
+    let uri = KeyUri::File(path.into());
+    let key = key::open(&uri, &Lock::from_file(one.passphrase_file.clone()))?;
+    let (Key::File(key), PublicKey::P256(point)) = (&key, key.public_key()) else {
         return Err(Error::new("E-KEY", format!("{}: not a P-256 key", path.display()))
             .help("leave the verifier out for a keystore (secp256k1)"));
     };
+    let key = key.clone();
     let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
     Ok(MemberKey::P256 { verifier, point, sign })
 }

@@ -4,13 +4,14 @@
 //! - Everything given is checked before anything is written; what fails after that takes the
 //!   directory away again, so that the same command can be repeated.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError};
+use firmlog_keys::{Algorithm, AwsLc, FileKey, Key, KeyError, KeyUri};
 use firmlog_log::{Config, Log, Registration};
-use firmlog_statement::{Genesis, Registration as Rule, Role, Signer, TrustAction};
+use firmlog_statement::{Genesis, PublicKey, Registration as Rule, Role, Signer, TrustAction};
 use firmlog_tlog::merkle::leaf_hash;
 use firmlog_tlog::note;
 use firmlog_tlog::policy::Policy;
@@ -18,7 +19,8 @@ use firmlog_verify::TrustRoot;
 use serde_json::json;
 
 use crate::answer::{Answer, table};
-use crate::command::{key, trust};
+use crate::command::key::{self, Lock};
+use crate::command::trust;
 use crate::error::{Error, Result};
 use crate::submit::sign_entry;
 
@@ -48,6 +50,15 @@ pub(crate) struct InitArgs {
     /// Where the never-fork record lives; best on another volume than the data
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// An Ed25519 key that is there already signs for the log: a file or pkcs11:…
+    #[arg(long, value_name = "KEY")]
+    log_key: Option<OsString>,
+    /// A key that is there already administers: a file, tpm:… or pkcs11:…
+    #[arg(long, value_name = "KEY")]
+    admin_key: Option<OsString>,
+    /// File with the passphrase or PIN of that administrator's key; `-` asks for it
+    #[arg(long, value_name = "FILE", requires = "admin_key")]
+    admin_passphrase_file: Option<PathBuf>,
 }
 
 /// Who may append.
@@ -76,8 +87,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<Answer> {
 
 /// A log that is in no file yet.
 struct NewLog {
-    log_key: FileKey,
-    admin: FileKey,
+    log_key: Made,
+    admin: Made,
     admin_name: String,
     vkey: String,
     policy: String,
@@ -88,15 +99,40 @@ struct NewLog {
 impl NewLog {
     fn from_args(args: &InitArgs) -> Result<Self> {
         let witnesses = args.witnesses.as_deref().map(read).transpose()?;
-        let log_key = key::generate(&args.dir.join("log-key.pem"), Algorithm::Ed25519)?;
-        let admin = key::generate(&args.dir.join("admin.pem"), Algorithm::P256)?;
-        let vkey = log_key
-            .note_signer(&args.origin, note::Algorithm::Ed25519)
-            .map(|signer| note::NoteSigner::verifier_key(&signer).to_string())
-            .map_err(|e| bad_origin(&args.origin, &e))?;
+        let (log_key, public) = match &args.log_key {
+            None => {
+                let key = key::generate(&args.dir.join("log-key.pem"), Algorithm::Ed25519)?;
+                let public = key.public_key();
+                (Made::New(key), public)
+            }
+            Some(name) => {
+                let uri = key::uri(name)?;
+                let public = key::public(&uri, &Lock::default())?;
+                (Made::Given(uri), public)
+            }
+        };
+        let PublicKey::Ed25519(point) = public else {
+            return Err(Error::new("E-KEY-KIND", "a log signs with an Ed25519 key")
+                .expected("Ed25519", public.algorithm().name()));
+        };
+        let vkey = note::VerifierKey::new(&args.origin, note::Algorithm::Ed25519, point)
+            .map(|key| key.to_string())
+            .map_err(|e| bad_origin(&args.origin, &e.into()))?;
+        let (admin, admin_signer) = match &args.admin_key {
+            None => {
+                let key = key::generate(&args.dir.join("admin.pem"), Algorithm::P256)?;
+                (Made::New(key.clone()), Key::File(key))
+            }
+            Some(name) => {
+                let uri = key::uri(name)?;
+                let lock = Lock::from_file(args.admin_passphrase_file.clone());
+                let key = key::open(&uri, &lock)?;
+                (Made::Given(uri), key)
+            }
+        };
         let policy = policy_text(&vkey, witnesses.as_deref());
         let admin_name = format!("{}/admin", args.origin.split('/').next().unwrap_or_default());
-        let genesis = genesis(args, &vkey, &admin_name, &admin, log_key.public_key())?;
+        let genesis = genesis(args, &vkey, &admin_name, &admin_signer, public)?;
         let root = trust_root(&policy, &genesis).map_err(|error| match &args.witnesses {
             Some(path) => bad_policy(path, &error),
             None => error,
@@ -106,8 +142,8 @@ impl NewLog {
 
     fn write(&self, args: &InitArgs, dir: &Path) -> Result<Answer> {
         let Self { admin_name, vkey, genesis, .. } = self;
-        key::save(&dir.join("log-key.pem"), &self.log_key, None)?;
-        key::save(&dir.join("admin.pem"), &self.admin, None)?;
+        let log_key = self.log_key.keep(&dir.join("log-key.pem"))?;
+        let admin = self.admin.keep(&dir.join("admin.pem"))?;
         let record = args.record.clone().unwrap_or_else(|| dir.join("never-fork"));
         // The configuration reads relative paths from its own place, a person from where they
         // stand.
@@ -121,7 +157,7 @@ impl NewLog {
             .map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
         let witnessed = args.witnesses.is_some();
         write(&dir.join("log.trust"), &self.root.encode())?;
-        write(&dir.join("firmlog.toml"), &configuration(args, &record, witnessed))?;
+        write(&dir.join("firmlog.toml"), &configuration(args, &log_key, &record, witnessed))?;
         if witnessed {
             write(&dir.join("witnesses.policy"), &self.policy)?;
         }
@@ -129,7 +165,7 @@ impl NewLog {
             ("origin", args.origin.clone()),
             ("log key", vkey.clone()),
             ("genesis", leaf_hash(genesis).to_string()),
-            ("administrator", format!("{admin_name}, {}", dir.join("admin.pem").display())),
+            ("administrator", format!("{admin_name}, {admin}")),
             ("trust root", format!("{} (hand this out)", dir.join("log.trust").display())),
             ("never-fork", format!("{} (keep it out of backups)", record.display())),
             (
@@ -142,6 +178,28 @@ impl NewLog {
         "trust_root": dir.join("log.trust").display().to_string(),
         "config": dir.join("firmlog.toml").display().to_string()});
         Ok(Answer::new("log-init", json, table(rows)))
+    }
+}
+
+/// A key made now, or one that was there.
+enum Made {
+    New(FileKey),
+    Given(KeyUri),
+}
+
+impl Made {
+    /// Writes a new key to its file; tells where the key is, whoever asks from where.
+    fn keep(&self, path: &Path) -> Result<KeyUri> {
+        match self {
+            Self::New(key) => {
+                key::save(path, key, None)?;
+                Ok(path.to_owned().into())
+            }
+            Self::Given(uri) => {
+                let here = std::env::current_dir().map_err(|e| Error::io("find", path, e))?;
+                Ok(uri.clone().resolved(&here))
+            }
+        }
     }
 }
 
@@ -182,7 +240,7 @@ fn genesis(
     vkey: &str,
     admin_name: &str,
     admin: &dyn Signer,
-    log_key: firmlog_statement::PublicKey,
+    log_key: PublicKey,
 ) -> Result<Vec<u8>> {
     let registration = match args.registration {
         Who::Signed => Rule::Signed,
@@ -209,11 +267,15 @@ fn trust_root(policy: &str, genesis: &[u8]) -> Result<TrustRoot> {
 }
 
 /// Only what differs from the defaults; paths are relative to the file.
-fn configuration(args: &InitArgs, record: &Path, witnessed: bool) -> String {
+fn configuration(args: &InitArgs, log_key: &KeyUri, record: &Path, witnessed: bool) -> String {
     let record = if args.record.is_some() { record } else { Path::new("never-fork") };
+    let log_key = match &args.log_key {
+        Some(_) => log_key.to_string(),
+        None => "log-key.pem".to_owned(),
+    };
     let mut text = format!(
         "# firmlog config show --config FILE tells every setting and its reason.\n\
-         [log]\ndir = \"data\"\norigin = {:?}\nkey = \"log-key.pem\"\nrecord = {:?}\n{}\n\
+         [log]\ndir = \"data\"\norigin = {:?}\nkey = {log_key:?}\nrecord = {:?}\n{}\n\
          [http]\nlisten = \"{}\"\nmetrics_listen = \"\"\n",
         args.origin,
         record.display().to_string(),

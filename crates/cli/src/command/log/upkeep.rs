@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use firmlog_index::{Audit, Index, Input};
-use firmlog_keys::{AwsLc, FileNoteSigner};
+use firmlog_keys::{AwsLc, Key, NoteKey};
 use firmlog_log::{Config, Damage, FsckProgress, Log, LogError, Registration, Watch};
 use firmlog_server::config::Config as ServerConfig;
 use firmlog_tlog::note::Algorithm;
@@ -183,7 +183,7 @@ pub(super) fn open(config: &ServerConfig) -> Result<(Log, String)> {
 }
 
 /// The log's key, opened as `log serve` opens it.
-pub(super) fn signer(config: &ServerConfig, origin: &str) -> Result<FileNoteSigner> {
+pub(super) fn signer(config: &ServerConfig, origin: &str) -> Result<NoteKey<Key>> {
     let lock = Lock::from_file(config.log.key_passphrase_file.0.clone());
     key::open(&config.log.key, &lock)?
         .note_signer(origin, Algorithm::Ed25519)

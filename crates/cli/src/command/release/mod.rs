@@ -16,7 +16,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use firmlog_keys::FileKey;
+use firmlog_keys::Key;
 use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::event::EventType;
 use firmlog_statement::image::{ImageDigests, ImageHasher};
@@ -322,23 +322,23 @@ fn authorise(args: &AuthoriseArgs, context: &Context) -> Result<Answer> {
     Ok(Answer::new("release-authorise", placed.json(), text))
 }
 
-/// Opens a person's key: the key file is one component, the passphrase that opened it the other.
-pub(crate) fn components(sign: &SignArgs, context: &Context) -> Result<(FileKey, Factors)> {
-    let (key, by_passphrase) = key::unlock(&sign.key, &sign.lock)?;
+/// Opens a person's key: the key is one component, the passphrase or PIN that opened it the other.
+pub(crate) fn components(sign: &SignArgs, context: &Context) -> Result<(Key, Factors)> {
+    let uri = key::uri(&sign.key)?;
+    let (key, by_passphrase) = key::unlock(&uri, &sign.lock)?;
     if by_passphrase {
         return Ok((key, Factors(Factors::KEY | Factors::SECRET)));
     }
     context.talk.say(format_args!(
-        "warning: {} has no passphrase, so this electronic signature has one component, the key \
+        "warning: {uri} has no passphrase, so this electronic signature has one component, the key \
          file; 21 CFR 11.200(a)(1) asks for two\n  help: firmlog key new FILE --passphrase-file - \
          makes a key with both",
-        sign.key.display()
     ));
     Ok((key, Factors(Factors::KEY)))
 }
 
 /// The person's signature, made now.
-fn esignature(key: &FileKey, factors: Factors, meaning: Meaning, reason: ReasonCode) -> ESignature {
+fn esignature(key: &Key, factors: Factors, meaning: Meaning, reason: ReasonCode) -> ESignature {
     ESignature {
         signer: key.public_key().thumbprint(),
         meaning,
