@@ -11,7 +11,7 @@ mod witnessed;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use firmlog_keys::{AwsLc, FileKey, FileNoteSigner};
+use firmlog_keys::{AwsLc, FileKey, NoteKey};
 use firmlog_log::witness;
 use firmlog_tlog::checkpoint::{Checkpoint, Unverified};
 use firmlog_tlog::cosignature::{cosign, verify};
@@ -39,7 +39,7 @@ enum Part<'a> {
 
 struct World {
     dir: PathBuf,
-    log: FileNoteSigner,
+    log: NoteKey<FileKey>,
     policy: Policy,
     bodies: [String; 2],
     /// Of each body, in the order that [`Part::Line`] tells.
@@ -89,7 +89,7 @@ impl World {
         };
         let log = key(1, ORIGIN, Algorithm::Ed25519);
         let names = ["witness.example/1", "witness.example/2", "stranger.example"];
-        let witnesses: Vec<FileNoteSigner> = (2..)
+        let witnesses: Vec<NoteKey<FileKey>> = (2..)
             .zip(names)
             .map(|(seed, name)| key(seed, name, Algorithm::CosignatureV1))
             .collect();
