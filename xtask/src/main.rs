@@ -24,6 +24,7 @@ mod crash;
 mod demo;
 mod deny;
 mod fuzz;
+mod power;
 mod setup;
 mod sh;
 mod test;
@@ -44,6 +45,7 @@ cargo xtask COMMAND
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
   crash [--rounds N]           kill the server at random moments and check what survived
   chaos [--rounds N]           kill, fork and lie to the anchor client on a real node
+  power [--histories N]        cut the power of simulated devices and check their journals
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(rest),
         "chaos" => chaos::run(rest),
         "crash" => crash::run(rest),
+        "power" => power::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
         "help" | "-h" | "--help" => {

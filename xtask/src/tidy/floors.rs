@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("firmlog-tlog", 0),
     ("firmlog-statement", 0),
     ("firmlog-verify", 1),
+    ("firmlog-agent", 1),
     ("firmlog-keys", 2),
     ("firmlog-log", 2),
     ("firmlog-anchor", 2),
@@ -73,8 +74,9 @@ fn package_findings(name: &str, own: u8, package: &Value) -> Vec<String> {
 }
 
 fn no_std_finding(source: &Source) -> Option<String> {
-    let low = ["crates/tlog/src/lib.rs", "crates/statement/src/lib.rs", "crates/verify/src/lib.rs"];
-    let lacks = low.contains(&source.path.as_str()) && !source.text.contains("no_std");
+    let low = ["tlog", "statement", "verify", "agent"];
+    let is_low = low.iter().any(|name| source.path == format!("crates/{name}/src/lib.rs"));
+    let lacks = is_low && !source.text.contains("no_std");
     lacks.then(|| format!("{}: floors 0 and 1 are #![no_std]", source.path))
 }
 

@@ -1,0 +1,203 @@
+//! What a journal refuses, and what it found when it was opened.
+
+use crate::flash::FlashError;
+use firmlog_statement::{SignError, StatementError};
+
+/// Why the journal did not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Error {
+    /// The flash failed; the journal must be opened again before it takes more.
+    Flash(FlashError) = 1,
+    /// Fewer than six pages, or pages or words of a size the format does not know.
+    Geometry = 2,
+    /// All of the flash is blank.
+    Unformatted = 3,
+    /// Neither copy of the head can be read: nothing may be erased or appended.
+    HeadLost = 4,
+    /// No page is free, and none may be freed before the log confirms more.
+    Full = 5,
+    /// Longer than a record may be, or than a page holds.
+    TooLong = 6,
+    /// Not an update statement in its one spelling.
+    NotAnUpdate(StatementError) = 7,
+    /// Not the next statement of the device chain.
+    NotNext = 8,
+    /// Damage hides the end of the device chain: ask the log for its head.
+    ChainUnknown = 9,
+    /// The flash failed before: open the journal again.
+    NeedsOpening = 10,
+    /// The caller's buffer does not hold the entry.
+    BufferTooSmall = 11,
+    /// A receipt for what the device never said, or for less than an earlier one.
+    NotCovering = 12,
+    /// The key's holder did not sign.
+    Signer(SignError) = 13,
+    /// Internal contradiction.
+    Bug = 65535,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Flash(FlashError::Driver) => "the flash driver failed",
+            Self::Flash(FlashError::Bounds) => "the flash is smaller than it said",
+            Self::Flash(FlashError::Worn) => "the flash does not keep what is written",
+            Self::Geometry => "the flash has too few pages, or pages or words of unknown size",
+            Self::Unformatted => "the flash is blank: format it when the device is enrolled",
+            Self::HeadLost => "neither copy of the head can be read",
+            Self::Full => "no page is free until the log confirms more",
+            Self::TooLong => "the record is longer than a page holds",
+            Self::NotAnUpdate(_) => "not an update statement in its one spelling",
+            Self::NotNext => "not the next statement of the device chain",
+            Self::ChainUnknown => "damage hides the end of the chain: ask the log for its head",
+            Self::NeedsOpening => "the flash failed: open the journal again",
+            Self::BufferTooSmall => "the buffer does not hold the entry",
+            Self::NotCovering => "the receipt covers other statements than these",
+            Self::Signer(_) => "the key's holder did not sign",
+            Self::Bug => "internal contradiction",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// What was wrong with the flash when the journal was opened. Pages are places in flash, offsets
+/// are bytes in a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A copy of the head was damaged; the other was used and both are whole again.
+    HeadCopyDamaged {
+        /// 0 or 1.
+        copy: u8,
+    },
+    /// Power was cut between the two copies; both are the newer again.
+    HeadCopyBehind {
+        /// 0 or 1.
+        copy: u8,
+    },
+    /// A free page was not blank: an erase or a page's first write was cut, or bits changed. It was
+    /// erased; no live record was in it.
+    FreePageNotBlank {
+        /// Which.
+        page: u32,
+    },
+    /// A page could not be put right: the flash fails there.
+    PageUnusable {
+        /// Which.
+        page: u32,
+    },
+    /// Space behind the records of the newest page was not blank. No record was in it, and none is
+    /// written there any more.
+    FreeSpaceNotBlank {
+        /// Where.
+        page: u32,
+        /// Where in it.
+        at: u32,
+    },
+    /// The header of a live page does not hold.
+    PageHeaderDamaged {
+        /// Which.
+        page: u32,
+    },
+    /// A closed page differs from what it was when it was closed, outside its records.
+    PageAltered {
+        /// Which.
+        page: u32,
+    },
+    /// Something that was a record does not hold.
+    RecordDamaged {
+        /// Where.
+        page: u32,
+        /// Where in it.
+        at: u32,
+    },
+    /// Records are missing.
+    RecordsLost {
+        /// Number of the first.
+        from: u64,
+        /// Number of the next one that is there.
+        to: u64,
+    },
+    /// A record does not name the one before it.
+    LinkBroken {
+        /// Its number.
+        number: u64,
+    },
+    /// A record's marker is neither set nor blank: power was cut in it, or bits changed. The record
+    /// holds and counts.
+    MarkerDamaged {
+        /// Its number.
+        number: u64,
+    },
+    /// Power was cut in the middle of a record. It was never confirmed and does not count.
+    RecordTorn {
+        /// Where.
+        page: u32,
+        /// Where in it.
+        at: u32,
+    },
+    /// Power was cut between a record and its marker. The marker was set, the record counts.
+    RecordCompleted {
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl Finding {
+    /// Whether statements may have been lost or changed; otherwise nothing that was confirmed is
+    /// touched.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::RecordDamaged { .. } | Self::RecordsLost { .. } | Self::LinkBroken { .. }
+        )
+    }
+}
+
+/// What was found, the first [`Report::KEPT`] of it in detail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    first: [Option<Finding>; Self::KEPT],
+    count: u32,
+    losses: u32,
+}
+
+impl Report {
+    /// How many findings are kept in detail.
+    pub const KEPT: usize = 8;
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if let Some(slot) = self.first.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(finding);
+        }
+        self.count = self.count.saturating_add(1);
+        self.losses = self.losses.saturating_add(u32::from(finding.is_loss()));
+    }
+
+    /// The findings kept in detail.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.first.into_iter().flatten()
+    }
+
+    /// How many there were in all.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// How many of them may have lost or changed statements.
+    #[must_use]
+    pub const fn losses(&self) -> u32 {
+        self.losses
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.count == 0
+    }
+}

@@ -1,0 +1,351 @@
+//! Bytes on flash: head slots, page headers and record headers, each with its own CRC-32C.
+//!
+//! ```text
+//! head page   slot · slot · slot · ff ff …
+//! data page   page header · record · record · … · ff ff …
+//! record      header 64 · note · entry · zeros to a word · marker: one word of zeros
+//! ```
+//!
+//! All numbers are big endian. The normative text is `docs/spec/journal.md`.
+
+use super::Note;
+use crate::crc::{Crc, crc32c};
+
+/// Length of a page header and of a head slot, bytes.
+pub(crate) const FRAME: usize = 128;
+/// Length of a record's header, bytes.
+pub(crate) const HEADER: usize = 64;
+/// The longest note, bytes.
+pub const NOTE_MAX: usize = 192;
+/// The longest entry, bytes.
+pub const ENTRY_MAX: usize = 640;
+/// The longest word a flash may have, bytes.
+pub const WORD_MAX: usize = 32;
+/// A record's header, note and entry at their longest, padded.
+pub(crate) const RECORD_MAX: usize = HEADER + NOTE_MAX + ENTRY_MAX + WORD_MAX;
+/// Pages for the two copies of the head.
+pub(crate) const HEAD_PAGES: u32 = 2;
+
+const HEAD_MAGIC: u32 = u32::from_be_bytes(*b"FLh1");
+const PAGE_MAGIC: u32 = u32::from_be_bytes(*b"FLp1");
+/// Stands for "not known", where a seq or a number is expected.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Where the device chain stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// Seq of the next statement.
+    pub(crate) next: u64,
+    /// SHA-256 of the newest statement, or the enrolment's seed.
+    pub(crate) hash: [u8; 32],
+}
+
+/// What the log has confirmed, in one line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Statements with a lower seq are in the log.
+    pub next: u64,
+    /// Size of the tree they were proven in.
+    pub size: u64,
+    /// Its root.
+    pub root: [u8; 32],
+}
+
+/// What had no room, all in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How many, since the journal was made.
+    pub count: u32,
+    /// Root over their digests: `H(0x01 ‖ root so far ‖ digest)`, the first digest as it is.
+    pub root: [u8; 32],
+}
+
+/// The journal's head: which pages are live, and what must outlive every page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) version: u64,
+    pub(crate) oldest: u64,
+    pub(crate) newest: u64,
+    pub(crate) covered: Covered,
+    pub(crate) dropped: Dropped,
+}
+
+/// The front of a data page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageHeader {
+    /// The page's place in the journal's life; its place in flash is the remainder.
+    pub(crate) page: u64,
+    /// Number of its first record.
+    pub(crate) number: u64,
+    /// SHA-256 of the record before.
+    pub(crate) link: [u8; 32],
+    /// The device chain before its first record; none if damage hides it.
+    pub(crate) chain: Option<Chain>,
+    /// How many of the dropped a statement has told of.
+    pub(crate) said: u32,
+    /// Where the records of the page before end.
+    pub(crate) before_len: u32,
+    /// CRC-32C of all of the page before, as it was left.
+    pub(crate) before_crc: u32,
+}
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// A statement, with the note that stood when it was made.
+    Statement = 1,
+    /// A note alone.
+    Note = 2,
+}
+
+/// The front of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordHeader {
+    pub(crate) kind: Kind,
+    pub(crate) note_len: u8,
+    pub(crate) entry_len: u16,
+    pub(crate) said: u32,
+    pub(crate) number: u64,
+    /// Seq of the statement; of a note, the seq that is next.
+    pub(crate) seq: u64,
+    pub(crate) link: [u8; 32],
+    /// CRC-32C of note, entry and padding.
+    pub(crate) body_crc: u32,
+}
+
+impl RecordHeader {
+    /// Bytes of header, note, entry and padding; the marker follows.
+    pub(crate) fn padded<const WORD: usize>(&self) -> usize {
+        let body = usize::from(self.note_len).wrapping_add(usize::from(self.entry_len));
+        HEADER.wrapping_add(body).next_multiple_of(WORD)
+    }
+}
+
+/// Lays fields into a frame one after another; what does not fit is a bug of this file, shown by
+/// its tests.
+struct Put<'a>(&'a mut [u8]);
+
+impl Put<'_> {
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        let whole = core::mem::take(&mut self.0);
+        let (front, rest) = whole.split_at_mut(bytes.len().min(whole.len()));
+        front.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.0 = rest;
+        self
+    }
+}
+
+/// Reads fields one after another.
+struct Take<'a>(&'a [u8]);
+
+impl Take<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (front, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*front)
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_be_bytes)
+    }
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+}
+
+/// Puts the CRC of all but the last four bytes into those.
+fn seal(frame: &mut [u8]) {
+    if let Some((body, crc)) = frame.split_last_chunk_mut::<4>() {
+        *crc = crc32c(body).to_be_bytes();
+    }
+}
+
+fn open(frame: &[u8]) -> Option<Take<'_>> {
+    let (body, crc) = frame.split_last_chunk::<4>()?;
+    (crc32c(body).to_be_bytes() == *crc).then_some(Take(body))
+}
+
+impl Head {
+    pub(crate) fn encode(&self) -> [u8; FRAME] {
+        let mut out = [0; FRAME];
+        Put(&mut out)
+            .put(&HEAD_MAGIC.to_be_bytes())
+            .put(&self.dropped.count.to_be_bytes())
+            .put(&self.version.to_be_bytes())
+            .put(&self.oldest.to_be_bytes())
+            .put(&self.newest.to_be_bytes())
+            .put(&self.covered.next.to_be_bytes())
+            .put(&self.covered.size.to_be_bytes())
+            .put(&self.covered.root)
+            .put(&self.dropped.root);
+        seal(&mut out);
+        out
+    }
+
+    pub(crate) fn parse(frame: &[u8; FRAME]) -> Option<Self> {
+        let mut take = open(frame)?;
+        if take.u32()? != HEAD_MAGIC {
+            return None;
+        }
+        let count = take.u32()?;
+        let (version, oldest, newest) = (take.u64()?, take.u64()?, take.u64()?);
+        let covered = Covered { next: take.u64()?, size: take.u64()?, root: take.take()? };
+        let dropped = Dropped { count, root: take.take()? };
+        let head = Self { version, oldest, newest, covered, dropped };
+        (head.encode() == *frame && oldest <= newest).then_some(head)
+    }
+}
+
+impl PageHeader {
+    /// `words` and `pages` say for which flash it was made.
+    pub(crate) fn encode(&self, page_bytes: u32, word: u8) -> [u8; FRAME] {
+        let mut out = [0; FRAME];
+        let chain = self.chain.unwrap_or(Chain { next: UNKNOWN, hash: [0; 32] });
+        Put(&mut out)
+            .put(&PAGE_MAGIC.to_be_bytes())
+            .put(&page_bytes.to_be_bytes())
+            .put(&self.page.to_be_bytes())
+            .put(&self.number.to_be_bytes())
+            .put(&chain.next.to_be_bytes())
+            .put(&self.said.to_be_bytes())
+            .put(&self.before_len.to_be_bytes())
+            .put(&self.before_crc.to_be_bytes())
+            .put(&[word, 0, 0, 0])
+            .put(&self.link)
+            .put(&chain.hash);
+        seal(&mut out);
+        out
+    }
+
+    pub(crate) fn parse(frame: &[u8; FRAME], page_bytes: u32, word: u8) -> Option<Self> {
+        let mut take = open(frame)?;
+        if take.u32()? != PAGE_MAGIC || take.u32()? != page_bytes {
+            return None;
+        }
+        let (page, number, next) = (take.u64()?, take.u64()?, take.u64()?);
+        let (said, before_len, before_crc) = (take.u32()?, take.u32()?, take.u32()?);
+        take.take::<4>()?;
+        let link = take.take()?;
+        let hash = take.take()?;
+        let chain = (next != UNKNOWN).then_some(Chain { next, hash });
+        let header = Self { page, number, link, chain, said, before_len, before_crc };
+        (header.encode(page_bytes, word) == *frame).then_some(header)
+    }
+}
+
+impl RecordHeader {
+    pub(crate) fn encode(&self) -> [u8; HEADER] {
+        let mut out = [0; HEADER];
+        Put(&mut out)
+            .put(&[self.kind as u8, self.note_len])
+            .put(&self.entry_len.to_be_bytes())
+            .put(&self.said.to_be_bytes())
+            .put(&self.number.to_be_bytes())
+            .put(&self.seq.to_be_bytes())
+            .put(&self.link)
+            .put(&self.body_crc.to_be_bytes());
+        seal(&mut out);
+        out
+    }
+
+    pub(crate) fn parse(frame: &[u8; HEADER]) -> Option<Self> {
+        // Most words that are looked at begin no record: no checksum for those.
+        if !matches!(frame, [1 | 2, ..]) {
+            return None;
+        }
+        let mut take = open(frame)?;
+        let kind = match take.take()? {
+            [1] => Kind::Statement,
+            [2] => Kind::Note,
+            _ => return None,
+        };
+        let [note_len] = take.take()?;
+        let entry_len = u16::from_be_bytes(take.take()?);
+        let (said, number, seq, link) = (take.u32()?, take.u64()?, take.u64()?, take.take()?);
+        let fits = usize::from(note_len) <= NOTE_MAX && usize::from(entry_len) <= ENTRY_MAX;
+        let suits = (kind == Kind::Note) == (entry_len == 0);
+        let body_crc = take.u32()?;
+        let header = Self { kind, note_len, entry_len, said, number, seq, link, body_crc };
+        (fits && suits).then_some(header)
+    }
+}
+
+/// A record laid out for one program operation, and its length.
+pub(crate) fn lay<const WORD: usize>(
+    out: &mut [u8],
+    header: &RecordHeader,
+    note: &Note,
+    entry: &[u8],
+) -> Option<usize> {
+    let len = header.padded::<WORD>();
+    let record = out.get_mut(..len)?;
+    record.fill(0);
+    let body = record.get_mut(HEADER..)?;
+    Put(body).put(note.as_bytes()).put(entry);
+    let mut crc = Crc::new();
+    crc.update(body);
+    let header = RecordHeader { body_crc: crc.finish(), ..*header };
+    Put(record).put(&header.encode());
+    Some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_round_trip_and_a_flipped_bit_does_not() {
+        let covered = Covered { next: 7, size: 9, root: [3; 32] };
+        let dropped = Dropped { count: 2, root: [4; 32] };
+        let head = Head { version: 1, oldest: 2, newest: 3, covered, dropped };
+        let chain = Some(Chain { next: 5, hash: [6; 32] });
+        let page = PageHeader {
+            page: 3,
+            number: 17,
+            link: [1; 32],
+            chain,
+            said: 1,
+            before_len: 900,
+            before_crc: 0xdead_beef,
+        };
+        let record = RecordHeader {
+            kind: Kind::Statement,
+            note_len: 12,
+            entry_len: 300,
+            said: 0,
+            number: 18,
+            seq: 11,
+            link: [9; 32],
+            body_crc: 5,
+        };
+        assert_eq!(Head::parse(&head.encode()), Some(head));
+        assert_eq!(PageHeader::parse(&page.encode(4096, 8), 4096, 8), Some(page));
+        assert_eq!(RecordHeader::parse(&record.encode()), Some(record));
+        assert_eq!(PageHeader::parse(&page.encode(4096, 8), 4096, 4), None);
+        for bit in 0..FRAME * 8 {
+            let (mut a, mut b) = (head.encode(), page.encode(4096, 8));
+            a[bit / 8] ^= 1 << (bit % 8);
+            b[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!((Head::parse(&a), PageHeader::parse(&b, 4096, 8)), (None, None));
+        }
+        for bit in 0..HEADER * 8 {
+            let mut bytes = record.encode();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(RecordHeader::parse(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_chain_stays_unknown() {
+        let page = PageHeader {
+            page: 0,
+            number: 0,
+            link: [0; 32],
+            chain: None,
+            said: 0,
+            before_len: 0,
+            before_crc: 0,
+        };
+        assert_eq!(PageHeader::parse(&page.encode(512, 4), 512, 4), Some(page));
+    }
+}

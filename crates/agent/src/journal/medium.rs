@@ -1,0 +1,230 @@
+//! Flash as the journal uses it: pages and offsets, read back after programming, checked after
+//! erasing.
+
+use super::error::Error;
+use super::layout::{FRAME, HEAD_PAGES, HEADER, Kind, RecordHeader, WORD_MAX};
+use crate::crc::Crc;
+use crate::flash::{Flash, FlashError};
+use sha2::{Digest as _, Sha256};
+
+/// Bytes read at a time.
+const CHUNK: usize = 64;
+
+/// A flash of pages of `PAGE` bytes and words of `WORD` bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Medium<F, const PAGE: usize, const WORD: usize>(pub(crate) F);
+
+/// How a record's marker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Blank,
+    Set,
+    /// Neither: torn or altered.
+    Other,
+}
+
+/// A record whose checksums hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) header: RecordHeader,
+    /// Offset in its page.
+    pub(crate) at: usize,
+    /// SHA-256 of header, note, entry and padding: the next record's link.
+    pub(crate) hash: [u8; 32],
+    /// SHA-256 of the entry.
+    pub(crate) entry_hash: [u8; 32],
+    pub(crate) marker: Marker,
+}
+
+/// What stands at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Record(Found),
+    /// The header holds, the body does not.
+    BadBody(Marker),
+    /// No header.
+    BadHeader,
+}
+
+impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
+    /// Pages that hold records.
+    pub(crate) fn data_pages(&self) -> u32 {
+        self.0.pages().saturating_sub(HEAD_PAGES)
+    }
+
+    /// Refuses what the format cannot be laid out on.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let word = WORD.is_power_of_two() && WORD <= WORD_MAX;
+        let page = PAGE.is_power_of_two() && PAGE >= FRAME.saturating_mul(4);
+        let whole = u32::try_from(PAGE).ok().and_then(|page| page.checked_mul(self.0.pages()));
+        let enough = self.data_pages() >= 4 && whole.is_some();
+        if word && page && enough { Ok(()) } else { Err(Error::Geometry) }
+    }
+
+    /// The place in flash of a page of the journal's life.
+    pub(crate) fn place(&self, page: u64) -> Result<u32, Error> {
+        let ring = page.checked_rem(u64::from(self.data_pages())).ok_or(Error::Geometry)?;
+        u32::try_from(ring).ok().and_then(|ring| ring.checked_add(HEAD_PAGES)).ok_or(Error::Bug)
+    }
+
+    fn address(place: u32, at: usize) -> Result<u32, Error> {
+        let page = u32::try_from(PAGE).ok().and_then(|page| page.checked_mul(place));
+        let at = u32::try_from(at).ok();
+        page.zip(at).and_then(|(page, at)| page.checked_add(at)).ok_or(Error::Bug)
+    }
+
+    pub(crate) fn read(&mut self, place: u32, at: usize, out: &mut [u8]) -> Result<(), Error> {
+        if at.checked_add(out.len()).is_none_or(|end| end > PAGE) {
+            return Err(Error::Bug);
+        }
+        self.0.read(Self::address(place, at)?, out).map_err(Error::Flash)
+    }
+
+    pub(crate) fn frame(&mut self, place: u32, at: usize) -> Result<[u8; FRAME], Error> {
+        let mut frame = [0; FRAME];
+        self.read(place, at, &mut frame)?;
+        Ok(frame)
+    }
+
+    /// One program operation, read back.
+    pub(crate) fn program(&mut self, place: u32, at: usize, words: &[u8]) -> Result<(), Error> {
+        let address = Self::address(place, at)?;
+        self.0.program(address, words).map_err(Error::Flash)?;
+        let mut at = at;
+        for chunk in words.chunks(CHUNK) {
+            let mut back = [0; CHUNK];
+            let back = back.get_mut(..chunk.len()).ok_or(Error::Bug)?;
+            self.read(place, at, back)?;
+            if back != chunk {
+                return Err(Error::Flash(FlashError::Worn));
+            }
+            at = at.saturating_add(chunk.len());
+        }
+        Ok(())
+    }
+
+    /// Sets a record's marker, the last word that makes it count.
+    pub(crate) fn mark(&mut self, place: u32, at: usize) -> Result<(), Error> {
+        self.program(place, at, &[0; WORD])
+    }
+
+    pub(crate) fn erase(&mut self, place: u32) -> Result<(), Error> {
+        self.0.erase(place).map_err(Error::Flash)?;
+        match self.is_blank(place, 0)? {
+            true => Ok(()),
+            false => Err(Error::Flash(FlashError::Worn)),
+        }
+    }
+
+    /// Erases a free page whose erase failed before.
+    pub(crate) fn make_blank(&mut self, place: u32) -> Result<(), Error> {
+        if self.is_blank(place, 0)? { Ok(()) } else { self.erase(place) }
+    }
+
+    /// Whether a page is blank from an offset on.
+    pub(crate) fn is_blank(&mut self, place: u32, from: usize) -> Result<bool, Error> {
+        self.last_used(place, from).map(|last| last.is_none())
+    }
+
+    /// Offset of the last byte at or after `from` that is not blank.
+    pub(crate) fn last_used(&mut self, place: u32, from: usize) -> Result<Option<usize>, Error> {
+        let mut last = None;
+        self.chunks(place, from, PAGE, |at, chunk| {
+            if let Some(used) = chunk.iter().rposition(|byte| *byte != 0xff) {
+                last = Some(at.saturating_add(used));
+            }
+        })?;
+        Ok(last)
+    }
+
+    /// Offset of the first byte at or after `from` that is not blank.
+    pub(crate) fn first_used(&mut self, place: u32, from: usize) -> Result<Option<usize>, Error> {
+        let mut first = None;
+        self.chunks(place, from, PAGE, |at, chunk| {
+            let used = chunk.iter().position(|byte| *byte != 0xff);
+            first = first.or(used.map(|used| at.saturating_add(used)));
+        })?;
+        Ok(first)
+    }
+
+    /// CRC-32C of a whole page.
+    pub(crate) fn crc(&mut self, place: u32) -> Result<u32, Error> {
+        let mut crc = Crc::new();
+        self.chunks(place, 0, PAGE, |_, chunk| crc.update(chunk))?;
+        Ok(crc.finish())
+    }
+
+    fn chunks(
+        &mut self,
+        place: u32,
+        from: usize,
+        to: usize,
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> Result<(), Error> {
+        let mut at = from;
+        while at < to {
+            let mut chunk = [0; CHUNK];
+            let len = to.saturating_sub(at).min(CHUNK);
+            let chunk = chunk.get_mut(..len).ok_or(Error::Bug)?;
+            self.read(place, at, chunk)?;
+            each(at, chunk);
+            at = at.saturating_add(len);
+        }
+        Ok(())
+    }
+
+    /// The record header at an offset, if it holds and its record fits.
+    pub(crate) fn header(&mut self, place: u32, at: usize) -> Result<Option<RecordHeader>, Error> {
+        let fits = |len: usize| at.checked_add(len.saturating_add(WORD)).is_some_and(|e| e <= PAGE);
+        if !fits(HEADER) {
+            return Ok(None);
+        }
+        let mut frame = [0; HEADER];
+        self.read(place, at, &mut frame)?;
+        Ok(RecordHeader::parse(&frame).filter(|header| fits(header.padded::<WORD>())))
+    }
+
+    /// What stands at an offset, read once.
+    pub(crate) fn look(&mut self, place: u32, at: usize) -> Result<Look, Error> {
+        let Some(header) = self.header(place, at)? else { return Ok(Look::BadHeader) };
+        let end = at.saturating_add(header.padded::<WORD>());
+        let frame = header.encode();
+        let (mut crc, mut hash) = (Crc::new(), Sha256::new_with_prefix(frame));
+        self.chunks(place, at.saturating_add(HEADER), end, |_, chunk| {
+            crc.update(chunk);
+            hash.update(chunk);
+        })?;
+        let marker = self.marker(place, end)?;
+        if crc.finish() != header.body_crc {
+            return Ok(Look::BadBody(marker));
+        }
+        let entry_hash = match header.kind {
+            Kind::Statement => self.entry_hash(place, at, &header)?,
+            Kind::Note => [0; 32],
+        };
+        Ok(Look::Record(Found { header, at, hash: hash.finalize().into(), entry_hash, marker }))
+    }
+
+    fn entry_hash(
+        &mut self,
+        place: u32,
+        at: usize,
+        header: &RecordHeader,
+    ) -> Result<[u8; 32], Error> {
+        let from = at.saturating_add(HEADER).saturating_add(usize::from(header.note_len));
+        let to = from.saturating_add(usize::from(header.entry_len));
+        let mut hash = Sha256::new();
+        self.chunks(place, from, to, |_, chunk| hash.update(chunk))?;
+        Ok(hash.finalize().into())
+    }
+
+    fn marker(&mut self, place: u32, at: usize) -> Result<Marker, Error> {
+        let mut word = [0; WORD];
+        self.read(place, at, &mut word)?;
+        Ok(match word {
+            _ if word == [0; WORD] => Marker::Set,
+            _ if word == [0xff; WORD] => Marker::Blank,
+            _ => Marker::Other,
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! The journal: a device's statements on NOR flash, whole or said to be lost.
+//!
+//! ```text
+//! page 0, 1    the head, twice: which pages are live, what the log has, what had no room
+//! page 2 …     a ring of records: header · note · entry · marker
+//! ```
+//!
+//! In scope: keeping statements in the order of the device chain until the log has them, a note of
+//! the device's own state with each, and telling what was damaged. Out of scope: making statements,
+//! sending them, deciding what a full journal means (the caller's policy).
+//!
+//! Invariants:
+//! - A record counts once its marker is on flash: after a power cut it is there whole or not.
+//! - A page is erased only if the log confirmed every statement in it.
+//! - At most two program operations on each page touched by an append, no erase unless a page is
+//!   freed.
+//! - Each bit of the flash is covered: a flipped one is found when the journal is opened.
+//!
+//! Normative text: `docs/spec/journal.md`, rules `JRN-…`.
+
+mod error;
+mod heads;
+mod layout;
+mod medium;
+mod open;
+mod read;
+mod write;
+
+pub use error::{Error, Finding, Report};
+pub use layout::{Covered, Dropped, ENTRY_MAX, NOTE_MAX, WORD_MAX};
+
+use crate::flash::Flash;
+use firmlog_statement::chain::ChainHead;
+use layout::{Chain, FRAME, Head, PageHeader};
+use medium::Medium;
+
+/// What the device wants to remember with its newest statement: its own state, at most
+/// [`NOTE_MAX`] bytes that mean nothing to the journal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    bytes: [u8; NOTE_MAX],
+    len: u8,
+}
+
+impl Note {
+    /// Nothing to remember.
+    pub const EMPTY: Self = Self { bytes: [0; NOTE_MAX], len: 0 };
+
+    /// Takes bytes; none if they are too many.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut note = Self::EMPTY;
+        note.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        note.len = u8::try_from(bytes.len()).ok()?;
+        Some(note)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Note {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Note").field(&self.as_bytes()).finish()
+    }
+}
+
+/// Who may use the last pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// May not use the reserve.
+    Routine,
+    /// Refusals, tamper statements and what must be durable before the device goes on.
+    Urgent,
+}
+
+/// One thing to record.
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// The statement's entry bytes; they must be next in the device chain.
+    pub entry: &'a [u8],
+    /// The device's state from here on.
+    pub note: &'a Note,
+    /// Whether it may use the reserve.
+    pub class: Class,
+    /// Whether the statement tells of all that was dropped so far.
+    pub tells_of_dropped: bool,
+}
+
+/// A journal on a flash of pages of `PAGE` bytes and words of `WORD` bytes.
+///
+/// `PAGE` is a power of two of at least 512 bytes, `WORD` one of at most [`WORD_MAX`]. The flash
+/// has at least six pages and is used by nothing else.
+#[derive(Clone, Debug)]
+pub struct Journal<F, const PAGE: usize, const WORD: usize> {
+    medium: Medium<F, PAGE, WORD>,
+    state: State,
+}
+
+/// What is known of the flash; always as it is on flash, or `broken`.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    head: Head,
+    /// Next free slot of each copy of the head.
+    slots: [usize; 2],
+    /// Offset of the next record in the newest page.
+    at: usize,
+    /// Number of the next record.
+    number: u64,
+    link: [u8; 32],
+    chain: Option<Chain>,
+    /// One more than the highest seq that can be read.
+    seen: u64,
+    /// How many of the dropped were told of.
+    said: u32,
+    note: Note,
+    /// Page that holds the note.
+    note_page: u64,
+    /// The newest page takes no more records.
+    closed: bool,
+    /// A write failed in the middle: flash and this may differ.
+    broken: bool,
+}
+
+impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
+    /// Makes an empty journal, erasing everything. `start` is where the device's chain stands: the
+    /// seed of a new device, or the log's head for one whose flash was replaced.
+    ///
+    /// Not safe against power cuts: one leaves [`Error::HeadLost`] or [`Error::Unformatted`].
+    ///
+    /// # Errors
+    /// [`Error::Geometry`] or [`Error::Flash`].
+    pub fn format(flash: F, start: ChainHead) -> Result<Self, Error> {
+        let mut medium = Medium::<F, PAGE, WORD>(flash);
+        medium.check()?;
+        for place in 0..medium.0.pages() {
+            medium.erase(place)?;
+        }
+        let chain = Chain { next: start.next_seq().ok_or(Error::Bug)?, hash: start.hash };
+        let header = PageHeader {
+            page: 0,
+            number: 0,
+            link: [0; 32],
+            chain: Some(chain),
+            said: 0,
+            before_len: 0,
+            before_crc: 0,
+        };
+        let place = medium.place(0)?;
+        medium.program(place, 0, &header.encode(Self::page_bytes(), Self::word()))?;
+        let covered = Covered { next: chain.next, size: 0, root: [0; 32] };
+        let dropped = Dropped::default();
+        let head = Head { version: 0, oldest: 0, newest: 0, covered, dropped };
+        let state = State {
+            head,
+            slots: [0, 0],
+            at: FRAME,
+            number: 0,
+            link: [0; 32],
+            chain: Some(chain),
+            seen: chain.next,
+            said: 0,
+            note: Note::EMPTY,
+            note_page: 0,
+            closed: false,
+            broken: false,
+        };
+        let mut journal = Self { medium, state };
+        journal.write_head(head)?;
+        Ok(journal)
+    }
+
+    /// Seq the next statement must carry, and its `prev`; none while damage hides them.
+    #[must_use]
+    pub fn next(&self) -> Option<(u64, [u8; 32])> {
+        self.state.chain.map(|chain| (chain.next, chain.hash))
+    }
+
+    /// What the log has confirmed.
+    #[must_use]
+    pub const fn covered(&self) -> Covered {
+        self.state.head.covered
+    }
+
+    /// What had no room so far.
+    #[must_use]
+    pub const fn dropped(&self) -> Dropped {
+        self.state.head.dropped
+    }
+
+    /// How many of the dropped no statement has told of yet.
+    #[must_use]
+    pub const fn untold(&self) -> u32 {
+        self.state.head.dropped.count.saturating_sub(self.state.said)
+    }
+
+    /// The device's state as it was last recorded.
+    #[must_use]
+    pub const fn note(&self) -> &Note {
+        &self.state.note
+    }
+
+    /// Pages that are free, the reserve among them.
+    #[must_use]
+    pub fn free_pages(&self) -> u32 {
+        let head = &self.state.head;
+        let live = head.newest.saturating_sub(head.oldest).saturating_add(1);
+        let live = u32::try_from(live).unwrap_or(u32::MAX);
+        self.medium.data_pages().saturating_sub(live)
+    }
+
+    /// Pages kept for what is urgent: an eighth of them, at least one.
+    #[must_use]
+    pub fn reserve(&self) -> u32 {
+        (self.medium.data_pages() >> 3).max(1)
+    }
+
+    /// The flash, as it is.
+    pub const fn flash(&self) -> &F {
+        &self.medium.0
+    }
+
+    /// Gives the flash back.
+    pub fn into_flash(self) -> F {
+        self.medium.0
+    }
+
+    /// Geometry was checked: it fits.
+    fn page_bytes() -> u32 {
+        u32::try_from(PAGE).unwrap_or_default()
+    }
+
+    fn word() -> u8 {
+        u8::try_from(WORD).unwrap_or_default()
+    }
+
+    fn page_header(&mut self, page: u64) -> Result<Option<PageHeader>, Error> {
+        let place = self.medium.place(page)?;
+        let frame = self.medium.frame(place, 0)?;
+        let header = PageHeader::parse(&frame, Self::page_bytes(), Self::word());
+        Ok(header.filter(|header| header.page == page))
+    }
+}

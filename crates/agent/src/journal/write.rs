@@ -1,0 +1,282 @@
+//! Appending: one program operation for a record, one for its marker.
+//!
+//! ```text
+//! 1  header · note · entry · padding   a cut leaves a torn record: it does not count
+//! 2  marker                            a cut leaves a whole record: it counts when opened again
+//! ```
+//!
+//! When a page is full the next one's header goes with the record in step 1, and the head names
+//! the page between the steps.
+
+use super::layout::{
+    Chain, Covered, Dropped, FRAME, Head, Kind, PageHeader, RECORD_MAX, RecordHeader, lay,
+};
+use super::{Append, Class, Error, Journal, Note};
+use crate::flash::{Flash, FlashError};
+use firmlog_statement::chain::ChainHead;
+use firmlog_statement::{Parsed, StatementError};
+use firmlog_tlog::merkle::{Hash, node_hash};
+use sha2::{Digest as _, Sha256};
+
+/// A record before it has a place.
+struct Record<'a> {
+    kind: Kind,
+    note: &'a Note,
+    entry: &'a [u8],
+    said: u32,
+    seq: u64,
+    class: Class,
+}
+
+impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
+    /// Records the next statement of the device chain; durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::NotNext`], [`Error::NotAnUpdate`], [`Error::TooLong`], [`Error::ChainUnknown`] and
+    /// [`Error::Full`] leave the journal as it was. After [`Error::Flash`] it must be opened again.
+    pub fn append(&mut self, append: &Append<'_>) -> Result<(), Error> {
+        let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
+        let parsed = Parsed::parse(append.entry).map_err(Error::NotAnUpdate)?;
+        let front = parsed.update_head().ok_or(Error::NotAnUpdate(StatementError::KindMismatch))?;
+        if (front.seq, front.prev) != (chain.next, chain.hash) {
+            return Err(Error::NotNext);
+        }
+        let next = front.seq.checked_add(1).ok_or(Error::NotNext)?;
+        let told = append.tells_of_dropped;
+        self.write(&Record {
+            kind: Kind::Statement,
+            note: append.note,
+            entry: append.entry,
+            said: if told { self.state.head.dropped.count } else { self.state.said },
+            seq: front.seq,
+            class: append.class,
+        })?;
+        self.state.chain = Some(Chain { next, hash: parsed.entry_hash() });
+        self.state.seen = next;
+        Ok(())
+    }
+
+    /// Records a change of the device's own state that is no statement.
+    ///
+    /// # Errors
+    /// [`Error::ChainUnknown`], [`Error::Full`] or [`Error::Flash`].
+    pub fn remember(&mut self, note: &Note, class: Class) -> Result<(), Error> {
+        let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
+        let said = self.state.said;
+        self.write(&Record { kind: Kind::Note, note, entry: &[], said, seq: chain.next, class })
+    }
+
+    /// Notes what the log has confirmed: such statements may be erased when room is needed.
+    ///
+    /// The caller has checked the receipt; it covers every statement below `covered.next`.
+    ///
+    /// # Errors
+    /// [`Error::NotCovering`] for more than was said or less than is known, or [`Error::Flash`].
+    pub fn cover(&mut self, covered: Covered) -> Result<(), Error> {
+        self.check_opened()?;
+        let said = self.state.chain.map_or(u64::MAX, |chain| chain.next);
+        if covered.next > said || covered.next < self.state.head.covered.next {
+            return Err(Error::NotCovering);
+        }
+        let head = Head { covered, ..self.state.head };
+        self.write_head(head)
+    }
+
+    /// Counts something that had no room, by a digest of it. The count and the root over all such
+    /// digests outlive every page; a `log_wrap` statement tells of them once there is room.
+    ///
+    /// # Errors
+    /// [`Error::Flash`].
+    pub fn drop_one(&mut self, digest: &[u8; 32]) -> Result<(), Error> {
+        self.check_opened()?;
+        let Dropped { count, root } = self.state.head.dropped;
+        let root = match count {
+            0 => *digest,
+            _ => node_hash(&Hash(root), &Hash(*digest)).0,
+        };
+        let dropped = Dropped { count: count.saturating_add(1), root };
+        let head = Head { dropped, ..self.state.head };
+        self.write_head(head)
+    }
+
+    /// Goes on from the log's head, where damage hides the end of the chain. What the journal holds
+    /// beyond it stays readable.
+    ///
+    /// # Errors
+    /// [`Error::NotNext`] if the end of the chain is known, or the journal holds statements that
+    /// the log has not seen: send those first. [`Error::Full`] or [`Error::Flash`].
+    pub fn resume(&mut self, head: &ChainHead) -> Result<(), Error> {
+        let next = head.next_seq().ok_or(Error::NotNext)?;
+        if self.state.chain.is_some() || next < self.state.seen {
+            return Err(Error::NotNext);
+        }
+        self.state.chain = Some(Chain { next, hash: head.hash });
+        self.state.closed = true;
+        let resumed = self.turn_page(Class::Urgent);
+        if resumed.is_err() {
+            self.state.chain = None;
+        }
+        resumed
+    }
+
+    pub(super) fn check_opened(&self) -> Result<(), Error> {
+        if self.state.broken { Err(Error::NeedsOpening) } else { Ok(()) }
+    }
+
+    fn write(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.check_opened()?;
+        let header = RecordHeader {
+            kind: record.kind,
+            note_len: record.note.len,
+            entry_len: u16::try_from(record.entry.len()).map_err(|_| Error::TooLong)?,
+            said: record.said,
+            number: self.state.number,
+            seq: record.seq,
+            link: self.state.link,
+            body_crc: 0,
+        };
+        let len = header.padded::<WORD>();
+        let whole = len.saturating_add(WORD);
+        if record.entry.len() > super::ENTRY_MAX || whole > PAGE.saturating_sub(FRAME) {
+            return Err(Error::TooLong);
+        }
+        let turns = self.state.closed || self.state.at.saturating_add(whole) > PAGE;
+        match self.put(record, &header, turns) {
+            // The page does not keep what is written: once more, in the next one. Behind a marker
+            // that does not hold stands a whole record, which must not be written twice.
+            Err(Error::Flash(FlashError::Worn)) if !turns && !self.state.broken => {
+                self.put(record, &header, true)
+            }
+            done => done,
+        }
+    }
+
+    /// Lays a record into the newest page, or with the header of a new one into that.
+    fn put(
+        &mut self,
+        record: &Record<'_>,
+        header: &RecordHeader,
+        turns: bool,
+    ) -> Result<(), Error> {
+        if turns {
+            self.make_room(record.class)?;
+        }
+        let page = self.newest(turns)?;
+        let mut buffer = [0; FRAME + RECORD_MAX];
+        let front = if turns { FRAME } else { 0 };
+        if turns {
+            let frame = self.next_page_header()?.encode(Self::page_bytes(), Self::word());
+            buffer.get_mut(..FRAME).ok_or(Error::Bug)?.copy_from_slice(&frame);
+        }
+        let room = buffer.get_mut(front..).ok_or(Error::Bug)?;
+        let len = lay::<WORD>(room, header, record.note, record.entry).ok_or(Error::TooLong)?;
+        let link = Sha256::digest(room.get(..len).ok_or(Error::Bug)?).into();
+        let words = buffer.get(..front.saturating_add(len)).ok_or(Error::Bug)?;
+        let place = self.medium.place(page)?;
+        let at = if turns { 0 } else { self.state.at };
+        if turns {
+            self.medium.make_blank(place)?;
+        }
+        self.state.broken = true;
+        let end = at.saturating_add(words.len());
+        match self.medium.program(place, at, words) {
+            Ok(()) => {}
+            Err(Error::Flash(FlashError::Worn)) if !turns => {
+                self.state.broken = false;
+                self.state.closed = true;
+                return Err(Error::Flash(FlashError::Worn));
+            }
+            Err(e) => return Err(e),
+        }
+        if turns {
+            self.write_head(Head { newest: page, ..self.state.head })?;
+        }
+        self.medium.mark(place, end)?;
+        self.state.at = end.saturating_add(WORD);
+        self.state.closed = false;
+        self.state.number = header.number.saturating_add(1);
+        self.state.link = link;
+        self.state.said = record.said;
+        self.state.note = *record.note;
+        self.state.note_page = page;
+        self.state.broken = false;
+        Ok(())
+    }
+
+    fn newest(&self, turns: bool) -> Result<u64, Error> {
+        self.state.head.newest.checked_add(u64::from(turns)).ok_or(Error::Bug)
+    }
+
+    /// Opens a new page that holds nothing yet.
+    pub(super) fn turn_page(&mut self, class: Class) -> Result<(), Error> {
+        self.check_opened()?;
+        self.make_room(class)?;
+        let page = self.newest(true)?;
+        let frame = self.next_page_header()?.encode(Self::page_bytes(), Self::word());
+        let place = self.medium.place(page)?;
+        self.medium.make_blank(place)?;
+        self.state.broken = true;
+        self.medium.program(place, 0, &frame)?;
+        self.write_head(Head { newest: page, ..self.state.head })?;
+        self.state.at = FRAME;
+        self.state.closed = false;
+        self.state.broken = false;
+        Ok(())
+    }
+
+    fn next_page_header(&mut self) -> Result<PageHeader, Error> {
+        let before = self.medium.place(self.state.head.newest)?;
+        Ok(PageHeader {
+            page: self.newest(true)?,
+            number: self.state.number,
+            link: self.state.link,
+            chain: self.state.chain,
+            said: self.state.said,
+            before_len: u32::try_from(self.state.at).map_err(|_| Error::Bug)?,
+            before_crc: self.medium.crc(before)?,
+        })
+    }
+
+    /// Sees to it that a page is free for this class, erasing what the log has.
+    fn make_room(&mut self, class: Class) -> Result<(), Error> {
+        let need = match class {
+            Class::Urgent => 1,
+            Class::Routine => self.reserve().saturating_add(1),
+        };
+        while self.free_pages() < need {
+            if !self.is_oldest_covered()? {
+                return Err(Error::Full);
+            }
+            self.free_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the log has every statement of the oldest page, and nothing else in it is needed.
+    fn is_oldest_covered(&mut self) -> Result<bool, Error> {
+        let Head { oldest, newest, covered, .. } = self.state.head;
+        let Some(second) = oldest.checked_add(1) else { return Ok(false) };
+        if self.state.note_page <= oldest {
+            return Ok(false);
+        }
+        for page in second..=newest {
+            let header = self.page_header(page)?;
+            if let Some(chain) = header.and_then(|header| header.chain) {
+                return Ok(chain.next <= covered.next);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The head lets go of the page first: a cut before the erase leaves a page that is not live.
+    fn free_oldest(&mut self) -> Result<(), Error> {
+        let oldest = self.state.head.oldest;
+        let place = self.medium.place(oldest)?;
+        let after = oldest.checked_add(1).ok_or(Error::Bug)?;
+        self.write_head(Head { oldest: after, ..self.state.head })?;
+        self.state.broken = true;
+        self.medium.erase(place)?;
+        self.state.broken = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! What runs on the device: a journal of its own statements that survives power cuts.
+//!
+//! ```text
+//! seal(update) ──► Journal::append ──► flash: header · note · entry · marker
+//!                        ▲                        │
+//!              power cut at any byte ──► Journal::open: before or after, and what is damaged
+//! ```
+//!
+//! In scope: the [`journal`] on NOR [`flash`], coalescing of [`repeats`]. Out of scope: making
+//! statements, the flash driver (a trait), whether a signature is good (`verify`), the network.
+//!
+//! Invariants:
+//! - No allocation, no I/O, no clock, no randomness, no `unsafe`; what is needed comes as a trait.
+//! - No panic: what cannot happen is [`journal::Error::Bug`].
+//! - Nothing is skipped: what cannot be read is a [`journal::Finding`].
+#![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+mod crc;
+pub mod flash;
+pub mod journal;
+pub mod repeats;
+
+pub use flash::{Flash, FlashError};
+pub use journal::Journal;

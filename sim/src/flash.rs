@@ -1,0 +1,194 @@
+//! NOR flash that keeps its contract, counts, and fails where it is told to.
+//!
+//! ```text
+//! cut_after = Some(1000)    the thousandth byte written or erased is the last
+//! torn                      the word under way when power went holds anything between
+//! ```
+//!
+//! Invariants: a word is programmed once between erases, whole and in place, or the test panics:
+//! the strictest part there is.
+
+use crate::Random;
+use firmlog_agent::{Flash, FlashError};
+
+/// Faults, counted from when they are set.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Power goes after this many more bytes were programmed or erased.
+    pub cut_after: Option<u64>,
+    /// Bits that do not change any more: byte address, mask, value.
+    pub stuck: Vec<(u32, u8, u8)>,
+    /// Erases of these pages fail.
+    pub unerasable: Vec<u32>,
+}
+
+/// What was done to the flash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Program operations by page.
+    pub programs: Vec<u32>,
+    /// Erases by page.
+    pub erases: Vec<u32>,
+    /// Bytes programmed and erased in all.
+    pub bytes: u64,
+}
+
+/// Flash in memory.
+#[derive(Clone, Debug)]
+pub struct SimFlash {
+    bytes: Vec<u8>,
+    /// Words programmed since their page was erased.
+    used: Vec<bool>,
+    page: usize,
+    word: usize,
+    random: Random,
+    dead: bool,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What was done since this was last cleared.
+    pub tally: Tally,
+}
+
+impl SimFlash {
+    /// Blank flash.
+    #[must_use]
+    pub fn new(pages: usize, page: usize, word: usize, seed: u64) -> Self {
+        Self::from_image(vec![0xff; pages * page], page, word, seed)
+    }
+
+    /// Flash that holds an image.
+    #[must_use]
+    pub fn from_image(bytes: Vec<u8>, page: usize, word: usize, seed: u64) -> Self {
+        let pages = bytes.len() / page;
+        let used = bytes.chunks(word).map(|word| word.iter().any(|b| *b != 0xff)).collect();
+        let tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0 };
+        let random = Random::new(seed);
+        Self { bytes, used, page, word, random, dead: false, faults: Faults::default(), tally }
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn image(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether power is gone.
+    #[must_use]
+    pub const fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Power comes back; a cut that was set and not reached is forgotten.
+    pub fn power_up(&mut self) {
+        self.dead = false;
+        self.faults.cut_after = None;
+    }
+
+    /// Changes one bit behind everybody's back.
+    pub fn flip(&mut self, bit: usize) {
+        self.bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+
+    /// Starts counting anew.
+    pub fn clear_tally(&mut self) {
+        let pages = self.tally.programs.len();
+        self.tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0 };
+    }
+
+    /// Takes one byte from what is left before the cut; false when power goes at this one.
+    fn spend(&mut self) -> bool {
+        self.tally.bytes += 1;
+        match &mut self.faults.cut_after {
+            Some(0) => {
+                self.dead = true;
+                false
+            }
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// After a cut a word counts as programmed if it reads so.
+    fn see(&mut self, word: usize) {
+        let at = word * self.word;
+        self.used[word] = self.bytes[at..at + self.word].iter().any(|byte| *byte != 0xff);
+    }
+
+    fn set(&mut self, at: usize, value: u8) {
+        let stuck = self.faults.stuck.iter().filter(|(address, ..)| *address as usize == at);
+        let value = stuck.fold(value, |value, (_, mask, held)| value & !mask | held & mask);
+        self.bytes[at] = value;
+    }
+
+    /// What a byte holds when power goes while it changes: each bit the old or the new one.
+    fn tear(&mut self, at: usize, new: u8) {
+        let mask = self.random.number().to_be_bytes()[0];
+        let torn = self.bytes[at] & mask | new & !mask;
+        self.set(at, torn);
+    }
+}
+
+impl Flash for SimFlash {
+    fn pages(&self) -> u32 {
+        u32::try_from(self.bytes.len() / self.page).expect("a small flash")
+    }
+
+    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        if self.dead {
+            return Err(FlashError::Driver);
+        }
+        let at = at as usize;
+        out.copy_from_slice(self.bytes.get(at..at + out.len()).ok_or(FlashError::Bounds)?);
+        Ok(())
+    }
+
+    fn program(&mut self, at: u32, words: &[u8]) -> Result<(), FlashError> {
+        if self.dead {
+            return Err(FlashError::Driver);
+        }
+        let at = at as usize;
+        assert!(
+            at.is_multiple_of(self.word) && words.len().is_multiple_of(self.word),
+            "whole words at {at}"
+        );
+        assert!(at / self.page == (at + words.len() - 1) / self.page, "one page at {at}");
+        self.tally.programs[at / self.page] += 1;
+        for (offset, byte) in words.iter().enumerate() {
+            let here = at + offset;
+            if here.is_multiple_of(self.word) {
+                assert!(!self.used[here / self.word], "word at {here} is programmed twice");
+            }
+            if !self.spend() {
+                self.tear(here, *byte);
+                self.see(here / self.word);
+                return Err(FlashError::Driver);
+            }
+            self.used[here / self.word] = true;
+            self.set(here, *byte);
+        }
+        Ok(())
+    }
+
+    fn erase(&mut self, page: u32) -> Result<(), FlashError> {
+        if self.dead || self.faults.unerasable.contains(&page) {
+            return Err(FlashError::Driver);
+        }
+        let (page, size) = (page as usize, self.page);
+        self.tally.erases[page] += 1;
+        for at in page * size..(page + 1) * size {
+            if !self.spend() {
+                self.tear(at, 0xff);
+                (page * size / self.word..(page + 1) * size / self.word)
+                    .for_each(|word| self.see(word));
+                return Err(FlashError::Driver);
+            }
+            self.set(at, 0xff);
+        }
+        let words = size / self.word;
+        self.used[page * words..(page + 1) * words].fill(false);
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! A deterministic device world: one seed is one run.
+//!
+//! ```text
+//! history (seed) ─▶ device ─▶ journal ─▶ flash: cut after N bytes, torn words, stuck bits,
+//!                                               failed erases, copies, old images
+//! ```
+//!
+//! In scope: what tests need around the agent. The agent itself is the production code. Nothing
+//! here is built into a product.
+
+pub mod device;
+pub mod flash;
+pub mod history;
+pub mod power;
+pub mod random;
+
+pub use device::Device;
+pub use flash::SimFlash;
+pub use random::Random;
