@@ -8,6 +8,7 @@
 //! In scope: what tests need around the agent. The agent itself is the production code. Nothing
 //! here is built into a product.
 
+pub mod board;
 pub mod device;
 pub mod flash;
 pub mod history;

@@ -6,8 +6,9 @@
 //!              power cut at any byte ──► Journal::open: before or after, and what is damaged
 //! ```
 //!
-//! In scope: the [`journal`] on NOR [`flash`], coalescing of [`repeats`]. Out of scope: making
-//! statements, the flash driver (a trait), whether a signature is good (`verify`), the network.
+//! In scope: the [`journal`] on NOR [`flash`], the state machine of an [`update`], coalescing of
+//! [`repeats`]. Out of scope: the flash driver, the clock and the key (traits), whether a signature
+//! is good (`verify`), the network.
 //!
 //! Invariants:
 //! - No allocation, no I/O, no clock, no randomness, no `unsafe`; what is needed comes as a trait.
@@ -32,6 +33,8 @@ mod crc;
 pub mod flash;
 pub mod journal;
 pub mod repeats;
+pub mod update;
 
 pub use flash::{Flash, FlashError};
 pub use journal::Journal;
+pub use update::Updater;

@@ -1,0 +1,366 @@
+//! The update state machine: each step in its legal order, said before the device goes on.
+//!
+//! ```text
+//! check ─▶ download ─▶ verify ─▶ install_started ─▶ installed ─▶ reboot ─▶ boot_ok ─▶ committed
+//!                        │           │ durable before flash is touched    └─▶ rollback ─▶ rolled_back
+//!                        └─▶ refused └─▶ install_failed
+//! ```
+//!
+//! In scope: which step may follow, what the statement of it says, what a failed write means, and
+//! where an update goes on after a loss of power. Out of scope: fetching, checking and writing
+//! images, which the device's updater does.
+//!
+//! Invariants:
+//! - `install_started` is durable when [`Updater::install_started`] returns: the updater touches
+//!   flash only then.
+//! - A call ends: a failed write is tried once more on a journal opened again, then the policy
+//!   decides. Only `install_started` can be withheld, and only if logging is required.
+//! - What runs is compared with what was said at every start; what nobody announced is said.
+
+mod progress;
+mod say;
+mod start;
+
+pub use progress::{Image, Progress, Target};
+pub use start::{Resume, Started};
+
+use crate::Flash;
+use crate::journal::{Error, Journal};
+use crate::repeats::{Again, Key};
+use firmlog_statement::event::{EventType, Life};
+use firmlog_statement::time::DeviceTime;
+use firmlog_statement::{CheckpointSeen, DeviceId, PowerState, Signer};
+
+/// Tells the time as far as the device knows it.
+pub trait Clock {
+    /// The time now; `uptime_ms` is monotonic within a boot.
+    fn now(&mut self) -> DeviceTime;
+}
+
+/// Under which names the device speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// Thumbprint of its first key.
+    pub device: DeviceId,
+    /// The name its key is enrolled under.
+    pub issuer: &'a str,
+    /// What the statements are about, such as `ip-200/app`.
+    pub subject: &'a str,
+}
+
+/// Whether an update may begin that cannot be recorded: the manufacturer's risk decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogBeforeInstall {
+    /// No: flash is not touched.
+    Required,
+    /// Yes: what had no room is counted, and told of later.
+    BestEffort,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// A statement of it is durable.
+    Recorded,
+    /// It waits for the next statement; it is lost if power is.
+    Waiting,
+    /// It could not be recorded. The journal counts it, unless that failed as well.
+    Dropped,
+}
+
+/// Why a step was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// It may not follow the last one.
+    OutOfOrder {
+        /// The last step.
+        after: Option<EventType>,
+    },
+    /// Logging is required and failed: leave flash alone.
+    NotLogged(Error),
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The updater's error number.
+    pub error: Option<u32>,
+    /// Where power came from.
+    pub power: Option<PowerState>,
+}
+
+/// A step not said yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    kind: EventType,
+    at_ms: u64,
+    code: Option<u32>,
+    count: Option<u32>,
+    image: Option<Image>,
+}
+
+/// Most steps that wait for a statement.
+const WAITING: usize = 8;
+
+/// The device's side of an update, over its journal.
+pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
+    journal: Journal<F, PAGE, WORD>,
+    signer: S,
+    clock: C,
+    identity: Identity<'a>,
+    policy: LogBeforeInstall,
+    progress: Progress,
+    pending: [Option<Pending>; WAITING],
+    /// The last step that is said.
+    said_last: Option<EventType>,
+    /// When the attempt began, by the uptime of this boot.
+    began_ms: Option<u64>,
+    /// UTC and uptime when last asked.
+    asked_ms: Option<(u64, u64)>,
+    checkpoint: Option<CheckpointSeen>,
+}
+
+impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
+    Updater<'a, F, S, C, PAGE, WORD>
+{
+    /// Where the update stands.
+    pub const fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The journal, for whoever sends it.
+    pub const fn journal(&mut self) -> &mut Journal<F, PAGE, WORD> {
+        &mut self.journal
+    }
+
+    /// The newest checkpoint the device has seen: nothing it says from now on is older.
+    pub const fn saw_checkpoint(&mut self, checkpoint: CheckpointSeen) {
+        self.checkpoint = Some(checkpoint);
+    }
+
+    /// Gives the flash back.
+    pub fn into_flash(self) -> F {
+        self.journal.into_flash()
+    }
+
+    /// Takes a step that needs no more than its name: check, downloads, failures, reboot, boot,
+    /// rollback, and what happens beside an update.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfOrder`].
+    pub fn step(&mut self, event: EventType, detail: Detail) -> Result<Logged, Refused> {
+        match event {
+            EventType::InstallStarted => return self.install_started(detail),
+            EventType::Committed => return self.committed(detail),
+            _ if event.is_refusal() => {
+                return self.refuse(event, self.progress.target.image, detail);
+            }
+            _ => {}
+        }
+        self.allows(event)?;
+        self.take(event, detail.error);
+        let logged = self.flush_if(event.is_urgent(), detail);
+        self.progress = self.progress.settled();
+        Ok(logged)
+    }
+
+    /// An image was found good: from here on the statements name it.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfOrder`].
+    pub fn verified(&mut self, target: Target, detail: Detail) -> Result<Logged, Refused> {
+        self.allows(EventType::SignatureVerified)?;
+        if self.progress.target.image != target.image {
+            self.progress.attempts = 0;
+        }
+        self.progress.target = target;
+        self.take(EventType::SignatureVerified, detail.error);
+        Ok(self.flush_if(false, detail))
+    }
+
+    /// Flash is about to be written. When this returns without an error the statement is durable,
+    /// or the policy does not ask for it.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfOrder`]; [`Refused::NotLogged`] if logging is required and failed: flash
+    /// must not be touched.
+    pub fn install_started(&mut self, detail: Detail) -> Result<Logged, Refused> {
+        let before = self.progress;
+        self.allows(EventType::InstallStarted)?;
+        self.progress.attempts = self.progress.attempts.saturating_add(1);
+        self.take(EventType::InstallStarted, detail.error);
+        self.began_ms = self.clock.now().uptime_ms;
+        match self.say(detail) {
+            Ok(()) => Ok(Logged::Recorded),
+            Err(e) if self.policy == LogBeforeInstall::Required => {
+                self.untake(EventType::InstallStarted);
+                self.progress = before;
+                Err(Refused::NotLogged(e))
+            }
+            Err(_) => Ok(self.dropped()),
+        }
+    }
+
+    /// The new firmware stays.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfOrder`], also if no other image than the committed one was installed.
+    pub fn committed(&mut self, detail: Detail) -> Result<Logged, Refused> {
+        self.allows(EventType::Committed)?;
+        if !self.progress.is_under_way() {
+            return Err(Refused::OutOfOrder { after: self.progress.last });
+        }
+        self.progress.committed = self.progress.target.image;
+        self.take(EventType::Committed, detail.error);
+        Ok(self.flush_if(true, detail))
+    }
+
+    /// The device refuses an image. Repeated refusals of the same are counted, not said each time.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfOrder`].
+    pub fn refuse(
+        &mut self,
+        event: EventType,
+        image: Image,
+        detail: Detail,
+    ) -> Result<Logged, Refused> {
+        self.allows(event)?;
+        match self.progress.repeats.observe(Key { event, image: image.sha256 }) {
+            Again::Say { unsaid } => {
+                if let Some((key, count)) = unsaid {
+                    let earlier = Image { sha256: key.image, version: 0, counter: 0 };
+                    self.wait(key.event, None, Some(count), Some(earlier));
+                }
+                self.progress.last = Some(event);
+                self.wait(event, detail.error, None, Some(image));
+                Ok(self.flush_if(true, detail))
+            }
+            Again::Note => {
+                self.forget_way_to(event);
+                Ok(self.remember())
+            }
+            Again::Quiet => {
+                self.forget_way_to(event);
+                Ok(Logged::Waiting)
+            }
+        }
+    }
+
+    /// What led to the same refusal again is in its count.
+    fn forget_way_to(&mut self, refusal: EventType) {
+        self.progress.last = Some(refusal);
+        let is_harmless = |slot: &&mut Option<Pending>| {
+            slot.is_some_and(|it| !it.kind.is_urgent() && !it.kind.is_operational())
+        };
+        self.pending.iter_mut().filter(is_harmless).for_each(|slot| *slot = None);
+        self.close_ranks();
+    }
+
+    /// What waits stands in front, in order.
+    fn close_ranks(&mut self) {
+        let waiting = self.pending;
+        self.pending = [None; WAITING];
+        waiting.into_iter().flatten().for_each(|pending| self.line_up(pending));
+    }
+
+    /// Says what waits, for instance before the device is switched off.
+    pub fn flush(&mut self) -> Logged {
+        self.flush_if(true, Detail::default())
+    }
+
+    fn allows(&self, event: EventType) -> Result<(), Refused> {
+        let after = self.progress.last;
+        let allowed = event.of_device() && Life::after(after).allows(event);
+        if allowed { Ok(()) } else { Err(Refused::OutOfOrder { after }) }
+    }
+
+    /// Takes a step that was allowed.
+    fn take(&mut self, event: EventType, code: Option<u32>) {
+        let mut life = Life::after(self.progress.last);
+        // Judged already: this only keeps what does not move an update from counting as its step.
+        let _ = life.observe(event);
+        self.progress.last = life.last();
+        self.wait(event, code, None, None);
+    }
+
+    /// Puts an event in line; when the line is full, what waits is said first.
+    fn wait(
+        &mut self,
+        kind: EventType,
+        code: Option<u32>,
+        count: Option<u32>,
+        image: Option<Image>,
+    ) {
+        // Room for this one and, should the clock have jumped, for that.
+        if self.pending.iter().filter(|slot| slot.is_none()).count() < 3 {
+            self.flush();
+        }
+        let now = self.clock.now();
+        let at_ms = now.uptime_ms.unwrap_or_default();
+        if self.jumped(&now) {
+            let step = EventType::ClockStep;
+            self.line_up(Pending { kind: step, at_ms, code: None, count: None, image: None });
+        }
+        self.line_up(Pending { kind, at_ms, code, count, image });
+    }
+
+    fn line_up(&mut self, pending: Pending) {
+        if let Some(slot) = self.pending.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(pending);
+        }
+    }
+
+    /// Puts what was counted in front of what waits, where it may stand.
+    fn line_up_counted(&mut self) {
+        let Some(key) = self.progress.repeats.counted() else { return };
+        let first = self.pending.iter().flatten().next().map(|pending| pending.kind);
+        let room = self.pending.iter().any(Option::is_none);
+        let allowed = Life::after(self.said_last).allows(key.event)
+            && first.is_none_or(|first| Life::after(Some(key.event)).allows(first));
+        if !room || !allowed {
+            return;
+        }
+        let Some((key, count)) = self.progress.repeats.take() else { return };
+        let image = Some(Image { sha256: key.image, version: 0, counter: 0 });
+        let at_ms = self.pending.iter().flatten().next().map_or(0, |pending| pending.at_ms);
+        self.pending.rotate_right(1);
+        let counted = Pending { kind: key.event, at_ms, code: None, count: Some(count), image };
+        if let Some(slot) = self.pending.first_mut() {
+            *slot = Some(counted);
+        }
+    }
+
+    /// Takes the newest event out of line again.
+    fn untake(&mut self, kind: EventType) {
+        let newest = self.pending.iter_mut().rev().find(|slot| slot.is_some());
+        if let Some(slot) = newest.filter(|slot| slot.is_some_and(|it| it.kind == kind)) {
+            *slot = None;
+        }
+    }
+
+    /// Whether UTC moved by more than five minutes other than time passed.
+    fn jumped(&mut self, now: &DeviceTime) -> bool {
+        const MOST_MS: u64 = 300_000;
+        let (Some(utc), Some(up)) = (now.utc_ms, now.uptime_ms) else { return false };
+        let before = self.asked_ms.replace((utc, up));
+        before.is_some_and(|(utc_before, up_before)| {
+            let expected = utc_before.saturating_add(up.saturating_sub(up_before));
+            expected.abs_diff(utc) > MOST_MS
+        })
+    }
+
+    fn flush_if(&mut self, urgent: bool, detail: Detail) -> Logged {
+        if !urgent {
+            return Logged::Waiting;
+        }
+        if self.pending.iter().all(Option::is_none) {
+            return Logged::Recorded;
+        }
+        match self.say(detail) {
+            Ok(()) => Logged::Recorded,
+            Err(_) => self.dropped(),
+        }
+    }
+}

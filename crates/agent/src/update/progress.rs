@@ -1,0 +1,150 @@
+//! Where an update stands, as the journal's note keeps it across power cuts.
+//!
+//! ```text
+//! 01 · last step u8 · attempts u16 · committed 44 · target 44 · release 32 · repeats 40
+//! ```
+
+use crate::journal::Note;
+use crate::repeats::Repeats;
+use firmlog_statement::event::EventType;
+
+/// One firmware image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// SHA-256 of it.
+    pub sha256: [u8; 32],
+    /// Order of its version.
+    pub version: u64,
+    /// Its anti-rollback counter.
+    pub counter: u32,
+}
+
+/// What the device is about to run instead, and why it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The image.
+    pub image: Image,
+    /// Leaf hash of its release; zeros if none is known.
+    pub release: [u8; 32],
+}
+
+/// Where an update stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last step that moved it.
+    pub last: Option<EventType>,
+    /// What was committed last: what should run while nothing is under way.
+    pub committed: Image,
+    /// What is being installed; the committed image while nothing is.
+    pub target: Target,
+    /// How often installing it began.
+    pub attempts: u16,
+    /// Refusals counted.
+    pub repeats: Repeats,
+}
+
+const VERSION: u8 = 1;
+const IMAGE: usize = 44;
+const LEN: usize = 4 + 2 * IMAGE + 32 + Repeats::LEN;
+
+impl Progress {
+    /// A device that runs this image and does nothing.
+    #[must_use]
+    pub fn idle(committed: Image) -> Self {
+        let target = Target { image: committed, release: [0; 32] };
+        Self { committed, target, ..Self::default() }
+    }
+
+    /// Whether an image other than the committed one is on its way in.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.target.image != self.committed
+    }
+
+    /// Once rolled back nothing is under way. The statement of it still names the target, and so
+    /// does the note beside it.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        if self.last == Some(EventType::RolledBack) {
+            self.target = Target { image: self.committed, release: [0; 32] };
+        }
+        self
+    }
+
+    /// As the journal remembers it.
+    #[must_use]
+    pub fn encode(&self) -> Option<Note> {
+        let last = self.last.map_or(0, EventType::code);
+        let mut out = [0; LEN];
+        let [high, low] = self.attempts.to_be_bytes();
+        let head = [VERSION, u8::try_from(last).ok()?, high, low];
+        let (committed, target) = (encode_image(&self.committed), encode_image(&self.target.image));
+        let repeats = self.repeats.encode();
+        let parts = head.iter().chain(&committed).chain(&target);
+        let parts = parts.chain(&self.target.release).chain(&repeats);
+        out.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        Note::new(&out)
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; none if it is something else.
+    #[must_use]
+    pub fn parse(note: &Note) -> Option<Self> {
+        let bytes: &[u8; LEN] = note.as_bytes().try_into().ok()?;
+        let (head, rest) = bytes.split_first_chunk::<4>()?;
+        let [VERSION, last, high, low] = *head else { return None };
+        let (committed, rest) = rest.split_first_chunk::<IMAGE>()?;
+        let (target, rest) = rest.split_first_chunk::<IMAGE>()?;
+        let (release, repeats) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            last: match last {
+                0 => None,
+                code => Some(EventType::from_code(u64::from(code))?),
+            },
+            committed: parse_image(committed)?,
+            target: Target { image: parse_image(target)?, release: *release },
+            attempts: u16::from_be_bytes([high, low]),
+            repeats: Repeats::parse(repeats.try_into().ok()?)?,
+        })
+    }
+}
+
+fn encode_image(image: &Image) -> [u8; IMAGE] {
+    let mut out = [0; IMAGE];
+    let (version, counter) = (image.version.to_be_bytes(), image.counter.to_be_bytes());
+    let parts = image.sha256.iter().chain(&version).chain(&counter);
+    out.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    out
+}
+
+fn parse_image(bytes: &[u8; IMAGE]) -> Option<Image> {
+    let (sha256, rest) = bytes.split_first_chunk::<32>()?;
+    let (version, counter) = rest.split_first_chunk::<8>()?;
+    Some(Image {
+        sha256: *sha256,
+        version: u64::from_be_bytes(*version),
+        counter: u32::from_be_bytes(counter.try_into().ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_round_trips_and_other_notes_are_no_progress() {
+        let image = |byte| Image { sha256: [byte; 32], version: 7, counter: 3 };
+        let mut progress = Progress::idle(image(1));
+        assert!(!progress.is_under_way());
+        assert_eq!(Progress::parse(&progress.encode().unwrap()), Some(progress));
+        progress.last = Some(EventType::InstallStarted);
+        progress.target = Target { image: image(2), release: [9; 32] };
+        progress.attempts = 300;
+        let note = progress.encode().unwrap();
+        assert!(progress.is_under_way());
+        assert_eq!(Progress::parse(&note), Some(progress));
+        assert_eq!(Progress::parse(&Note::EMPTY), None);
+        let mut other = note.as_bytes().to_vec();
+        other[1] = 250;
+        assert_eq!(Progress::parse(&Note::new(&other).unwrap()), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! A start of the device: what runs, against what was said before power went.
+//!
+//! ```text
+//! last step         the new image runs            the committed one runs
+//! install_started   installed, reboot, boot_ok    install_failed: install again
+//! installed         reboot, boot_ok               reboot, boot_failed, rolled back
+//! reboot            boot_ok                       boot_failed, rolled back
+//! boot_ok           decide                        rolled back
+//! rollback_started  roll back again               rolled_back
+//! nothing           unexpected_version            nothing to say
+//! ```
+//!
+//! Any other image is an `unexpected_version`.
+
+use super::{Clock, Detail, Identity, Image, LogBeforeInstall, Progress, Updater, WAITING};
+use crate::Flash;
+use crate::journal::{Error, Journal, Report};
+use firmlog_statement::event::EventType as T;
+use firmlog_statement::{PowerState, Signer};
+
+/// What the updater does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Nothing is under way.
+    Idle,
+    /// The image was not written whole: write it again, or let it be.
+    InstallAgain,
+    /// The new image runs on trial: commit it or roll it back.
+    Decide,
+    /// The way back was cut short: take it again.
+    RollBackAgain,
+}
+
+/// What a start found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Where to go on.
+    pub resume: Resume,
+    /// What was wrong with the journal.
+    pub report: Report,
+}
+
+impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
+    Updater<'a, F, S, C, PAGE, WORD>
+{
+    /// Starts from the journal and the image that runs, measured by the boot chain. Whatever the
+    /// start shows is said before it returns, as far as the journal can.
+    ///
+    /// A journal that was never used begins with `running` as the committed image.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]. The device starts all the same: without a journal nothing is installed
+    /// where logging is required.
+    pub fn start(
+        flash: F,
+        signer: S,
+        clock: C,
+        identity: Identity<'a>,
+        policy: LogBeforeInstall,
+        running: Image,
+    ) -> Result<(Self, Started), Error> {
+        let (journal, report) = Journal::open(flash)?;
+        let progress = Progress::parse(journal.note()).map(|progress| progress.settled());
+        let mut updater = Self {
+            journal,
+            signer,
+            clock,
+            identity,
+            policy,
+            progress: progress.unwrap_or(Progress::idle(running)),
+            pending: [None; WAITING],
+            said_last: progress.and_then(|progress| progress.last),
+            began_ms: None,
+            asked_ms: None,
+            checkpoint: None,
+        };
+        if progress.is_none() {
+            updater.take(T::LoggerStarted, None);
+        }
+        if report.losses() > 0 {
+            updater.take(T::LogGap, Some(report.losses()));
+        }
+        let resume = updater.compare(running);
+        updater.flush_if(true, Detail { error: None, power: None });
+        Ok((updater, Started { resume, report }))
+    }
+
+    fn compare(&mut self, running: Image) -> Resume {
+        let Progress { last, committed, target, .. } = self.progress;
+        let on_trial = self.progress.is_under_way() && running == target.image;
+        match last {
+            Some(T::InstallStarted) if on_trial => {
+                self.take_all(&[T::Installed, T::Reboot, T::BootOk], Resume::Decide)
+            }
+            Some(T::Installed) if on_trial => {
+                self.take_all(&[T::Reboot, T::BootOk], Resume::Decide)
+            }
+            Some(T::Reboot | T::BootFailed) if on_trial => {
+                self.take_all(&[T::BootOk], Resume::Decide)
+            }
+            Some(T::BootOk) if on_trial => Resume::Decide,
+            Some(T::RollbackStarted | T::RollbackFailed) if on_trial => Resume::RollBackAgain,
+            _ if running != committed => self.unexpected(running),
+            _ if !self.progress.is_under_way() => Resume::Idle,
+            Some(T::InstallStarted) => {
+                let lost = Detail { error: None, power: Some(PowerState::Lost) };
+                self.take(T::InstallFailed, None);
+                self.flush_if(true, lost);
+                Resume::InstallAgain
+            }
+            Some(T::Installed) => {
+                self.back(&[T::Reboot, T::BootFailed, T::RollbackStarted, T::RolledBack])
+            }
+            Some(T::Reboot) => self.back(&[T::BootFailed, T::RollbackStarted, T::RolledBack]),
+            Some(T::BootOk | T::BootFailed) => self.back(&[T::RollbackStarted, T::RolledBack]),
+            Some(T::RollbackStarted) => self.back(&[T::RolledBack]),
+            Some(T::RollbackFailed) => self.back(&[T::RollbackStarted, T::RolledBack]),
+            _ => Resume::Idle,
+        }
+    }
+
+    fn take_all(&mut self, events: &[T], resume: Resume) -> Resume {
+        events.iter().for_each(|event| self.take(*event, None));
+        resume
+    }
+
+    /// The boot chain went back by itself.
+    fn back(&mut self, events: &[T]) -> Resume {
+        self.take_all(events, Resume::Idle);
+        self.flush_if(true, Detail::default());
+        self.progress = self.progress.settled();
+        Resume::Idle
+    }
+
+    /// Nobody said that this would run. From now on it is what runs.
+    fn unexpected(&mut self, running: Image) -> Resume {
+        let attempts = self.progress.attempts;
+        let repeats = self.progress.repeats;
+        let last = self.progress.last;
+        self.progress = Progress { attempts, repeats, last, ..Progress::idle(running) };
+        self.take(T::UnexpectedVersion, None);
+        self.flush_if(true, Detail::default());
+        Resume::Idle
+    }
+}

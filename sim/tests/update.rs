@@ -1,0 +1,251 @@
+//! The update state machine: power cuts at every byte, a journal that is full or fails, and boots
+//! that nobody announced.
+
+use firmlog_agent::update::{Detail, LogBeforeInstall, Logged, Refused, Resume};
+use firmlog_sim::Device;
+use firmlog_sim::board::{Board, check_order, image};
+use firmlog_sim::history::PAGE;
+use firmlog_statement::event::EventType as T;
+use firmlog_statement::{Outcome, Update};
+
+/// Lives until the update has ended, in few enough starts.
+fn live(board: &mut Board, device: &Device) -> Result<(), String> {
+    for _ in 0..12 {
+        if board.live(device)? {
+            return Ok(());
+        }
+        board.flash.power_up();
+    }
+    Err("the update does not end".to_owned())
+}
+
+fn events(updates: &[Update]) -> Vec<T> {
+    updates.iter().flat_map(|update| update.events.iter().map(|event| event.kind)).collect()
+}
+
+/// What a history of this board must hold, wherever power was cut.
+fn check(board: &mut Board, good: bool) -> Result<(), String> {
+    let updates = board.updates()?;
+    check_order(&updates)?;
+    let all = events(&updates);
+    let started = all.iter().filter(|kind| **kind == T::InstallStarted).count();
+    if (started as u32) < board.touched {
+        return Err(format!("flash was touched {} times, {started} said", board.touched));
+    }
+    let (last, outcome) = if good {
+        (T::Committed, Outcome::Succeeded)
+    } else {
+        (T::RolledBack, Outcome::RolledBack)
+    };
+    let end = updates.last().ok_or("nothing was said")?;
+    if (all.last(), end.outcome) != (Some(&last), outcome) {
+        return Err(format!("ends with {:?}", all.last()));
+    }
+    if (end.image.0, end.release.map(|release| release.0)) != ([2; 32], Some([0x11; 32])) {
+        return Err("the end names another image or release".to_owned());
+    }
+    if all.contains(&T::UnexpectedVersion) {
+        return Err("an announced image is called unexpected".to_owned());
+    }
+    Ok(())
+}
+
+/// UPD-010, UPD-011.
+#[test]
+fn upd_010_a_cut_at_every_byte_resumes_in_legal_order() {
+    let device = Device::new(1);
+    for good in [true, false] {
+        let mut whole = Board::new(LogBeforeInstall::Required);
+        whole.good = good;
+        let start = whole.flash.tally.bytes;
+        live(&mut whole, &device).expect("installs");
+        check(&mut whole, good).expect("a history");
+        let bytes = whole.flash.tally.bytes - start;
+        // Both end alike up to the boot: the way back is cut at every third byte.
+        for byte in (0..bytes).step_by(if good { 1 } else { 3 }) {
+            let mut board = Board::new(LogBeforeInstall::Required);
+            board.good = good;
+            board.flash.faults.cut_after = Some(byte);
+            live(&mut board, &device)
+                .and_then(|()| check(&mut board, good))
+                .unwrap_or_else(|e| panic!("good {good}, byte {byte} of {bytes}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn upd_020_required_logging_withholds_the_install_and_nothing_else() {
+    let device = Device::new(1);
+    for policy in [LogBeforeInstall::Required, LogBeforeInstall::BestEffort] {
+        let mut board = Board::new(policy);
+        let target = board.target;
+        // Routine statements up to the reserve, urgent ones up to the end.
+        let (mut updater, _) = board.start(&device).expect("starts");
+        while updater.step(T::ServiceMode, Detail::default()).is_ok()
+            && updater.flush() == Logged::Recorded
+        {}
+        updater.step(T::Check, Detail::default()).expect("in order");
+        updater.step(T::Downloaded, Detail::default()).expect("in order");
+        updater.verified(target, Detail::default()).expect("in order");
+        while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
+        let dropped = updater.journal().dropped().count;
+        assert!(dropped > 0, "it is full");
+        let last = updater.progress().last;
+        let answer = updater.install_started(Detail::default());
+        match policy {
+            LogBeforeInstall::Required => {
+                assert!(matches!(answer, Err(Refused::NotLogged(_))), "{answer:?}");
+                assert_eq!(updater.progress().last, last);
+            }
+            LogBeforeInstall::BestEffort => {
+                assert_eq!(answer, Ok(Logged::Dropped));
+                assert!(updater.journal().dropped().count > dropped);
+                // The outcome is dropped as well; the device goes on.
+                assert_eq!(updater.step(T::InstallFailed, Detail::default()), Ok(Logged::Dropped));
+            }
+        }
+    }
+}
+
+#[test]
+fn upd_021_what_was_dropped_is_told_once_there_is_room() {
+    use firmlog_agent::journal::Covered;
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::BestEffort);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
+    let dropped = updater.journal().dropped();
+    assert_eq!(updater.journal().untold(), 1);
+    let (next, _) = updater.journal().next().expect("known");
+    updater.journal().cover(Covered { next, size: 50, root: [1; 32] }).expect("covers");
+    assert_eq!(updater.step(T::TamperDetected, Detail::default()), Ok(Logged::Recorded));
+    assert_eq!(updater.journal().untold(), 0);
+    let updates = board.updates().expect("readable");
+    let last = updates.last().expect("said");
+    let unit = last.unit.clone().expect("what was dropped");
+    assert_eq!((unit.dropped, unit.dropped_root.map(|root| root.0)), (Some(1), Some(dropped.root)));
+    assert!(events(&updates[updates.len() - 1..]).contains(&T::LogWrap));
+}
+
+/// A page that cannot be opened any more: each step ends, after two attempts at most.
+#[test]
+fn upd_022_a_failed_write_is_tried_once_more() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let second_page = 3 * PAGE as u32;
+    board.flash.faults.stuck.push((second_page, 0x80, 0xff));
+    let (mut updater, _) = board.start(&device).expect("starts");
+    while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
+    for _ in 0..3 {
+        let before = updater.journal().flash().tally.programs[3];
+        assert_eq!(updater.step(T::TamperDetected, Detail::default()), Ok(Logged::Dropped));
+        let programs = updater.journal().flash().tally.programs[3] - before;
+        assert!((1..=3).contains(&programs), "{programs} operations on the page");
+    }
+    let updates = board.updates().expect("what was said before is readable");
+    assert_eq!(events(&updates)[0], T::LoggerStarted);
+}
+
+#[test]
+fn upd_030_what_nobody_announced_is_unexpected() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    board.start(&device).expect("starts");
+    board.boots = image(9);
+    assert_eq!(board.start(&device).expect("starts").1.resume, Resume::Idle);
+    board.start(&device).expect("starts again");
+    let updates = board.updates().expect("readable");
+    let unexpected = updates.iter().filter(|update| update.outcome == Outcome::Unexpected);
+    let images: Vec<[u8; 32]> = unexpected.map(|update| update.image.0).collect();
+    assert_eq!(images, [[9; 32]], "said once");
+}
+
+#[test]
+fn upd_031_steps_out_of_order_are_refused() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    for event in [T::Installed, T::Committed, T::InstallStarted, T::RolledBack, T::ReleasePublished]
+    {
+        let answer = updater.step(event, Detail::default());
+        assert!(matches!(answer, Err(Refused::OutOfOrder { .. })), "{event:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn upd_040_a_storm_of_refusals_makes_few_statements() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    let detail = Detail::default();
+    for _ in 0..500 {
+        updater.step(T::Check, detail).expect("in order");
+        updater.step(T::Downloaded, detail).expect("in order");
+        updater.refuse(T::RefusedBadSignature, image(7), detail).expect("in order");
+    }
+    updater.refuse(T::RefusedDowngrade, image(6), detail).expect("in order");
+    let updates = board.updates().expect("readable");
+    assert!(updates.len() <= 4, "{} statements", updates.len());
+    let counts: u32 = updates
+        .iter()
+        .flat_map(|update| update.events.iter())
+        .filter(|event| event.kind == T::RefusedBadSignature)
+        .map(|event| event.count.unwrap_or(1))
+        .sum();
+    assert_eq!(counts, 500);
+    check_order(&updates).expect("in order");
+}
+
+#[test]
+fn upd_041_a_count_survives_a_start() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    for _ in 0..5 {
+        updater.refuse(T::RefusedUnsigned, image(7), Detail::default()).expect("in order");
+    }
+    let (mut updater, _) = board.start(&device).expect("starts");
+    updater.step(T::Check, Detail::default()).expect("in order");
+    assert_eq!(updater.flush(), Logged::Recorded);
+    let updates = board.updates().expect("readable");
+    let counts: Vec<Option<u32>> = updates
+        .iter()
+        .flat_map(|update| update.events.iter())
+        .filter(|event| event.kind == T::RefusedUnsigned)
+        .map(|event| event.count)
+        .collect();
+    assert_eq!(counts, [None, Some(4)]);
+    check_order(&updates).expect("in order");
+}
+
+#[test]
+fn upd_050_a_clock_that_jumps_is_said() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    board.clock.jump = Some((6_000, -86_400_000));
+    let (mut updater, _) = board.start(&device).expect("starts");
+    for _ in 0..4 {
+        updater.step(T::InstalledState, Detail::default()).expect("in order");
+    }
+    updater.flush();
+    let updates = board.updates().expect("readable");
+    assert_eq!(events(&updates).iter().filter(|kind| **kind == T::ClockStep).count(), 1);
+}
+
+#[test]
+fn upd_060_a_step_takes_at_most_400_bytes() {
+    use firmlog_agent::Journal;
+    use firmlog_sim::history::WORD;
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    live(&mut board, &device).expect("installs");
+    let (mut journal, _) = Journal::<_, PAGE, WORD>::open(&mut board.flash).expect("opens");
+    let (next, _) = journal.next().expect("known");
+    let mut buffer = [0; 1024];
+    for seq in 0..next {
+        let len = journal.statement(seq, &mut buffer).expect("readable").expect("there");
+        let parsed = firmlog_statement::Parsed::parse(&buffer[..len]).expect("a statement");
+        let more = parsed.update().expect("an update").events.len() - 1;
+        assert!(len <= 400 + 8 * more, "statement {seq} has {len} bytes, {more} steps more");
+    }
+}
