@@ -19,7 +19,11 @@ use crate::error::AnchorError;
 use crate::provider::Providers;
 
 /// Types of the contract, generated from its committed interface.
-#[expect(missing_docs, reason = "generated from the contracts' interfaces, documented there")]
+#[expect(
+    missing_docs,
+    clippy::too_many_arguments,
+    reason = "generated from the contracts' interfaces, documented there"
+)]
 pub mod abi {
     alloy::sol!(
         #[derive(Debug, PartialEq, Eq)]

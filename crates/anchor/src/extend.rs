@@ -64,7 +64,7 @@ pub async fn extend(
             return Err(refused(why.unwrap_or_default()));
         };
         next = range.end;
-        parent = found.last().map_or(parent, |bytes| keccak256(bytes));
+        parent = found.last().map_or(parent, keccak256);
         headers.extend(found.iter().map(|bytes| bytes.to_vec()));
     }
     if parent != hash {

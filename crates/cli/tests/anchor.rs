@@ -5,7 +5,7 @@ mod world;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::{Anchor, Bundle};
 use firmlog_verify::evm::{EvmEvidence, KIND, verify_evm};
-use serde_json::json;
+use serde_json::{Value, json};
 use world::World;
 use world::node::{Node, private};
 
@@ -213,7 +213,7 @@ fn point(world: &World, file: &str) -> String {
 /// Alice has a keystore, Bob a P-256 key, each elsewhere; Carol's key is where the relay is.
 #[test]
 fn two_of_three_sign_on_machines_of_their_own() {
-    let Some(node) = Node::start() else { return };
+    let Some(node) = Node::start("two_of_three_sign_on_machines_of_their_own") else { return };
     let mut world = World::start();
     deployed(&world, &node);
     let made = std::fs::read_to_string(world.dir.path().join("made.json")).expect("reads");

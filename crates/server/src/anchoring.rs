@@ -101,7 +101,8 @@ fn member(one: &SignerKey, path: &Path) -> Result<MemberKey, AnchorError> {
 }
 
 fn file_key(path: &Path, passphrase: Option<&Path>) -> Result<FileKey, AnchorError> {
-    let secret = passphrase.map(|file| refused(file.display(), read_passphrase(file))).transpose()?;
+    let secret =
+        passphrase.map(|file| refused(file.display(), read_passphrase(file))).transpose()?;
     refused(path.display(), FileKey::open(path, secret.as_ref().map(|text| text.as_slice())))
 }
 

@@ -27,7 +27,8 @@ use firmlog_anchor::config::{Config, SignerKey};
 use firmlog_anchor::provider::Providers;
 use firmlog_anchor::threshold::MemberKey;
 use firmlog_anchor::{AnchorError, Authority, Wallet};
-use firmlog_keys::read_passphrase;
+use firmlog_keys::uri::KeyUri;
+use firmlog_keys::{Key, read_passphrase};
 use firmlog_statement::{PublicKey, Signer};
 use serde_json::json;
 
