@@ -21,7 +21,7 @@ pub const PAGE: usize = 1024;
 /// Bytes of a word.
 pub const WORD: usize = 8;
 /// Pages of the flash.
-pub const PAGES: usize = 6;
+pub const PAGES: usize = 7;
 /// The seed a device's chain begins with.
 pub const SEED: [u8; 32] = [0x5e; 32];
 
@@ -50,8 +50,10 @@ pub fn scripted() -> Vec<(&'static str, Vec<Step>)> {
         |events: &[T]| -> Vec<Step> { events.iter().map(|event| Step::Say(*event)).collect() };
     let begin = [T::Check, T::DownloadStarted, T::Downloaded, T::SignatureVerified];
     let install = [&begin[..], &[T::InstallStarted, T::Installed, T::Reboot, T::BootOk]].concat();
-    let back = [T::InstallStarted, T::Installed, T::Reboot, T::BootFailed];
-    let back = [&begin[..], &back, &[T::RollbackStarted, T::RolledBack]].concat();
+    let failed = [T::InstallStarted, T::Installed, T::Reboot, T::BootFailed];
+    let mut back = say(&[&begin[..], &failed].concat());
+    back.push(Step::Receipt(2));
+    back.extend(say(&[T::RollbackStarted, T::RolledBack]));
     let mut refusal = say(&[T::Check, T::RefusedBadSignature]);
     refusal.extend([Step::Remember; 4]);
     refusal.extend(say(&[T::RefusedBadSignature, T::RefusedDowngrade, T::TamperDetected]));
@@ -66,7 +68,7 @@ pub fn scripted() -> Vec<(&'static str, Vec<Step>)> {
     rotation.extend(say(&[T::InstalledState, T::Check]));
     vec![
         ("install", [say(&install), vec![Step::Receipt(0), Step::Say(T::Committed)]].concat()),
-        ("rollback", say(&back)),
+        ("rollback", back),
         ("refusal", refusal),
         ("wrap", wrap),
         ("rotation", rotation),

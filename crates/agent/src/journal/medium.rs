@@ -55,7 +55,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// Refuses what the format cannot be laid out on.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let word = WORD.is_power_of_two() && WORD <= WORD_MAX;
-        let page = PAGE.is_power_of_two() && PAGE >= FRAME.saturating_mul(4);
+        let page = PAGE.is_power_of_two() && PAGE >= FRAME.saturating_mul(8);
         let whole = u32::try_from(PAGE).ok().and_then(|page| page.checked_mul(self.0.pages()));
         let enough = self.data_pages() >= 4 && whole.is_some();
         if word && page && enough { Ok(()) } else { Err(Error::Geometry) }

@@ -92,7 +92,7 @@ pub struct Append<'a> {
 
 /// A journal on a flash of pages of `PAGE` bytes and words of `WORD` bytes.
 ///
-/// `PAGE` is a power of two of at least 512 bytes, `WORD` one of at most [`WORD_MAX`]. The flash
+/// `PAGE` is a power of two of at least 1024 bytes, `WORD` one of at most [`WORD_MAX`]. The flash
 /// has at least six pages and is used by nothing else.
 #[derive(Clone, Debug)]
 pub struct Journal<F, const PAGE: usize, const WORD: usize> {
