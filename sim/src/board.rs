@@ -14,7 +14,7 @@ use firmlog_agent::update::{
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::{EventType as T, Life};
 use firmlog_statement::time::{DeviceTime, Source, SyncState};
-use firmlog_statement::{Parsed, Update};
+use firmlog_statement::{Parsed, Update, entry_hash};
 
 /// Pages of its flash.
 const PAGES: usize = 14;
@@ -147,7 +147,7 @@ impl Board {
         done.map_err(|e| format!("{e:?} after {started:?}"))
     }
 
-    /// All events in the journal, in order.
+    /// All statements in the journal, in order, each naming the one before.
     ///
     /// # Errors
     /// A journal that does not open, or a statement that cannot be read.
@@ -156,12 +156,18 @@ impl Board {
         let (mut journal, _) = opened.map_err(|e| e.to_string())?;
         let (next, _) = journal.next().ok_or("the end of the chain is hidden")?;
         let mut out = Vec::new();
-        let mut buffer = [0; 1024];
-        for seq in journal.oldest().map_err(|e| e.to_string())?..next {
+        let oldest = journal.oldest().map_err(|e| e.to_string())?;
+        let (mut buffer, mut prev) = ([0; 1024], (oldest == 0).then_some(SEED));
+        for seq in oldest..next {
             let len = journal.statement(seq, &mut buffer).map_err(|e| e.to_string())?;
             let entry = &buffer[..len.ok_or(format!("statement {seq} is missing"))?];
             let update = Parsed::parse(entry).and_then(|parsed| parsed.update());
-            out.push(update.map_err(|e| e.to_string())?);
+            let update = update.map_err(|e| e.to_string())?;
+            if prev.is_some_and(|prev| prev != update.prev.0) {
+                return Err(format!("statement {seq} does not name the one before"));
+            }
+            prev = Some(entry_hash(entry));
+            out.push(update);
         }
         Ok(out)
     }

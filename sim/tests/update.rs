@@ -84,6 +84,12 @@ fn upd_020_required_logging_withholds_the_install_and_nothing_else() {
         while updater.step(T::ServiceMode, Detail::default()).is_ok()
             && updater.flush() == Logged::Recorded
         {}
+        for _ in 0..4 {
+            updater.step(T::ServiceMode, Detail::default()).expect("in order");
+            assert_eq!(updater.flush(), Logged::Dropped);
+        }
+        let reserve = updater.journal().reserve();
+        assert_eq!(updater.journal().free_pages(), reserve, "the reserve is untouched");
         updater.step(T::Check, Detail::default()).expect("in order");
         updater.step(T::Downloaded, Detail::default()).expect("in order");
         updater.verified(target, Detail::default()).expect("in order");

@@ -50,7 +50,8 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             .map_err(Error::Signer)?;
         let entry = buffer.get(..len).ok_or(Error::Bug)?;
         let note = self.progress.encode().ok_or(Error::Bug)?;
-        let urgent = untold || self.waiting().any(|pending| pending.kind.is_urgent());
+        // What was dropped is told along with something: it may not use up the reserve by itself.
+        let urgent = self.waiting().any(|pending| pending.kind.is_urgent());
         let class = if urgent { Class::Urgent } else { Class::Routine };
         self.journal.append(&Append { entry, note: &note, class, tells_of_dropped: untold })
     }
