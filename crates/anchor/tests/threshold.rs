@@ -265,6 +265,11 @@ fn anc_12_files_have_one_spelling() {
         Request::new(deployment, &keys.authority(&[]), &log.note(7)).expect("a checkpoint");
     let text = request.encode();
     assert_eq!(Request::parse(text.as_bytes()).expect("its own").encode(), text);
+    // What the fuzzer starts from is of these forms.
+    let seed = include_bytes!("../../../fuzz/seeds/anchor_request/request");
+    assert!(Request::parse(seed).is_ok());
+    let seed = include_bytes!("../../../fuzz/seeds/anchor_request/signature");
+    assert!(PartialSignature::parse(seed).is_ok());
     let asked = request.asked().expect("a checkpoint");
     assert_eq!((asked.origin.as_str(), asked.size), (ORIGIN, 7));
     let signers = request.signers.clone();

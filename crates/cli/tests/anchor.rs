@@ -2,8 +2,9 @@
 
 mod world;
 
+use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::TrustRoot;
-use firmlog_verify::bundle::{Anchor, Bundle};
+use firmlog_verify::bundle::{Anchor, Bundle, Entry};
 use firmlog_verify::evm::{EvmEvidence, KIND, verify_evm};
 use serde_json::{Value, json};
 use world::World;
@@ -31,6 +32,7 @@ fn deployed(world: &World, node: &Node) {
     let (code, relay) = world.run(&made);
     assert_eq!(code, 0, "{relay}");
     let account = relay["account"].as_str().expect("an account").to_owned();
+    std::fs::write(world.dir.path().join("account"), &account).expect("writes");
     node.give(&relay["account"]);
     assert_eq!(world.run(&["key", "new", "authority.pem"]).0, 0);
     configure(world, node, "");
@@ -90,9 +92,7 @@ fn a_log_is_anchored_compared_and_another_in_its_place_is_refused() {
 
 /// What was deployed is what was planned; what is expected beyond that has findings.
 fn audited(world: &World) {
-    let relay = std::fs::read_to_string(world.dir.path().join("relay.json")).expect("reads");
-    let relay: Value = serde_json::from_str(&relay).expect("JSON");
-    let account = format!("0x{}", relay["address"].as_str().expect("an account"));
+    let account = std::fs::read_to_string(world.dir.path().join("account")).expect("reads");
     // Of the settings, the chain is enough: an auditor has no keys.
     let all = std::fs::read_to_string(world.dir.path().join("anchor.toml")).expect("reads");
     let chain = all.split("[relay]").next().expect("a part");
@@ -138,6 +138,8 @@ fn led_on(world: &World, node: &Node, first: &Value) {
     let bundle = Bundle {
         origin: "log.example/pumps".into(),
         checkpoints: vec![kept["checkpoint"].as_str().expect("a note").into()],
+        // A bundle has an entry; which one is nothing to its anchors.
+        entries: vec![Entry { index: LeafIndex(0), bytes: b"entry".into(), path: Vec::new() }],
         anchors: vec![Anchor { kind: KIND, checkpoint: 0, evidence }],
         ..Bundle::default()
     };
