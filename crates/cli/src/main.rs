@@ -21,6 +21,7 @@ mod error;
 mod evidence;
 mod http;
 mod inspect;
+mod messages;
 mod problem;
 mod scan;
 mod submit;

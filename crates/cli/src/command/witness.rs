@@ -66,6 +66,7 @@ pub(crate) fn run(args: &WitnessArgs, context: &Context) -> Result<Answer> {
         .enable_all()
         .build()
         .map_err(|e| Error::new("E-RUNTIME", e))?;
+    crate::messages::listen(&context.talk);
     runtime.block_on(async {
         let server = WitnessServer::start(args.listen, store, Box::new(signer))
             .await

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
         .enable_all()
         .build()
         .map_err(|e| Error::new("E-RUNTIME", e))?;
+    crate::messages::listen(&context.talk);
     runtime.block_on(async {
         let server = Server::start(config).await.map_err(|e| failed(&e))?;
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -1,0 +1,43 @@
+//! What a server says on stderr while it runs, when a part of it does not answer.
+
+mod world;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+use world::{command, run};
+
+#[test]
+fn a_dead_witness_is_told_on_stderr_as_a_document() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let made = |args: &[&str]| {
+        let (code, doc) = run(dir.path(), args);
+        assert_eq!(code, 0, "{doc}");
+        doc
+    };
+    made(&["key", "new", "witness.pem", "--algorithm", "ed25519"]);
+    let shown = made(&["key", "show", "witness.pem", "--name", "witness.example"]);
+    let vkey = shown["vkey_witness"].as_str().expect("a key");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let nobody = port.expect("a port");
+    let policy = format!("witness hospital {vkey} http://{nobody}\nquorum hospital\n");
+    std::fs::write(dir.path().join("policy"), policy).expect("writes");
+    let init = ["log", "init", "log", "--origin", "log.example/pumps", "--witnesses", "policy"];
+    made(&[&init[..], &["--listen", "127.0.0.1:0"]].concat());
+    let mut server =
+        command(dir.path(), &["--json", "log", "serve", "--config", "log/firmlog.toml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+    let said = BufReader::new(server.stderr.take().expect("piped")).lines();
+    let told = said.map_while(Result::ok).find_map(|line| {
+        let doc: Value = serde_json::from_str(&line).expect("each line is a document");
+        (doc["fields"]["message"] == "a witness did not cosign").then_some(doc)
+    });
+    drop(server.kill());
+    drop(server.wait());
+    let told = told.expect("a line about the witness");
+    assert_eq!((&told["level"], &told["fields"]["witness"]), (&"WARN".into(), &"hospital".into()));
+}
