@@ -12,6 +12,7 @@ pub mod board;
 pub mod device;
 pub mod flash;
 pub mod history;
+pub mod lives;
 pub mod power;
 pub mod random;
 

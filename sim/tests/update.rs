@@ -255,3 +255,19 @@ fn upd_060_a_step_takes_at_most_400_bytes() {
         assert!(len <= 400 + 8 * more, "statement {seq} has {len} bytes, {more} steps more");
     }
 }
+
+/// UPD-010, UPD-031, over steps in any order, starts with any image and cuts anywhere.
+#[test]
+fn lives_that_a_seed_decides_stay_in_order() {
+    let mut said = 0;
+    for seed in 0..2000 {
+        let mut random = firmlog_sim::Random::new(seed);
+        let bytes: Vec<u8> = (0..8).flat_map(|_| random.digest()).collect();
+        let required = seed.is_multiple_of(2);
+        let policy =
+            if required { LogBeforeInstall::Required } else { LogBeforeInstall::BestEffort };
+        said += firmlog_sim::lives::live(&bytes[..60], policy)
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    }
+    assert!(said > 1000, "only {said} statements");
+}

@@ -158,7 +158,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             }
             _ => {}
         }
-        self.allows(event)?;
+        self.ready(event)?;
         self.take(event, detail.error);
         let logged = self.flush_if(event.is_urgent(), detail);
         self.progress = self.progress.settled();
@@ -170,7 +170,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// # Errors
     /// [`Refused::OutOfOrder`].
     pub fn verified(&mut self, target: Target, detail: Detail) -> Result<Logged, Refused> {
-        self.allows(EventType::SignatureVerified)?;
+        self.ready(EventType::SignatureVerified)?;
         if self.progress.target.image != target.image {
             self.progress.attempts = 0;
         }
@@ -187,7 +187,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// must not be touched.
     pub fn install_started(&mut self, detail: Detail) -> Result<Logged, Refused> {
         let before = self.progress;
-        self.allows(EventType::InstallStarted)?;
+        self.ready(EventType::InstallStarted)?;
         self.progress.attempts = self.progress.attempts.saturating_add(1);
         self.take(EventType::InstallStarted, detail.error);
         self.began_ms = self.clock.now().uptime_ms;
@@ -207,7 +207,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// # Errors
     /// [`Refused::OutOfOrder`], also if no other image than the committed one was installed.
     pub fn committed(&mut self, detail: Detail) -> Result<Logged, Refused> {
-        self.allows(EventType::Committed)?;
+        self.ready(EventType::Committed)?;
         if !self.progress.is_under_way() {
             return Err(Refused::OutOfOrder { after: self.progress.last });
         }
@@ -226,8 +226,13 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         image: Image,
         detail: Detail,
     ) -> Result<Logged, Refused> {
-        self.allows(event)?;
-        match self.progress.repeats.observe(Key { event, image: image.sha256 }) {
+        self.ready(event)?;
+        let key = Key { event, image: image.sha256 };
+        if self.progress.repeats.counted().is_some_and(|counted| counted != key) {
+            // They came before what led to this one.
+            self.line_up_counted();
+        }
+        match self.progress.repeats.observe(key) {
             Again::Say { unsaid } => {
                 if let Some((key, count)) = unsaid {
                     let earlier = Image { sha256: key.image, version: 0, counter: 0 };
@@ -270,10 +275,18 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.flush_if(true, Detail::default())
     }
 
-    fn allows(&self, event: EventType) -> Result<(), Refused> {
+    /// Whether this step may be taken. If so there is room for it in line: what waits is said while
+    /// the note beside it is still that of what waits.
+    fn ready(&mut self, event: EventType) -> Result<(), Refused> {
         let after = self.progress.last;
-        let allowed = event.of_device() && Life::after(after).allows(event);
-        if allowed { Ok(()) } else { Err(Refused::OutOfOrder { after }) }
+        if !event.of_device() || !Life::after(after).allows(event) {
+            return Err(Refused::OutOfOrder { after });
+        }
+        // A step, a jump of the clock, and two counts of refusals.
+        if self.pending.iter().filter(|slot| slot.is_none()).count() < 4 {
+            self.flush();
+        }
+        Ok(())
     }
 
     /// Takes a step that was allowed.
@@ -285,7 +298,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.wait(event, code, None, None);
     }
 
-    /// Puts an event in line; when the line is full, what waits is said first.
+    /// Puts an event in line.
     fn wait(
         &mut self,
         kind: EventType,
@@ -293,10 +306,6 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         count: Option<u32>,
         image: Option<Image>,
     ) {
-        // Room for this one and, should the clock have jumped, for that.
-        if self.pending.iter().filter(|slot| slot.is_none()).count() < 3 {
-            self.flush();
-        }
         let now = self.clock.now();
         let at_ms = now.uptime_ms.unwrap_or_default();
         if self.jumped(&now) {
