@@ -316,7 +316,8 @@ pub(crate) fn append_problem(error: &AppendError) -> Problem {
             Problem::new(problem::READ_ONLY, "the server is shutting down").retry_after(5)
         }
         other => {
-            tracing::error!(error = %other, "append failed");
+            // The log said once why it became read-only; each client's request says nothing more.
+            tracing::debug!(error = %other, "append failed");
             let detail = "storage failed; the log takes no entries until it is restarted";
             Problem::new(problem::READ_ONLY, detail).retry_after(60)
         }

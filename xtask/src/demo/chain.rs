@@ -108,9 +108,11 @@ impl Story {
         );
         let (head, policy) = root.split_once("\n\n").context("a trust root without a policy")?;
         std::fs::write(self.dir.join("auditor.trust"), format!("{head}\n{pins}\n{policy}"))?;
-        say(&format!("  ✓ anchored by the log: {} entries, block {number}", anchored["size"]));
+        let entries = text(&anchored, "size")?;
+        say(&format!("  ✓ anchored by the log: {entries} entries, block {number}"));
         let now = self.at_log(&["anchor", "now", "--config", "rollup.toml"])?;
-        say(&format!("  ✓ anchored by hand in chain {}: {} entries", CHAINS[1].1, now["size"]));
+        let entries = text(&now, "size")?;
+        say(&format!("  ✓ anchored by hand in chain {}: {entries} entries", CHAINS[1].1));
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 //! - A witness that is down, slow or wrong delays nobody: the log goes on, and its status says so.
 //! - Only cosignatures that verify are kept.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub struct WitnessStatus {
     pub size: u64,
     /// When it last cosigned, in milliseconds since 1970; 0 if never.
     pub cosigned_ms: u64,
-    /// What went wrong the last time, if it did.
+    /// What went wrong the last time, if it did. Said to operators when it changes.
     pub problem: Option<String>,
 }
 
@@ -57,6 +58,8 @@ struct Inner {
     http: reqwest::Client,
     statuses: Mutex<Vec<WitnessStatus>>,
     newest: Mutex<Option<Arc<Cosigned>>>,
+    /// The last round fell short of the quorum.
+    short: AtomicBool,
 }
 
 impl Witnessing {
@@ -76,8 +79,9 @@ impl Witnessing {
             |name: &String| WitnessStatus { name: name.clone(), ..WitnessStatus::default() };
         let statuses = policy.witnesses().iter().map(|w| named(&w.name)).collect();
         let statuses = Mutex::new(statuses);
-        let newest = Mutex::new(None);
-        Ok(Self { inner: Arc::new(Inner { reader, policy, crypto, http, statuses, newest }) })
+        let (newest, short) = (Mutex::new(None), AtomicBool::new(false));
+        let inner = Inner { reader, policy, crypto, http, statuses, newest, short };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Asks every witness to cosign the newest checkpoint, all at once, and merges what comes.
@@ -93,10 +97,17 @@ impl Witnessing {
         let cosigned =
             witnessed(&published.checkpoint, &answers, &inner.policy, inner.crypto.as_ref());
         let cosigned = Arc::new(cosigned);
+        // A round comes every second while the quorum is not met; what changed is said once.
+        let was_short = inner.short.swap(!cosigned.satisfied, Ordering::Relaxed);
         if cosigned.satisfied {
             inner.keep(&cosigned);
-        } else {
-            tracing::warn!(got = ?cosigned.witnesses, "the quorum of witnesses was not met");
+        }
+        match (was_short, cosigned.satisfied) {
+            (false, false) => {
+                tracing::warn!(got = ?cosigned.witnesses, "the quorum of witnesses was not met");
+            }
+            (true, true) => tracing::info!("the quorum of witnesses is met again"),
+            _ => {}
         }
         cosigned
     }
@@ -150,7 +161,9 @@ impl Inner {
                 if got.witnesses.contains(&status.name) {
                     status.size = published.head.size.0;
                     status.cosigned_ms = now_ms();
-                    status.problem = None;
+                    if status.problem.take().is_some() {
+                        tracing::info!(witness = status.name, "a witness cosigns again");
+                    }
                     return Some(lines);
                 }
                 "its cosignature does not verify under the key of the policy".to_owned()
@@ -161,7 +174,9 @@ impl Inner {
             Err(problem) => problem,
         };
         if let Some(status) = self.statuses().get_mut(position) {
-            tracing::warn!(witness = status.name, problem, "a witness did not cosign");
+            if status.problem.as_ref() != Some(&problem) {
+                tracing::warn!(witness = status.name, problem, "a witness did not cosign");
+            }
             status.problem = Some(problem);
         }
         None
@@ -173,10 +188,10 @@ impl Inner {
         let body = AddCheckpoint { old, proof, checkpoint: &published.checkpoint }.encode();
         let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
         let sent = self.http.post(url).body(body).send().await;
-        let mut response = sent.map_err(|e| e.without_url().to_string())?;
+        let mut response = sent.map_err(|e| cause(&e))?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|e| e.without_url().to_string())? {
+        while let Some(part) = response.chunk().await.map_err(|e| cause(&e))? {
             bytes.extend_from_slice(&part);
             if bytes.len() > ANSWER_BYTES_MAX {
                 return Err("its answer is too long".to_owned());
@@ -206,6 +221,18 @@ impl Inner {
     fn statuses(&self) -> MutexGuard<'_, Vec<WitnessStatus>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is at the bottom of a failed request; the address stays out of it.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    format!("it cannot be reached: {deepest}")
 }
 
 enum Reply {
