@@ -34,7 +34,7 @@ const P256_BYTES: usize = ADDRESS_BYTES + 64;
 pub type SignDigest = Box<dyn Fn(&[u8; 32]) -> Result<[u8; 64], SignError> + Send + Sync>;
 
 /// A key of a signer, at hand.
-pub enum MemberKey {
+pub enum HeldKey {
     /// secp256k1; the signer is its account.
     Secp256k1(Wallet),
     /// P-256 behind a verifier.
@@ -48,7 +48,7 @@ pub enum MemberKey {
     },
 }
 
-impl MemberKey {
+impl HeldKey {
     /// The signer whose key this is.
     #[must_use]
     pub fn signer(&self) -> Bytes {
@@ -81,7 +81,7 @@ impl MemberKey {
 pub struct Threshold {
     k: u64,
     signers: Vec<Bytes>,
-    keys: Vec<MemberKey>,
+    keys: Vec<HeldKey>,
     collected: Vec<(Bytes, B256, Bytes)>,
 }
 
@@ -140,7 +140,7 @@ impl Threshold {
     ///
     /// # Errors
     /// [`AnchorError::Config`] if it is of no signer.
-    pub fn add_key(&mut self, key: MemberKey) -> Result<(), AnchorError> {
+    pub fn add_key(&mut self, key: HeldKey) -> Result<(), AnchorError> {
         self.expect(&key.signer())?;
         self.keys.push(key);
         Ok(())

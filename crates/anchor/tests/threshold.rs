@@ -7,7 +7,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use firmlog_anchor::contract::FirmwareAnchor;
 use firmlog_anchor::contract::{Claim, log_id};
 use firmlog_anchor::request::{PartialSignature, Request};
-use firmlog_anchor::threshold::{MemberKey, Threshold};
+use firmlog_anchor::threshold::{HeldKey, Threshold};
 use firmlog_anchor::{AnchorError, Authority, Client, Status, Waiting, Wallet};
 use firmlog_keys::{Algorithm, FileKey};
 use firmlog_statement::{PublicKey, Signer};
@@ -30,14 +30,14 @@ impl Keys {
         Self { accounts: [wallet(0x31), wallet(0x32)], p256 }
     }
 
-    fn key(&self, which: usize) -> MemberKey {
+    fn key(&self, which: usize) -> HeldKey {
         if let Some(wallet) = self.accounts.get(which) {
-            return MemberKey::Secp256k1(wallet.clone());
+            return HeldKey::Secp256k1(wallet.clone());
         }
         let (key, verifier) = (self.p256.clone(), rich().address().create(5));
         let PublicKey::P256(point) = key.public_key() else { panic!("P-256") };
         let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
-        MemberKey::P256 { verifier, point, sign }
+        HeldKey::P256 { verifier, point, sign }
     }
 
     fn signer(&self, which: usize) -> Bytes {
@@ -229,7 +229,7 @@ fn anc_11_what_is_no_signature_of_a_signer_is_refused_before_anything_is_sent() 
     let keys = Keys::new();
     let mut authority = keys.authority(&[]);
     let digest = B256::repeat_byte(9);
-    let stranger = MemberKey::Secp256k1(relay());
+    let stranger = HeldKey::Secp256k1(relay());
     let signature = stranger.sign(digest).expect("signs");
     let told = authority.add_signature(stranger.signer(), digest, signature.clone());
     assert!(told.expect_err("a stranger").to_string().contains("expected one of the signers"));

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use firmlog_anchor::config::{Config as Settings, SignerKey};
 use firmlog_anchor::journal::Anchored;
-use firmlog_anchor::threshold::MemberKey;
+use firmlog_anchor::threshold::HeldKey;
 use firmlog_anchor::{AnchorError, Authority, Client, P256Signer, Status, Wallet, offline};
 use firmlog_keys::{FileKey, Key, KeyUri, read_passphrase};
 use firmlog_log::{LogError, Reader};
@@ -83,21 +83,21 @@ pub(crate) fn open(path: &Path, origin: &str) -> Result<(Client, Settings), Anch
 /// Opens the keys with the passphrases that files hold: nobody is asked.
 fn signers(settings: &Settings) -> Result<(Wallet, Authority), AnchorError> {
     let relay = wallet(&settings.relay.key, settings.relay.passphrase_file.as_deref())?;
-    let authority = settings.authority.open(|| Ok(relay.address()), wallet, p256, member)?;
+    let authority = settings.authority.open(|| Ok(relay.address()), wallet, p256, held_key)?;
     Ok((relay, authority))
 }
 
-fn member(one: &SignerKey, path: &Path) -> Result<MemberKey, AnchorError> {
+fn held_key(one: &SignerKey, path: &Path) -> Result<HeldKey, AnchorError> {
     let passphrase = one.passphrase_file.as_deref();
     let Some(verifier) = one.verifier else {
-        return wallet(path, passphrase).map(MemberKey::Secp256k1);
+        return wallet(path, passphrase).map(HeldKey::Secp256k1);
     };
     let key = file_key(path, passphrase)?;
     let PublicKey::P256(point) = key.public_key() else {
         return Err(AnchorError::Key { path: path.into(), why: "it is not of P-256".into() });
     };
     let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
-    Ok(MemberKey::P256 { verifier, point, sign })
+    Ok(HeldKey::P256 { verifier, point, sign })
 }
 
 fn file_key(path: &Path, passphrase: Option<&Path>) -> Result<FileKey, AnchorError> {

@@ -29,51 +29,30 @@ pub(crate) struct Power {
     pub(crate) role: u64,
 }
 
-const fn power(contract: Contract, function: &'static str, selector: [u8; 4], role: u64) -> Power {
-    Power { contract, function, selector: FixedBytes(selector), role }
+const fn power<F: SolCall>(contract: Contract, role: u64) -> Power {
+    // The name is what stands before the parameters.
+    let (mut len, signature) = (0, F::SIGNATURE);
+    while signature.as_bytes()[len] != b'(' {
+        len += 1;
+    }
+    let function = signature.split_at(len).0;
+    Power { contract, function, selector: FixedBytes(F::SELECTOR), role }
 }
 
 /// Every function that asks the manager who is calling.
-pub(crate) const POWERS: [Power; 8] = [
-    power(
-        Contract::FirmwareAnchor,
-        "registerLog",
-        FirmwareAnchor::registerLogCall::SELECTOR,
-        REGISTRAR,
-    ),
-    power(
-        Contract::FirmwareAnchor,
-        "scheduleRotation",
-        FirmwareAnchor::scheduleRotationCall::SELECTOR,
-        REGISTRAR,
-    ),
-    power(
-        Contract::FirmwareAnchor,
-        "cancelRotation",
-        FirmwareAnchor::cancelRotationCall::SELECTOR,
-        REVOKER,
-    ),
-    power(
-        Contract::FirmwareAnchor,
-        "revokeAuthority",
-        FirmwareAnchor::revokeAuthorityCall::SELECTOR,
-        REVOKER,
-    ),
-    power(
-        Contract::FirmwareUpdateLog,
-        "enrolAuthoriser",
-        FirmwareUpdateLog::enrolAuthoriserCall::SELECTOR,
-        REGISTRAR,
-    ),
-    power(
-        Contract::FirmwareUpdateLog,
-        "revokeAuthoriser",
-        FirmwareUpdateLog::revokeAuthoriserCall::SELECTOR,
-        REVOKER,
-    ),
-    power(Contract::FirmwareUpdateLog, "pause", FirmwareUpdateLog::pauseCall::SELECTOR, GUARDIAN),
-    power(Contract::FirmwareUpdateLog, "unpause", FirmwareUpdateLog::unpauseCall::SELECTOR, ADMIN),
-];
+pub(crate) const POWERS: [Power; 8] = {
+    use Contract::{FirmwareAnchor as Checkpoints, FirmwareUpdateLog as Updates};
+    [
+        power::<FirmwareAnchor::registerLogCall>(Checkpoints, REGISTRAR),
+        power::<FirmwareAnchor::scheduleRotationCall>(Checkpoints, REGISTRAR),
+        power::<FirmwareAnchor::cancelRotationCall>(Checkpoints, REVOKER),
+        power::<FirmwareAnchor::revokeAuthorityCall>(Checkpoints, REVOKER),
+        power::<FirmwareUpdateLog::enrolAuthoriserCall>(Updates, REGISTRAR),
+        power::<FirmwareUpdateLog::revokeAuthoriserCall>(Updates, REVOKER),
+        power::<FirmwareUpdateLog::pauseCall>(Updates, GUARDIAN),
+        power::<FirmwareUpdateLog::unpauseCall>(Updates, ADMIN),
+    ]
+};
 
 /// What the manager says.
 #[derive(Clone, Debug, Serialize)]

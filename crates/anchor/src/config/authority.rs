@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::AnchorError;
 use crate::key::{Authority, P256Signer, Wallet};
-use crate::threshold::{MemberKey, Threshold};
+use crate::threshold::{HeldKey, Threshold};
 
 /// `[authority]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,7 +54,7 @@ impl AuthorityKey {
     /// [`AnchorError::Config`] for signers that cannot be, as `E`; what `open` says.
     pub fn signers<E: From<AnchorError>>(
         &self,
-        open: impl Fn(&SignerKey, &Path) -> Result<MemberKey, E>,
+        open: impl Fn(&SignerKey, &Path) -> Result<HeldKey, E>,
     ) -> Result<Threshold, E> {
         let unset = |what: &str| AnchorError::Config(format!("authority.{what}"));
         let k = self.threshold.ok_or_else(|| unset("threshold is not set"))?;
@@ -94,7 +94,7 @@ pub enum AuthorityKind {
 impl AuthorityKey {
     /// Opens the authority. `sender` is asked for the account that sends, `wallet` for a keystore,
     /// `p256` for the key of that name, with its relative path starting at the folder,
-    /// `member` for each of k of n signers that is at hand.
+    /// `held_key` for each of k of n signers that is at hand.
     ///
     /// # Errors
     /// [`AnchorError::Config`] if a key is needed and none is named; those of the four.
@@ -103,7 +103,7 @@ impl AuthorityKey {
         sender: impl FnOnce() -> Result<Address, E>,
         wallet: impl FnOnce(&Path, Option<&Path>) -> Result<Wallet, E>,
         p256: impl FnOnce(&str, &Path, Option<&Path>) -> Result<P256Signer, E>,
-        member: impl Fn(&SignerKey, &Path) -> Result<MemberKey, E>,
+        held_key: impl Fn(&SignerKey, &Path) -> Result<HeldKey, E>,
     ) -> Result<Authority, E> {
         let unset = || {
             let help = "name the key, or leave [authority] out for the relay's account";
@@ -117,7 +117,7 @@ impl AuthorityKey {
                 wallet(&self.dir.join(name()?), passphrase_file).map(Authority::Secp256k1)
             }
             AuthorityKind::P256 => p256(name()?, &self.dir, passphrase_file).map(Authority::P256),
-            AuthorityKind::Threshold => self.signers(member).map(Authority::Threshold),
+            AuthorityKind::Threshold => self.signers(held_key).map(Authority::Threshold),
         }
     }
 }

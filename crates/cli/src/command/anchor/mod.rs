@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use firmlog_anchor::config::{Config, SignerKey};
 use firmlog_anchor::provider::Providers;
-use firmlog_anchor::threshold::MemberKey;
+use firmlog_anchor::threshold::HeldKey;
 use firmlog_anchor::{AnchorError, Authority, Wallet};
 use firmlog_keys::uri::KeyUri;
 use firmlog_keys::{Key, read_passphrase};
@@ -146,14 +146,14 @@ pub(super) fn authority(
             let key = key::open(&uri, &Lock::from_file(passphrase_file.map(Path::to_owned)))?;
             Ok(Box::new(key))
         },
-        member,
+        held_key,
     )
 }
 
 /// Opens the key of one of k of n.
-fn member(one: &SignerKey, path: &Path) -> Result<MemberKey> {
+fn held_key(one: &SignerKey, path: &Path) -> Result<HeldKey> {
     let Some(verifier) = one.verifier else {
-        return wallet(path, one.passphrase_file.as_deref()).map(MemberKey::Secp256k1);
+        return wallet(path, one.passphrase_file.as_deref()).map(HeldKey::Secp256k1);
     };
     let uri = KeyUri::File(path.into());
     let key = key::open(&uri, &Lock::from_file(one.passphrase_file.clone()))?;
@@ -163,7 +163,7 @@ fn member(one: &SignerKey, path: &Path) -> Result<MemberKey> {
     };
     let key = key.clone();
     let sign = Box::new(move |digest: &[u8; 32]| key.sign_digest(digest));
-    Ok(MemberKey::P256 { verifier, point, sign })
+    Ok(HeldKey::P256 { verifier, point, sign })
 }
 
 fn passphrase(path: &Path, file: Option<&Path>) -> Result<Vec<u8>> {

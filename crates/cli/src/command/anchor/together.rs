@@ -24,7 +24,7 @@ use firmlog_verify::checkpoint::verify_checkpoint;
 use serde_json::json;
 
 use super::deploy::address;
-use super::{ConfigArgs, member, now, relay};
+use super::{ConfigArgs, held_key, now, relay};
 use crate::Context;
 use crate::answer::{Answer, table};
 use crate::error::{Error, Result};
@@ -109,7 +109,7 @@ pub(super) fn request(args: &RequestArgs, context: &Context) -> Result<Answer> {
     let root = trust_root(&args.log.trust)?;
     let note = newest_checkpoint(&Client::new(&args.log.log, context)?)?;
     verify_checkpoint(note.as_bytes(), &root, &AwsLc).map_err(head_error)?;
-    let signers = config.authority.signers(member)?;
+    let signers = config.authority.signers(held_key)?;
     let request = Request::new(config.deployment()?, &signers, &note)?;
     write(&args.out, request.encode().as_bytes())?;
     told("anchor-request", &args.out, &request)
@@ -125,7 +125,7 @@ pub(super) fn sign(args: &SignArgs) -> Result<Answer> {
         verifier: args.verifier.as_deref().map(address).transpose()?,
         ..SignerKey::default()
     };
-    let key = member(&one, &args.key)?;
+    let key = held_key(&one, &args.key)?;
     let (signer, digest) = (key.signer(), request.asked()?.digest);
     let signature = key.sign(digest)?;
     // Also refuses a key that is of no signer.
@@ -147,7 +147,7 @@ pub(super) fn submit(args: &SubmitArgs, context: &Context) -> Result<Answer> {
         ));
     }
     let mut signers = match config.authority.kind {
-        AuthorityKind::Threshold => config.authority.signers(member)?,
+        AuthorityKind::Threshold => config.authority.signers(held_key)?,
         _ => request.authority()?,
     };
     if signers.name() != request.authority()?.name() {
