@@ -163,6 +163,21 @@ impl World {
         }
     }
 
+    /// This world after a step for which there was no room.
+    #[must_use]
+    pub fn dropping(&self, step: Step, journal: &SimJournal) -> Self {
+        let mut after = self.clone();
+        after.steps += 1;
+        let event = match step {
+            Step::Say(event) => event,
+            Step::Wrap => T::LogWrap,
+            _ => return after,
+        };
+        let entry = after.statement(event, journal);
+        after.dropped.push(entry_hash(&entry));
+        after
+    }
+
     fn next_note(&self) -> Note {
         Note::new(&self.steps.to_be_bytes()).expect("a short note")
     }
