@@ -26,6 +26,7 @@ const VECTOR_FOLDERS: &[(&str, &str)] = &[
     ("inspect", "tlog/policy"),
     ("inspect", "tlog/proof"),
     ("inspect", "tlog/vkey"),
+    ("install", "bundle"),
     ("statement_json", "statement"),
     ("tlog_proof", "tlog/proof"),
 ];

@@ -19,12 +19,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::ensure(&setup::FOR_TESTS)?;
     // The API fuzzer starts the `firmlog` that the tests build for themselves.
     if tests {
+        bare()?;
         cargo_test()?;
         contracts::run(&[])?;
     } else {
         sh::run(sh::cargo().args(["build", "--package", "firmlog"]))?;
     }
     if api { api_test::run() } else { Ok(()) }
+}
+
+/// What a device takes builds without an allocator.
+fn bare() -> Result<()> {
+    let features = ["--no-default-features", "--features", "rustcrypto"];
+    let check = ["check", "--package", "firmlog-agent", "--package", "firmlog-verify"];
+    sh::run(sh::cargo().args(check).args(features))
 }
 
 fn cargo_test() -> Result<()> {

@@ -243,6 +243,18 @@ impl<'b> Decoder<'b> {
         Ok(MapReader { left: self.head(5)?, last: None })
     }
 
+    /// Reads into the map that comes next, up to the value of a key; none if it is not there.
+    pub fn find(mut self, own: u64) -> Result<Option<Self>, E> {
+        let mut map = self.map()?;
+        while let Some(key) = map.next_key(&mut self)? {
+            if key == own {
+                return Ok(Some(self));
+            }
+            self.skip()?;
+        }
+        Ok(None)
+    }
+
     /// Reads over one value of any shape, deterministic all the way down, and
     /// returns its bytes.
     pub fn skip(&mut self) -> Result<&'b [u8], E> {

@@ -213,6 +213,11 @@ impl<'a> Parsed<'a> {
         self.signature
     }
 
+    /// The value of a key of the payload, for whoever knows its type; none if it is not there.
+    pub fn field(&self, key: u64) -> Option<Decoder<'a>> {
+        Decoder::new(self.payload).find(key).ok()?
+    }
+
     /// Writes the COSE Sig_structure, the bytes that were signed (RFC 9052 §4.4).
     pub fn signed_bytes(&self, out: &mut dyn Sink) -> Result<(), E> {
         out.put(SIG_STRUCTURE)?;

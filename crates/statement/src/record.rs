@@ -59,15 +59,10 @@ pub(crate) fn pick<T: crate::Field>(
     map_begin: &crate::codec::Decoder<'_>,
     own: u64,
 ) -> Result<T, crate::StatementError> {
-    let d = &mut map_begin.clone();
-    let mut map = d.map()?;
-    while let Some(key) = map.next_key(d)? {
-        if key == own {
-            return T::decode(d);
-        }
-        d.skip()?;
+    match map_begin.clone().find(own)? {
+        Some(mut d) => T::decode(&mut d),
+        None => T::absent(),
     }
-    T::absent()
 }
 
 macro_rules! record {

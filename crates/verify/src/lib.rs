@@ -9,7 +9,8 @@
 //!
 //! In scope: signatures ([`crypto`]), who may sign what ([`registry`]), checkpoints and quorums
 //! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), quotes of
-//! TPMs ([`quote`]), evidence bundles ([`bundle`]), verdicts.
+//! TPMs ([`quote`]), evidence bundles ([`bundle`]), verdicts; and a device's decision on a release,
+//! without allocation ([`install`]; the rest is behind the feature `alloc`).
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -22,29 +23,47 @@
     deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+#[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 mod refusal;
+mod role;
+#[cfg(feature = "alloc")]
 mod utc;
 mod verified;
 
+#[cfg(feature = "alloc")]
 pub mod bundle;
+#[cfg(feature = "alloc")]
 pub mod checkpoint;
 pub mod crypto;
+#[cfg(feature = "alloc")]
 pub mod evm;
+pub mod install;
+#[cfg(feature = "alloc")]
 pub mod quote;
+#[cfg(feature = "alloc")]
 pub mod receipt;
+#[cfg(feature = "alloc")]
 pub mod registry;
+#[cfg(feature = "alloc")]
 pub mod release;
+#[cfg(feature = "alloc")]
 pub mod report;
+#[cfg(feature = "alloc")]
 pub mod root;
 
+pub use crypto::Crypto;
 #[cfg(feature = "rustcrypto")]
 pub use crypto::RustCrypto;
-pub use crypto::{Crypto, check_signature};
+#[cfg(feature = "alloc")]
+pub use crypto::check_signature;
+#[cfg(feature = "alloc")]
 pub use release::verify_release;
+#[cfg(feature = "alloc")]
 pub use report::{Question, Report, Verdict, verify_bundle, verify_file};
+#[cfg(feature = "alloc")]
 pub use root::TrustRoot;
 pub use verified::Verified;

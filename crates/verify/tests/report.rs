@@ -4,11 +4,9 @@ mod common;
 
 use common::log::TestLog;
 use common::*;
-use firmlog_statement::event::EventType;
-use firmlog_statement::{Digest, Meaning, Statement, entry_hash, leaf_hash};
+use firmlog_statement::{Meaning, entry_hash, leaf_hash};
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::{Bundle, Object};
-use firmlog_verify::release::{Reason, Running, verify_release};
 use firmlog_verify::report::{EntryState, Evidence, Level, NotChecked, Report, RungState};
 use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle, verify_file};
 
@@ -130,10 +128,6 @@ fn one_person_with_two_keys_is_one_approver() {
     assert_eq!(report.verdict, Verdict::VerifiedSoFar);
     let missing = Evidence::ApprovalsMissing { release: Hash(leaf), expected: 2, got: 1 };
     assert!(report.findings.iter().any(|finding| finding.evidence == missing));
-    let device = world.devices[0].id();
-    let now = Running { device, model: "ip-200", hw_rev: None, version: 2, counter: 1 };
-    let installed = install(&log, &log.whole(), &now);
-    assert_eq!(installed, Err(Reason::ApprovalsMissing));
 }
 
 /// `BND-013`
@@ -250,58 +244,4 @@ fn spoiled_objects_are_named() {
     bundle.checkpoints[1] = bundle.checkpoints[1].replacen("\n10\n", "\n11\n", 1);
     let report = ask(&bundle, &story.log, Question::Whole);
     assert_eq!(report.mismatches[0].object, Object::Checkpoint(1));
-}
-
-fn running(story: &Story) -> Running<'static> {
-    let device = story.world.devices[0].id();
-    Running { device, model: "ip-200", hw_rev: None, version: 2, counter: 1 }
-}
-
-fn install(log: &TestLog, bundle: &Bundle, running: &Running) -> Result<u64, Reason> {
-    let root = log.root("both");
-    verify_release(bundle, &root, &RustCrypto, &[3; 32], running).map(|it| it.version)
-}
-
-#[test]
-fn a_device_installs_what_is_approved_witnessed_and_newer() {
-    let story = story();
-    let bundle = story.log.bundle(&[0, 4, 5, 6]);
-    let now = running(&story);
-    assert_eq!(install(&story.log, &bundle, &now), Ok(3));
-    let refused = |running: Running| install(&story.log, &bundle, &running);
-    assert_eq!(refused(Running { version: 3, ..now }), Err(Reason::Downgrade));
-    assert_eq!(refused(Running { counter: 2, ..now }), Err(Reason::CounterWentBack));
-    assert_eq!(refused(Running { model: "ip-300", ..now }), Err(Reason::WrongModel));
-    let one_approval = story.log.bundle(&[0, 4, 5]);
-    assert_eq!(install(&story.log, &one_approval, &now), Err(Reason::ApprovalsMissing));
-    let root = story.log.root("both");
-    let other = verify_release(&bundle, &root, &RustCrypto, &[8; 32], &now);
-    assert_eq!(other.map(|it| it.version), Err(Reason::ReleaseNotFound));
-    let mut unwitnessed = bundle.clone();
-    unwitnessed.checkpoints[1] = story.log.checkpoint(10, 1);
-    assert_eq!(install(&story.log, &unwitnessed, &now), Err(Reason::NotWitnessed));
-    assert_eq!(Reason::Downgrade.event(), EventType::RefusedDowngrade);
-}
-
-#[test]
-fn a_device_refuses_what_was_rejected_withdrawn_or_signed_by_a_revoked_key() {
-    let story = story();
-    let world = &story.world;
-    let mut recalled = release_body(3);
-    recalled.release = Some(Digest(story.release));
-    recalled.event = EventType::ReleaseRecalled;
-    let recall = sign(Statement::Release(recalled), "acme.example", "ip-200/app", &world.release);
-    let cases = [
-        (world.opinion(0, story.release, Meaning::Rejection), Reason::Rejected),
-        (recall, Reason::Withdrawn),
-        (world.revoke(&world.release), Reason::SignerRevoked),
-        (world.revoke(&world.approvers[0]), Reason::ApprovalsMissing),
-    ];
-    for (entry, reason) in cases {
-        let mut entries = story.log.entries.clone();
-        entries.push(entry);
-        let log = TestLog::new(entries);
-        let bundle = log.bundle(&[0, 4, 5, 6, 10]);
-        assert_eq!(install(&log, &bundle, &running(&story)), Err(reason));
-    }
 }

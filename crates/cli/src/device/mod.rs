@@ -26,8 +26,9 @@ use firmlog_tlog::merkle::Hash;
 use firmlog_verify::RustCrypto;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
-use firmlog_verify::release::{self as verify, Reason, verify_release};
+use firmlog_verify::install::{self, Known, Reason};
 use firmlog_verify::report::{Question, Verdict, verify_file};
+use firmlog_verify::verify_release;
 use serde_json::{Value, json};
 
 use crate::Context;
@@ -156,14 +157,15 @@ impl World<'_> {
         sha256: &[u8; 32],
     ) -> std::result::Result<Hash, Reason> {
         let bundle = Bundle::parse(self.bundle).map_err(|_| Reason::EvidenceAltered)?;
-        let running = verify::Running {
+        let running = install::Running {
             device: unit.id,
             model: &self.args.model,
             hw_rev: None,
             version: unit.running.version,
             counter: unit.running.counter,
         };
-        let checked = verify_release(&bundle, self.root, &RustCrypto, sha256, &running)?;
+        let checked =
+            verify_release(&bundle, self.root, &RustCrypto, sha256, &running, &Known::default())?;
         Ok(checked.release)
     }
 }

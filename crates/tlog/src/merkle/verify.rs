@@ -34,7 +34,20 @@ pub fn verify_inclusion(
     head: &TreeHead,
     proof: &[Hash],
 ) -> Result<(), ProofError> {
-    let root = root_from_inclusion(index, head.size, leaf, proof)?;
+    verify_inclusion_path(index, leaf, head, proof.iter().copied())
+}
+
+/// [`verify_inclusion`] of a proof whose hashes come one by one, for whoever has no room for all.
+///
+/// # Errors
+/// As [`verify_inclusion`].
+pub fn verify_inclusion_path(
+    index: LeafIndex,
+    leaf: &Hash,
+    head: &TreeHead,
+    proof: impl Iterator<Item = Hash>,
+) -> Result<(), ProofError> {
+    let root = root_from_path(index, head.size, leaf, proof)?;
     if root == head.root { Ok(()) } else { Err(ProofError::RootMismatch) }
 }
 
@@ -48,6 +61,15 @@ pub fn root_from_inclusion(
     size: TreeSize,
     leaf: &Hash,
     proof: &[Hash],
+) -> Result<Hash, ProofError> {
+    root_from_path(index, size, leaf, proof.iter().copied())
+}
+
+fn root_from_path(
+    index: LeafIndex,
+    size: TreeSize,
+    leaf: &Hash,
+    proof: impl Iterator<Item = Hash>,
 ) -> Result<Hash, ProofError> {
     let mut last = size.0.wrapping_sub(1);
     let mut node = index.0;
@@ -63,7 +85,7 @@ pub fn root_from_inclusion(
         if last == 0 {
             return Err(ProofError::TooLong);
         }
-        hash = if node & 1 == 1 { node_hash(sibling, &hash) } else { node_hash(&hash, sibling) };
+        hash = if node & 1 == 1 { node_hash(&sibling, &hash) } else { node_hash(&hash, &sibling) };
         (node, last) = (node >> 1, last >> 1);
     }
     if last == 0 { Ok(hash) } else { Err(ProofError::TooShort) }

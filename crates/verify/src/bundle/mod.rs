@@ -30,7 +30,7 @@ use crate::refusal::refusals;
 pub(crate) use parse::parse_parts;
 
 /// The text under key 0.
-pub const MAGIC: &str = "firmlog bundle v1";
+pub const MAGIC: &str = crate::install::MAGIC;
 /// The largest bundle that is read, in bytes.
 pub const MAX_BYTES: usize = 512 * 1024 * 1024;
 

@@ -19,7 +19,9 @@ mod rules;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 
-use firmlog_statement::{Parsed, PublicKey};
+#[cfg(feature = "alloc")]
+use firmlog_statement::Parsed;
+use firmlog_statement::PublicKey;
 use firmlog_tlog::note::Ed25519Check;
 
 pub use rules::{ed25519_well_formed, es256_well_formed};
@@ -39,6 +41,7 @@ pub trait Crypto: Ed25519Check + Send + Sync {
 /// Whether `parsed` carries a signature of `key` over itself.
 ///
 /// The algorithm comes from the key; a statement that names another one fails.
+#[cfg(feature = "alloc")]
 #[must_use]
 pub fn check_signature<C: Crypto + ?Sized>(crypto: &C, key: &PublicKey, parsed: &Parsed) -> bool {
     parsed.algorithm() == key.algorithm()

@@ -10,15 +10,7 @@
 //! snapshots of that state. The log, an auditor replaying it and a device reading a bundle all use
 //! this code. Out of scope: checking signatures (`crypto`), storing entries (`log`).
 //!
-//! | kind | signed by |
-//! |---|---|
-//! | Trust | admin; entry 0 is the genesis, signed by the first admin it names |
-//! | Release | manufacturer |
-//! | Approval | approver, and not with the key that signed the release |
-//! | Authorisation | authoriser |
-//! | Update | device, about itself |
-//! | Annotation | admin, manufacturer, approver, authoriser, auditor |
-//! | Audit | log, admin, auditor |
+//! Who may sign what is the table in `role`.
 //!
 //! Invariants:
 //! - [`Registry::admit`] allocates nothing and touches one device.
@@ -31,11 +23,12 @@ mod keys;
 mod snapshot;
 mod trust;
 
-use firmlog_statement::{Kind, Parsed, Role};
+use firmlog_statement::{Kind, Parsed};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use crate::crypto::{Crypto, check_signature};
 use crate::refusal::refusals;
+use crate::role::may_sign;
 
 pub use heads::{BRANCHES_MAX, Head, Heads, Link, Place};
 pub use keys::{Ended, KeyView, Keys, Slot};
@@ -296,21 +289,5 @@ impl Heads {
             Some(Place::Same { .. } | Place::Gap { .. }) | None => {}
         }
         Ok(())
-    }
-}
-
-/// The role table.
-const fn may_sign(role: Role, kind: Kind) -> bool {
-    use Role::{Admin, Approver, Auditor, Authoriser, Device, Log, Manufacturer};
-    match kind {
-        Kind::Trust => matches!(role, Admin),
-        Kind::Release => matches!(role, Manufacturer),
-        Kind::Approval => matches!(role, Approver),
-        Kind::Authorisation => matches!(role, Authoriser),
-        Kind::Update => matches!(role, Device),
-        Kind::Annotation => {
-            matches!(role, Admin | Manufacturer | Approver | Authoriser | Auditor)
-        }
-        Kind::Audit => matches!(role, Log | Admin | Auditor),
     }
 }

@@ -162,15 +162,7 @@ impl World {
             release: Digest(release),
             commitments: Commitments::default(),
             supersedes: None,
-            esig: ESignature {
-                signer: key.kid(),
-                meaning,
-                reason: ReasonCode::Feature,
-                time_ms: 1_790_000_000_000,
-                zone_min: ZoneOffset::UTC,
-                factors: Factors(Factors::ID | Factors::SECRET),
-                certificate: None,
-            },
+            esig: ESignature { meaning, ..esig(key) },
             evidence: vec![],
             extra: Extra::default(),
         });
@@ -229,6 +221,19 @@ impl World {
             extra: Extra::default(),
         });
         sign(statement, DEVICES, "ip-200/app", key)
+    }
+}
+
+/// An e-signature with this key.
+pub(crate) fn esig(key: &Key) -> ESignature {
+    ESignature {
+        signer: key.kid(),
+        meaning: Meaning::Approval,
+        reason: ReasonCode::Feature,
+        time_ms: 1_790_000_000_000,
+        zone_min: ZoneOffset::UTC,
+        factors: Factors(Factors::ID | Factors::SECRET),
+        certificate: None,
     }
 }
 

@@ -1,0 +1,341 @@
+//! May this device install this image? The question a device asks offline, before it touches flash.
+//!
+//! ```text
+//! bundle, in place ─▶ Evidence::verify: the log's signature, k of n witnesses, every key, every
+//!                     statement, every inclusion proof
+//!                  ─▶ installable: Verified<Installable>   or   one Reason, which names the event
+//! ```
+//!
+//! In scope: release signature, inclusion, witness quorum, approvals, model and hardware revision,
+//! anti-rollback, authorised downgrades, withdrawal and revocation as far as the bundle or the
+//! device's memory shows them. Out of scope: whether the image has this digest (the updater hashed
+//! it), consistency with other checkpoints, anchors, clinical use.
+//!
+//! Invariants:
+//! - No allocation; the bundle is read in place, and `scratch` holds one message at a time.
+//! - The security counter never goes back, whoever authorised it.
+//! - A bundle from which one statement is missing or altered never opens the way.
+//!
+//! Normative text: `docs/spec/install.md`, rules `INS-…`.
+
+mod file;
+mod keys;
+pub(crate) mod rules;
+
+use firmlog_statement::codec::Slice;
+use firmlog_statement::event::EventType;
+use firmlog_statement::{DeviceId, Kind, Parsed, PublicKey, Thumbprint};
+use firmlog_tlog::checkpoint::Unverified;
+use firmlog_tlog::cosignature::{self, CosignatureError};
+use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, verify_inclusion_path};
+use firmlog_tlog::note::VerifierKey;
+
+#[cfg(feature = "alloc")]
+pub(crate) use file::MAGIC;
+
+use crate::crypto::check_bytes;
+use crate::refusal::refusals;
+use crate::role::may_sign;
+use crate::{Crypto, Verified};
+use file::{Entry, File};
+use keys::{Action, Enrolled, Keys};
+use rules::{Book, Proven};
+
+/// What a device pins: one log by key and first entry, and its witnesses.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'a> {
+    /// Leaf hash of entry 0, and with it every key the log ever enrolled.
+    pub genesis: Hash,
+    /// The log's checkpoint key; its name is the log's.
+    pub log: &'a VerifierKey,
+    /// Cosignature keys of the witnesses.
+    pub witnesses: &'a [VerifierKey],
+    /// How many of them must have cosigned.
+    pub quorum: u8,
+}
+
+/// What the device is, and what it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running<'a> {
+    /// Its id, for authorisations that name devices.
+    pub device: DeviceId,
+    /// Its model.
+    pub model: &'a str,
+    /// Its hardware revision, if releases may be limited to some.
+    pub hw_rev: Option<&'a str>,
+    /// Version code of what runs.
+    pub version: u64,
+    /// Its anti-rollback counter.
+    pub counter: u32,
+}
+
+/// What else the device knows, from other evidence. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// It is not earlier than this, milliseconds since 1970 UTC.
+    pub earliest_ms: u64,
+    /// It is not later than this; none if the device cannot tell.
+    pub latest_ms: Option<u64>,
+    /// The smallest tree whose evidence is still taken.
+    pub size: u64,
+    /// Keys that were revoked.
+    pub revoked: &'a [Thumbprint],
+    /// Leaf hashes of releases that were withdrawn.
+    pub withdrawn: &'a [Hash],
+}
+
+/// A release that may be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installable {
+    /// Leaf hash of the release: what the device's statements name.
+    pub release: Hash,
+    /// Where it is in the log.
+    pub index: LeafIndex,
+    /// SHA-256 of the image.
+    pub image: [u8; 32],
+    /// Its version code.
+    pub version: u64,
+    /// Its anti-rollback counter.
+    pub counter: u32,
+    /// Length of the image in bytes.
+    pub size_bytes: u64,
+    /// How many issuers approved.
+    pub approvers: u8,
+    /// The authorisation that names this release and device, if there is one.
+    pub authorisation: Option<Hash>,
+    /// The tree it is in.
+    pub head: TreeHead,
+}
+
+/// What a device must remember of a bundle that it verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// This key is not believed any more.
+    Key(Thumbprint),
+    /// The release with this leaf hash was suspended, recalled, or is no longer supported.
+    Release(Hash),
+}
+
+refusals! {
+    /// Why a device does not install.
+    Reason {
+        EvidenceAltered = 1: "the bundle was altered",
+        EvidenceIncomplete = 2: "the bundle lacks what is needed, or is of another log",
+        ReleaseNotFound = 3: "the log has no release of this image",
+        NotWitnessed = 4: "the checkpoint lacks the quorum of witnesses",
+        SignerRevoked = 5: "the key that signed the release was revoked",
+        ApprovalsMissing = 6: "the release has fewer approvals than the log's policy asks for",
+        Rejected = 7: "somebody rejected the release",
+        Withdrawn = 8: "the release was suspended, recalled or ended",
+        WrongModel = 9: "the release is not for this model",
+        WrongHardware = 10: "the release is not for this hardware revision",
+        Downgrade = 11: "the release is not newer and nobody authorised a downgrade",
+        CounterWentBack = 12: "the release has a lower security counter",
+        NotPublished = 13: "the release was proposed and is not published",
+        EvidenceStale = 14: "the bundle is of a smaller tree than the device takes",
+        ScratchTooSmall = 15: "a statement or the checkpoint is longer than the device's buffer",
+    }
+}
+
+impl Reason {
+    /// The event a device records for this refusal.
+    #[must_use]
+    pub const fn event(self) -> EventType {
+        match self {
+            Self::EvidenceAltered => EventType::RefusedBadSignature,
+            Self::EvidenceIncomplete
+            | Self::NotWitnessed
+            | Self::EvidenceStale
+            | Self::ScratchTooSmall => EventType::VerificationFailed,
+            Self::ReleaseNotFound => EventType::RefusedUnsigned,
+            Self::SignerRevoked => EventType::RefusedRevokedSigner,
+            Self::ApprovalsMissing | Self::Rejected | Self::Withdrawn | Self::NotPublished => {
+                EventType::RefusedNotAuthorised
+            }
+            Self::WrongModel | Self::WrongHardware => EventType::RefusedWrongModel,
+            Self::Downgrade | Self::CounterWentBack => EventType::RefusedDowngrade,
+        }
+    }
+}
+
+/// A bundle whose checkpoint, keys, statements and proofs were verified.
+///
+/// `Update`, `Annotation` and `Audit` statements in it are not looked at: nothing that a device
+/// decides rests on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    file: File<'a>,
+    head: TreeHead,
+}
+
+/// Whether these bytes are a bundle at all, whole and in its one spelling. Nothing is verified.
+#[must_use]
+pub fn is_well_formed(bundle: &[u8]) -> bool {
+    File::parse(bundle).is_some()
+}
+
+impl<'a> Evidence<'a> {
+    /// Verifies a bundle. `scratch` needs as many bytes as its longest statement, and as its last
+    /// checkpoint and 40 more.
+    ///
+    /// # Errors
+    /// The first [`Reason`] that speaks against it.
+    pub fn verify<C: Crypto + ?Sized>(
+        bundle: &'a [u8],
+        root: &Root<'_>,
+        crypto: &C,
+        scratch: &mut [u8],
+    ) -> Result<Verified<Self>, Reason> {
+        let file = File::parse(bundle).ok_or(Reason::EvidenceAltered)?;
+        if file.origin != root.log.name.as_str() {
+            return Err(Reason::EvidenceIncomplete);
+        }
+        let head = verify_checkpoint(file.checkpoint, root, crypto, scratch)?;
+        for (place, entry) in file.entries().enumerate() {
+            let keys = Keys::before(file, place);
+            verify_entry(&entry, &head, (root, &keys, place), crypto, scratch)?;
+        }
+        Ok(Verified::proven(Self { file, head }))
+    }
+
+    /// The tree that all of it is in.
+    #[must_use]
+    pub const fn head(&self) -> TreeHead {
+        self.head
+    }
+
+    fn keys(&self) -> Keys<'a> {
+        Keys::before(self.file, usize::MAX)
+    }
+}
+
+impl Verified<Evidence<'_>> {
+    /// Decides whether the image with this SHA-256 may be installed.
+    ///
+    /// # Errors
+    /// The first [`Reason`] that speaks against it.
+    pub fn installable(
+        &self,
+        image: &[u8; 32],
+        running: &Running<'_>,
+        known: &Known<'_>,
+    ) -> Result<Verified<Installable>, Reason> {
+        rules::decide(&**self, image, running, known).map(Verified::proven)
+    }
+
+    /// What to remember of it: evidence that is older does not show it.
+    pub fn revocations(&self, mut each: impl FnMut(Revocation)) {
+        self.keys().revoked().for_each(|kid| each(Revocation::Key(kid)));
+        rules::withdrawn(&**self).for_each(|leaf| each(Revocation::Release(leaf)));
+    }
+}
+
+impl Book for Evidence<'_> {
+    fn statements(&self) -> impl Iterator<Item = Proven<'_>> {
+        self.file.entries().filter_map(|entry| {
+            let parsed = Parsed::parse(entry.bytes).ok()?;
+            let leaf = Hash(parsed.leaf_hash());
+            Some(Proven { index: entry.index, leaf, parsed })
+        })
+    }
+
+    fn issuer(&self, kid: &Thumbprint) -> Option<&str> {
+        self.keys().find(kid).map(|it| it.issuer)
+    }
+
+    fn is_revoked(&self, kid: &Thumbprint) -> bool {
+        self.keys().is_revoked(kid)
+    }
+
+    fn approvals(&self) -> u8 {
+        self.keys().approvals()
+    }
+
+    fn head(&self) -> TreeHead {
+        self.head
+    }
+}
+
+/// The log's signature and the quorum. A wrong cosignature of a known witness is no missing one:
+/// somebody altered it.
+fn verify_checkpoint<C: Crypto + ?Sized>(
+    note: &str,
+    root: &Root<'_>,
+    crypto: &C,
+    scratch: &mut [u8],
+) -> Result<TreeHead, Reason> {
+    let altered = Reason::EvidenceAltered;
+    let unverified = Unverified::parse(note.as_bytes()).map_err(|_| altered)?;
+    let checkpoint = unverified.verify(crypto, root.log).map_err(|_| altered)?;
+    let mut witnessed: u8 = 0;
+    for witness in root.witnesses {
+        match cosignature::verify_in(crypto, unverified.note(), witness, scratch) {
+            Ok(_) => witnessed = witnessed.saturating_add(1),
+            Err(CosignatureError::Missing) => {}
+            Err(CosignatureError::BufferTooSmall) => return Err(Reason::ScratchTooSmall),
+            Err(_) => return Err(altered),
+        }
+    }
+    if witnessed < root.quorum { Err(Reason::NotWitnessed) } else { Ok(checkpoint.head()) }
+}
+
+/// One entry: in the tree, signed by who may sign it then.
+fn verify_entry<C: Crypto + ?Sized>(
+    entry: &Entry<'_>,
+    head: &TreeHead,
+    (root, keys, place): (&Root<'_>, &Keys<'_>, usize),
+    crypto: &C,
+    scratch: &mut [u8],
+) -> Result<(), Reason> {
+    let altered = Reason::EvidenceAltered;
+    let parsed = Parsed::parse(entry.bytes).map_err(|_| altered)?;
+    let leaf = Hash(parsed.leaf_hash());
+    verify_inclusion_path(entry.index, &leaf, head, entry.path()).map_err(|_| altered)?;
+    if matches!(parsed.kind(), Kind::Update | Kind::Annotation | Kind::Audit) {
+        return Ok(());
+    }
+    let action = Action::read(&parsed);
+    let signer = if place == 0 {
+        if entry.index != LeafIndex(0) || leaf != root.genesis {
+            return Err(Reason::EvidenceIncomplete);
+        }
+        action.as_ref().and_then(Action::first).ok_or(altered)?
+    } else {
+        let signer = keys.find(parsed.kid()).ok_or(Reason::EvidenceIncomplete)?;
+        let allowed = action.as_ref().is_none_or(|action| keys.allow(action));
+        if !allowed || keys.is_ended(parsed.kid()) || judges_itself(&parsed, keys) {
+            return Err(altered);
+        }
+        signer
+    };
+    if !may_say(&signer, &parsed) || signer.key.thumbprint() != *parsed.kid() {
+        return Err(altered);
+    }
+    check_signature(&parsed, &signer.key, crypto, scratch)
+}
+
+fn may_say(signer: &Enrolled<'_>, parsed: &Parsed<'_>) -> bool {
+    signer.issuer == parsed.issuer()
+        && signer.key.algorithm() == parsed.algorithm()
+        && may_sign(signer.role, parsed.kind())
+}
+
+/// An approval with the key that signed the release; a log refuses it.
+fn judges_itself(parsed: &Parsed<'_>, keys: &Keys<'_>) -> bool {
+    let release = parsed.approval_head().filter(|_| parsed.kind() == Kind::Approval);
+    release.is_some_and(|head| keys.signed(parsed.kid(), &Hash(head.release)))
+}
+
+fn check_signature<C: Crypto + ?Sized>(
+    parsed: &Parsed<'_>,
+    key: &PublicKey,
+    crypto: &C,
+    scratch: &mut [u8],
+) -> Result<(), Reason> {
+    let mut out = Slice::new(scratch);
+    parsed.signed_bytes(&mut out).map_err(|_| Reason::ScratchTooSmall)?;
+    let len = out.len();
+    let message = scratch.get(..len).ok_or(Reason::ScratchTooSmall)?;
+    let good = check_bytes(crypto, key, message, parsed.signature());
+    if good { Ok(()) } else { Err(Reason::EvidenceAltered) }
+}
