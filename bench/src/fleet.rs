@@ -188,6 +188,7 @@ fn device_time(seq: u64) -> DeviceTime {
         boot_id: None,
         uptime_ms: None,
         counter: None,
+        evidence: None,
     }
 }
 

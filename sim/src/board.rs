@@ -47,6 +47,7 @@ impl Clock for SimClock {
             boot_id: None,
             uptime_ms: Some(self.uptime_ms),
             counter: None,
+            evidence: None,
         }
     }
 }

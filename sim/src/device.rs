@@ -124,5 +124,6 @@ fn time(uptime_ms: u64) -> DeviceTime {
         boot_id: None,
         uptime_ms: Some(uptime_ms),
         counter: None,
+        evidence: None,
     }
 }

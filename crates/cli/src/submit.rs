@@ -248,6 +248,7 @@ pub(crate) fn now() -> DeviceTime {
         boot_id: None,
         uptime_ms: None,
         counter: None,
+        evidence: None,
     }
 }
 

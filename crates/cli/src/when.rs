@@ -279,6 +279,7 @@ mod tests {
             boot_id: None,
             uptime_ms: None,
             counter: Some(7),
+            evidence: None,
         };
         let (quality, by, names) = (Quality::T4, "witnesses", vec!["h".into()]);
         let not_after = not_after_s.map(|time_s| By { time_s, quality, by, names });

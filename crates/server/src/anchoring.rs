@@ -375,6 +375,7 @@ fn audit(utc_ms: Option<u64>) -> Audit {
             boot_id: None,
             uptime_ms: None,
             counter: None,
+            evidence: None,
         },
         initiator: None,
         commitments: Commitments::default(),

@@ -133,6 +133,7 @@ fn server_time(now_ms: u64) -> DeviceTime {
         boot_id: None,
         uptime_ms: None,
         counter: None,
+        evidence: None,
     }
 }
 

@@ -8,7 +8,7 @@
 //! anchors bound it from outside; [`Quality`] says how strong the best bound is.
 
 use crate::codec::{self, Decoder, Sink};
-use crate::{Bytes, Field, StatementError as E};
+use crate::{Bytes, Digest, Field, StatementError as E};
 
 codes! {
     /// Where the device's time came from.
@@ -116,6 +116,8 @@ record! {
         8 uptime_ms: [Option<u64>],
         /// A counter that never goes back, across boots (TPM NV, secure element).
         9 counter: [Option<u64>],
+        /// SHA-256 of the signed replies that this time rests on, kept beside the statement.
+        10 evidence: [Option<Digest>],
     }
 }
 

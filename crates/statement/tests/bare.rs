@@ -30,6 +30,7 @@ fn update() -> Update {
         boot_id: None,
         uptime_ms: Some(600),
         counter: Some(41),
+        evidence: None,
     };
     Update {
         device: Element.public_key().thumbprint().into(),

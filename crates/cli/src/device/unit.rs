@@ -209,6 +209,7 @@ impl Unit {
             boot_id: None,
             uptime_ms: None,
             counter: None,
+            evidence: None,
         }
     }
 

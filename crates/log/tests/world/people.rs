@@ -144,5 +144,6 @@ fn time() -> DeviceTime {
         boot_id: None,
         uptime_ms: None,
         counter: None,
+        evidence: None,
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn plain_time() -> DeviceTime {
         boot_id: None,
         uptime_ms: Some(912_004),
         counter: None,
+        evidence: None,
     }
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn full_time() -> DeviceTime {
         last_sync_ms: Some(1_781_866_800_000),
         boot_id: Some(Bytes::new(&[0xb0; 16]).unwrap()),
         counter: Some(u64::MAX),
+        evidence: Some(digest(0xe7)),
         ..plain_time()
     }
 }

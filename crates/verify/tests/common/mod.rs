@@ -322,5 +322,6 @@ pub(crate) fn time() -> DeviceTime {
         boot_id: None,
         uptime_ms: None,
         counter: None,
+        evidence: None,
     }
 }
