@@ -37,6 +37,8 @@ pub(crate) enum Part {
     GoOracle,
     /// The Solidity compiler, Foundry and OpenZeppelin; Node too, if there is none.
     Contracts,
+    /// A Roughtime server that is not ours.
+    Roughtime,
     /// `cargo fuzz`, and the C++ compiler libFuzzer is built with.
     CargoFuzz,
     /// `cargo deny`.
@@ -44,11 +46,18 @@ pub(crate) enum Part {
 }
 
 /// What `cargo xtask test` needs.
-pub(crate) const FOR_TESTS: [Part; 4] =
-    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts];
+pub(crate) const FOR_TESTS: [Part; 5] =
+    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::Roughtime];
 
-const ALL: [Part; 6] =
-    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::CargoFuzz, Part::CargoDeny];
+const ALL: [Part; 7] = [
+    Part::Debian,
+    Part::Python,
+    Part::GoOracle,
+    Part::Contracts,
+    Part::Roughtime,
+    Part::CargoFuzz,
+    Part::CargoDeny,
+];
 
 impl Part {
     fn name(self) -> &'static str {
@@ -57,6 +66,7 @@ impl Part {
             Part::Python => "python",
             Part::GoOracle => "go",
             Part::Contracts => "contracts",
+            Part::Roughtime => "roughtime",
             Part::CargoFuzz => "fuzz",
             Part::CargoDeny => "deny",
         }
@@ -69,6 +79,7 @@ impl Part {
             Part::Python => python::missing(),
             Part::GoOracle => golang::missing(),
             Part::Contracts => npm::missing(),
+            Part::Roughtime => tools::missing(tools::ROUGHTIME),
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
         }
@@ -80,6 +91,7 @@ impl Part {
             Part::Python => python::install(),
             Part::GoOracle => golang::install(),
             Part::Contracts => npm::install(),
+            Part::Roughtime => tools::install(tools::ROUGHTIME),
             Part::CargoFuzz => {
                 debian::install(debian::FOR_FUZZ)?;
                 tools::install(tools::FUZZ)
@@ -91,8 +103,8 @@ impl Part {
 
 /// Runs the command: `setup [--check] [PART…]`.
 ///
-/// Without names it installs what `test` needs; the cargo tools are built when `fuzz` or `deny`
-/// first ask for them, because each takes minutes.
+/// Without names it installs what `test` needs; `cargo fuzz` and `cargo deny` are built when they
+/// are first asked for, because each takes minutes.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut check = false;
     let mut relock = false;
@@ -104,7 +116,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             name => match ALL.iter().find(|part| part.name() == name) {
                 Some(part) => parts.push(*part),
                 None => {
-                    bail!("unknown part `{name}`; known: debian, python, go, contracts, fuzz, deny")
+                    let known: Vec<&str> = ALL.iter().map(|part| part.name()).collect();
+                    bail!("unknown part `{name}`; known: {}", known.join(", "))
                 }
             },
         }
@@ -139,6 +152,7 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
 pub(crate) fn oracle_env() -> Vec<(&'static str, std::path::PathBuf)> {
     let mut found =
         vec![("FIRMLOG_GO_ORACLE", golang::oracle()), ("FIRMLOG_PYTHON", python::interpreter())];
+    found.push(("FIRMLOG_ROUGHTIME", tools::bin().join("roughenough_server")));
     found.extend(npm::program("anvil").map(|node| ("FIRMLOG_ANVIL", node)));
     found
 }

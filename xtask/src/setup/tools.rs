@@ -11,6 +11,8 @@ pub(super) type Tool = (&'static str, &'static str);
 
 pub(super) const FUZZ: Tool = ("cargo-fuzz", "0.13.2");
 pub(super) const DENY: Tool = ("cargo-deny", "0.20.2");
+/// Not a cargo tool but built like one: the Roughtime server that tests ask.
+pub(super) const ROUGHTIME: Tool = ("roughenough-server", "2.2.0");
 
 pub(super) fn bin() -> PathBuf {
     sh::setup_dir().join("cargo/bin")
@@ -30,6 +32,11 @@ pub(super) fn install(tool: Tool) -> Result<()> {
     let mut install = sh::cargo();
     install.args(["install", "--quiet", "--locked", "--force", name, "--version", version]);
     install.arg("--root").arg(sh::setup_dir().join("cargo"));
+    if tool == ROUGHTIME {
+        // It answers a few questions in tests: half the time goes into optimising it otherwise.
+        install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "off");
+        install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
+    }
     // Beside the workspace's own target folder, not in it: other flags, other lock.
     install.env("CARGO_TARGET_DIR", sh::setup_dir().join("cargo-target"));
     sh::run(&mut install)?;

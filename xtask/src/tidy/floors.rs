@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("firmlog-statement", 0),
     ("firmlog-verify", 1),
     ("firmlog-agent", 1),
+    ("firmlog-clock", 2),
     ("firmlog-keys", 2),
     ("firmlog-log", 2),
     ("firmlog-anchor", 2),

@@ -26,7 +26,7 @@ pub use value::Optional;
 const ENV_PREFIX: &str = "FIRMLOG_";
 
 /// Environment variables of other parts of the program and of its tests, which are no keys.
-const ENV_OTHERS: [&str; 9] = [
+const ENV_OTHERS: [&str; 10] = [
     "FIRMLOG_ANVIL",
     "FIRMLOG_CONFIG",
     "FIRMLOG_LOG",
@@ -34,6 +34,7 @@ const ENV_OTHERS: [&str; 9] = [
     "FIRMLOG_GO_ORACLE",
     "FIRMLOG_PKCS11_MODULE",
     "FIRMLOG_PYTHON",
+    "FIRMLOG_ROUGHTIME",
     "FIRMLOG_SOFTHSM",
     "FIRMLOG_TPM",
 ];
