@@ -24,7 +24,7 @@ pub(super) const FOR_TESTS: &[Program] = &[
     ("tpm2_checkquote", "tpm2-tools"), // oracle: keys, counters and quotes of a TPM
     ("softhsm2-util", "softhsm2"),     // an HSM in software
     ("pkcs11-tool", "opensc"),         // oracle: keys in a token
-    ("chronyd", "chrony"),             // NTP and NTS, both sides; it never touches the clock
+    ("chronyc", "chrony"),             // NTP and NTS, both sides; it never touches the clock
 ];
 
 /// What fuzz targets are built with: libFuzzer is C++.

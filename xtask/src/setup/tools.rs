@@ -38,9 +38,10 @@ pub(super) fn install(tool: Tool) -> Result<()> {
         install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
     }
     // Beside the workspace's own target folder, not in it: other flags, other lock.
-    install.env("CARGO_TARGET_DIR", sh::setup_dir().join("cargo-target"));
+    let target = sh::setup_dir().join(format!("cargo-target-{name}"));
+    install.env("CARGO_TARGET_DIR", &target);
     sh::run(&mut install)?;
-    std::fs::remove_dir_all(sh::setup_dir().join("cargo-target")).ok();
+    std::fs::remove_dir_all(target).ok();
     Ok(std::fs::write(marker(tool), "")?)
 }
 
