@@ -92,6 +92,9 @@ enum Command {
     /// Quotes and counters of a TPM 2.0
     #[command(subcommand)]
     Tpm(command::tpm::TpmCommand),
+    /// What this computer knows of the time, and evidence of it
+    #[command(subcommand)]
+    Time(command::time::TimeCommand),
     /// Change who may speak as what
     #[command(subcommand)]
     Trust(command::trust::TrustCommand),
@@ -181,6 +184,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Witness(args) => command::witness::run(&args, context),
         Command::Key(args) => command::key::run(&args),
         Command::Tpm(args) => command::tpm::run(&args),
+        Command::Time(args) => command::time::run(&args),
         Command::Trust(args) => command::trust::run(&args, context),
         Command::Release(args) => command::release::run(&args, context),
         Command::Statement(args) => command::statement::run(&args, context),

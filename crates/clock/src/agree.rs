@@ -240,6 +240,7 @@ mod tests {
         midpoints.iter().enumerate().map(exchange).collect()
     }
 
+    /// TIM-026.
     #[test]
     fn a_majority_agrees_and_the_liar_is_named_with_its_proof() {
         for (all, proof) in [
@@ -259,6 +260,7 @@ mod tests {
         }
     }
 
+    /// TIM-024.
     #[test]
     fn the_region_is_where_those_who_agree_overlap() {
         let all = exchanges(&[(b'a', 1000), (b'b', 1004), (b'c', 1002)]);
@@ -270,6 +272,7 @@ mod tests {
         assert_eq!(region.at(1000), (999_985, 1_006_000));
     }
 
+    /// TIM-025.
     #[test]
     fn too_few_or_no_majority_is_no_time() {
         let two = exchanges(&[(b'a', 1000), (b'b', 1000), (b'a', 1000)]);
@@ -282,6 +285,7 @@ mod tests {
         assert!(matches!(judge(&half, 5), Outcome::Agreed { .. }));
     }
 
+    /// TIM-024.
     #[test]
     fn a_server_that_contradicts_itself_has_no_voice() {
         let all = [(b'a', 1000), (b'b', 1000), (b'l', 1000), (b'a', 1000), (b'l', 900)];

@@ -41,6 +41,7 @@ pub fn utc_ms() -> u64 {
 mod tests {
     use super::*;
 
+    /// TIM-003.
     #[test]
     fn this_boot_is_the_one_the_kernel_tells_of() {
         let text = std::fs::read_to_string(BOOT_ID).unwrap().replace('-', "");

@@ -272,6 +272,7 @@ mod tests {
                         192.0.2.2,SK,1,1,128,4294967295,0,0,0,0\n\
                         127.0.0.1,NTS,1,15,256,33,0,0,8,100\n";
 
+    /// TIM-010, TIM-014.
     #[test]
     fn what_is_followed_is_read_with_its_authentication() {
         let tracking = parse(TRACKING, SOURCES, AUTH).unwrap();
@@ -294,6 +295,7 @@ mod tests {
         }
     }
 
+    /// TIM-013.
     #[test]
     fn what_is_not_understood_whole_is_not_believed() {
         let odd = [

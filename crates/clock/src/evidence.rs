@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use firmlog_statement::codec::{self, Decoder};
 use firmlog_statement::{Digest, StatementError};
+use firmlog_verify::crypto::RustCrypto;
 use sha2::Sha256;
 
 use crate::agree::{Outcome, judge};
@@ -73,6 +74,17 @@ pub struct Checked {
     pub signed: Vec<Signed>,
     /// Majority and liars.
     pub outcome: Outcome,
+    /// What follows from signatures alone, if most servers agree.
+    pub bounds: Option<Bounds>,
+}
+
+/// What holds if one of the servers that agree is honest, whatever the device says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// What the evidence is over was there by then, seconds since 1970 UTC.
+    pub over_by_s: u64,
+    /// A statement that names the evidence was made after that, seconds since 1970 UTC.
+    pub named_after_s: u64,
 }
 
 /// Why evidence proves nothing.
@@ -197,14 +209,16 @@ impl Evidence {
         for (at, exchange) in self.exchanges.iter().enumerate() {
             let known = servers.iter().find(|server| server.key == exchange.key);
             let known = known.ok_or(E::UnknownServer(at))?;
-            let signed = verify_reply(&exchange.key, &self.nonce(at), &exchange.reply)
+            let signed = verify_reply(&exchange.key, &self.nonce(at), &exchange.reply, &RustCrypto)
                 .map_err(|error| E::Reply { at, error })?;
             // The reader's name for that key counts, not the device's.
             verified.push((Exchange { name: known.name.clone(), ..exchange.clone() }, signed));
         }
         let named = usize::try_from(self.named).unwrap_or(usize::MAX);
         let outcome = judge(&verified, named);
-        Ok(Checked { signed: verified.iter().map(|(_, signed)| *signed).collect(), outcome })
+        let bounds = bounds(&verified, &outcome);
+        let signed = verified.iter().map(|(_, signed)| *signed).collect();
+        Ok(Checked { signed, outcome, bounds })
     }
 
     /// What no signature is needed for.
@@ -255,6 +269,21 @@ impl Evidence {
     }
 }
 
+/// Each server saw what the evidence is over before it first signed, and signed last before a
+/// statement could name the evidence. One of them is honest: the weakest of these holds.
+fn bounds(verified: &[(Exchange, Signed)], outcome: &Outcome) -> Option<Bounds> {
+    let Outcome::Agreed { servers, .. } = outcome else { return None };
+    let seconds = |name: &str, of: fn(&Signed) -> u64| -> Vec<u64> {
+        let own = verified.iter().filter(|(exchange, _)| exchange.name == name);
+        own.map(|(_, signed)| of(signed)).collect()
+    };
+    let first = |name: &String| seconds(name, Signed::latest_s).into_iter().min();
+    let last = |name: &String| seconds(name, Signed::earliest_s).into_iter().max();
+    let over_by_s = servers.iter().filter_map(first).max()?;
+    let named_after_s = servers.iter().filter_map(last).min()?;
+    Some(Bounds { over_by_s, named_after_s })
+}
+
 /// SHA-256.
 pub fn digest(bytes: &[u8]) -> Digest {
     Digest(<Sha256 as sha2::Digest>::digest(bytes).into())
@@ -296,6 +325,7 @@ mod tests {
         }
     }
 
+    /// TIM-030.
     #[test]
     fn there_is_one_spelling() {
         let bytes = evidence().encode();
@@ -307,6 +337,7 @@ mod tests {
         assert_eq!(Evidence::parse(&longer), Err(E::Form(StatementError::TrailingBytes)));
     }
 
+    /// TIM-031.
     #[test]
     fn what_cannot_be_is_refused_by_name() {
         type Break = fn(&mut Evidence);
@@ -325,6 +356,7 @@ mod tests {
         }
     }
 
+    /// TIM-022.
     #[test]
     fn each_nonce_is_over_what_came_before() {
         let it = evidence();

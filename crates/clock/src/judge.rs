@@ -150,6 +150,7 @@ mod tests {
         })
     }
 
+    /// TIM-010.
     #[test]
     fn nts_is_said_only_where_every_source_is_authenticated() {
         use Kind::*;
@@ -168,6 +169,7 @@ mod tests {
         assert_eq!((state.source, state.sync), (Source::Nts, SyncState::Holdover));
     }
 
+    /// TIM-011, TIM-014.
     #[test]
     fn a_chrony_that_follows_nothing_is_not_overruled_by_the_kernel() {
         let state = judge(&tracking(&[]), FINE, None, &NOW);
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!((state.error_ms, state.last_ms), (Some(103), Some(1_400_000)));
     }
 
+    /// TIM-012.
     #[test]
     fn without_chrony_nothing_is_better_than_ntp() {
         use SyncState::*;

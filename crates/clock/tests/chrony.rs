@@ -29,6 +29,7 @@ fn client(lines: &str) -> String {
     format!("port 0\n{lines} iburst minpoll 0 maxpoll 1 xleave")
 }
 
+/// TIM-010.
 #[test]
 fn nts_is_told_from_ntp_and_a_mixture_is_no_nts() {
     let Some(chronyd) = have("chrony: nts", "chronyd") else { return };
@@ -78,6 +79,7 @@ fn dies_and_hangs(by_nts: Chronyd) {
     assert!(fresh.time.quality() < Quality::T3);
 }
 
+/// TIM-011.
 #[test]
 fn a_chronyd_that_follows_nothing_makes_no_time() {
     let Some(chronyd) = have("chrony: unsynchronised", "chronyd") else { return };
@@ -109,6 +111,7 @@ fn a_wrong_certificate_is_no_nts() {
     assert_eq!(stated(&reading(client.settings())).2, Quality::T1);
 }
 
+/// TIM-012.
 #[test]
 fn without_chrony_the_kernel_alone_is_asked() {
     let off = ChronySettings { enabled: false, ..ChronySettings::default() };
@@ -121,7 +124,7 @@ fn without_chrony_the_kernel_alone_is_asked() {
     }
 }
 
-/// Programs in chronyc's place: whatever they do, an answer comes in time and is not NTS.
+/// TIM-001, TIM-013. Programs in chronyc's place: whatever they do, an answer comes in time and is not NTS.
 #[test]
 fn a_program_that_lies_or_hangs_in_chronycs_place_is_survived() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 mod world;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64ct::{Base64, Encoding};
@@ -28,13 +28,13 @@ const HOUR_MS: i64 = 3_600_000;
 
 fn clock(servers: &[&Server]) -> TrustedClock {
     let servers = servers.iter().map(|server| (*server).clone()).collect();
-    let roughtime = RoughtimeSettings { servers, timeout_ms: 600, ..RoughtimeSettings::default() };
+    let roughtime = RoughtimeSettings { servers, timeout_ms: 1000, ..RoughtimeSettings::default() };
     let chrony = ChronySettings { enabled: false, ..ChronySettings::default() };
     TrustedClock::new(Settings { chrony, roughtime, ..Settings::default() }).unwrap()
 }
 
 /// Starts servers by name and offset.
-fn start<const N: usize>(program: &PathBuf, all: [(&str, i16); N]) -> [Roughtime; N] {
+fn start<const N: usize>(program: &Path, all: [(&str, i16); N]) -> [Roughtime; N] {
     all.map(|(name, offset_s)| Roughtime::start(program, name, offset_s))
 }
 
@@ -44,6 +44,7 @@ fn agreed(query: &Query) -> (Vec<&str>, Vec<&str>) {
     (servers.iter().map(String::as_str).collect(), liars)
 }
 
+/// TIM-027, TIM-030, TIM-032, TIM-033, TIM-034, TIM-035.
 #[test]
 fn three_that_agree_make_a_time_whose_evidence_checks_offline() {
     let Some(program) = program("roughtime: agree") else { return };
@@ -67,7 +68,12 @@ fn three_that_agree_make_a_time_whose_evidence_checks_offline() {
     let kept = std::fs::read(evidence.keep(folder.path()).unwrap()).unwrap();
     let read = Evidence::parse(&kept).unwrap();
     assert_eq!(read, evidence);
-    assert_eq!(read.check(&servers).unwrap().outcome, query.outcome);
+    let checked = read.check(&servers).unwrap();
+    assert_eq!(checked.outcome, query.outcome);
+    // From signatures alone: about now, as c is 2 s ahead and all say ±5 s.
+    let (bounds, now_s) = (checked.bounds.unwrap(), firmlog_clock::boot::utc_ms() / 1000);
+    assert!((now_s..=now_s + 8).contains(&bounds.over_by_s), "{bounds:?} {now_s}");
+    assert!((now_s - 8..=now_s).contains(&bounds.named_after_s), "{bounds:?} {now_s}");
     altered(&kept, &servers);
     // Over another statement the first nonce is another one.
     let mut other = read.clone();
@@ -95,6 +101,7 @@ fn altered(kept: &[u8], servers: &[Server]) {
     assert!(unsigned < 40, "{unsigned} bytes are not covered by a signature");
 }
 
+/// TIM-023, TIM-026, TIM-036.
 #[test]
 fn one_that_is_an_hour_off_is_named_with_the_chain_that_proves_it() {
     let Some(program) = program("roughtime: liar") else { return };
@@ -147,6 +154,7 @@ fn others_read(report: &serde_json::Value, len: usize) {
     }
 }
 
+/// TIM-020, TIM-025.
 #[test]
 fn a_wrong_key_and_silence_cost_a_voice_and_never_the_time() {
     let Some(program) = program("roughtime: silent") else { return };
@@ -161,11 +169,11 @@ fn a_wrong_key_and_silence_cost_a_voice_and_never_the_time() {
     let mut clock = clock(&[&a.server, &wrong, &b.server, &d.server]);
     let start = Instant::now();
     let query = clock.query(&OVER).unwrap();
-    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!(query.outcome, Outcome::TooFew { replied: 2, named: 4 });
     let silent: Vec<&str> = query.silent.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(silent, ["wrong", "d"]);
-    assert_eq!(query.silent[1].1, Silence::Timeout(600));
+    assert_eq!(query.silent[1].1, Silence::Timeout(1000));
     // Fewer than three: no Roughtime in the statement, and what there is is kept.
     assert_eq!((clock.now().time.source, clock.now().time.evidence), (Source::Rtc, None));
     assert_eq!(query.evidence.unwrap().exchanges.len(), 2);
@@ -179,6 +187,7 @@ fn a_wrong_key_and_silence_cost_a_voice_and_never_the_time() {
     assert_eq!(clock.now().time.quality(), Quality::T3);
 }
 
+/// TIM-025.
 #[test]
 fn two_against_two_is_no_time() {
     let Some(program) = program("roughtime: majority") else { return };
@@ -191,6 +200,7 @@ fn two_against_two_is_no_time() {
     assert!(matches!(self::clock(&[]).query(&OVER), Err(ClockError::NoServers)));
 }
 
+/// TIM-021.
 #[test]
 fn a_forged_reply_is_waited_past() {
     let Some(program) = program("roughtime: forger") else { return };

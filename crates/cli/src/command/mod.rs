@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod release;
 pub(crate) mod statement;
+pub(crate) mod time;
 pub(crate) mod tpm;
 pub(crate) mod trust;
 pub(crate) mod verify;

@@ -26,6 +26,7 @@ fn stated(reading: &Reading) -> (Source, SyncState, Option<u32>) {
     (reading.time.source, reading.time.sync, reading.time.uncertainty_ms)
 }
 
+/// TIM-004.
 #[test]
 fn a_jump_is_noticed_and_makes_the_clock_suspect_until_it_is_synchronised_again() {
     let mut clock = clock();
@@ -44,6 +45,7 @@ fn a_jump_is_noticed_and_makes_the_clock_suspect_until_it_is_synchronised_again(
     assert_eq!(back.notes, [Note::Jumped { by_ms: -93_000 }]);
 }
 
+/// TIM-004.
 #[test]
 fn slewing_is_no_jump() {
     let mut clock = clock();
@@ -54,6 +56,7 @@ fn slewing_is_no_jump() {
     }
 }
 
+/// TIM-027.
 #[test]
 fn what_roughtime_proved_is_joined_while_it_is_fresh() {
     let mut clock = clock();
@@ -78,6 +81,7 @@ fn what_roughtime_proved_is_joined_while_it_is_fresh() {
     assert_eq!((reading.time.source, reading.time.evidence), (Source::Rtc, None));
 }
 
+/// TIM-028.
 #[test]
 fn a_clock_outside_the_proof_is_not_stated_and_the_difference_is_noted() {
     let mut clock = clock();
@@ -92,6 +96,7 @@ fn a_clock_outside_the_proof_is_not_stated_and_the_difference_is_noted() {
     }
 }
 
+/// TIM-001.
 #[test]
 fn trouble_with_chrony_is_said() {
     let mut clock = clock();

@@ -15,6 +15,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use firmlog_verify::crypto::RustCrypto;
+
 use super::reply::{REPLY_MAX, ReplyError, Signed, verify_reply};
 use super::request;
 use crate::boot::uptime_ms;
@@ -77,7 +79,7 @@ pub fn ask(
         let until = Instant::now() + left / (TRIES - attempt + 1);
         while let Some(reply) = receive(&socket, until) {
             let received_ms = uptime_ms();
-            match verify_reply(key, nonce, &reply) {
+            match verify_reply(key, nonce, &reply, &RustCrypto) {
                 Ok(signed) => return Ok(Answer { reply, signed, sent_ms, received_ms }),
                 Err(error) => refused = Some(error),
             }

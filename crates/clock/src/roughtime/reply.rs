@@ -12,7 +12,6 @@
 //!   (`firmlog_verify::crypto`).
 
 use firmlog_tlog::note::Ed25519Check;
-use firmlog_verify::crypto::RustCrypto;
 
 use super::request::VERSION;
 use super::wire::Message;
@@ -108,7 +107,12 @@ use ReplyError as E;
 ///
 /// # Errors
 /// [`ReplyError`] naming the broken rule.
-pub fn verify_reply(key: &[u8; 32], nonce: &[u8; 32], reply: &[u8]) -> Result<Signed, E> {
+pub fn verify_reply<C: Ed25519Check>(
+    key: &[u8; 32],
+    nonce: &[u8; 32],
+    reply: &[u8],
+    crypto: &C,
+) -> Result<Signed, E> {
     if reply.len() > REPLY_MAX {
         return Err(E::TooLong);
     }
@@ -124,8 +128,8 @@ pub fn verify_reply(key: &[u8; 32], nonce: &[u8; 32], reply: &[u8]) -> Result<Si
     if response.array(b"VER\0")? != VERSION {
         return Err(E::Version);
     }
-    let (online, valid) = delegation(key, message.value(b"CERT")?)?;
-    if !ed25519(&online, &[RESPONSE, signed].concat(), &message.array(b"SIG\0")?) {
+    let (online, valid) = delegation(key, message.value(b"CERT")?, crypto)?;
+    if !crypto.ed25519(&online, &[RESPONSE, signed].concat(), &message.array(b"SIG\0")?) {
         return Err(E::ResponseSignature);
     }
     if root(&message, &request(key, nonce))? != response.array(b"ROOT")? {
@@ -139,13 +143,14 @@ pub fn verify_reply(key: &[u8; 32], nonce: &[u8; 32], reply: &[u8]) -> Result<Si
 }
 
 /// The key that may sign times, and which times.
-fn delegation(
+fn delegation<C: Ed25519Check>(
     key: &[u8; 32],
     certificate: &[u8],
+    crypto: &C,
 ) -> Result<([u8; 32], std::ops::RangeInclusive<u64>), E> {
     let certificate = Message::parse(certificate)?;
     let signed = certificate.value(b"DELE")?;
-    if !ed25519(key, &[DELEGATION, signed].concat(), &certificate.array(b"SIG\0")?) {
+    if !crypto.ed25519(key, &[DELEGATION, signed].concat(), &certificate.array(b"SIG\0")?) {
         return Err(E::DelegationSignature);
     }
     let delegation = Message::parse(signed)?;
@@ -168,8 +173,4 @@ fn root(message: &Message<'_>, request: &[u8]) -> Result<[u8; 32], E> {
     }
     // Bits left over would let one leaf stand at many places.
     if index == 0 { Ok(node) } else { Err(E::RootMismatch) }
-}
-
-fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    RustCrypto.ed25519(key, message, signature)
 }
