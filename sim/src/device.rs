@@ -13,6 +13,14 @@ use firmlog_statement::{
 #[derive(Clone)]
 pub struct Key(SigningKey);
 
+impl Key {
+    /// The key of a number.
+    #[must_use]
+    pub fn new(number: u8) -> Self {
+        Self(SigningKey::from_bytes(&[number; 32]))
+    }
+}
+
 impl Signer for Key {
     fn public_key(&self) -> PublicKey {
         PublicKey::Ed25519(self.0.verifying_key().to_bytes())
@@ -34,7 +42,7 @@ impl Device {
     /// The device of a number.
     #[must_use]
     pub fn new(number: u8) -> Self {
-        let key = Key(SigningKey::from_bytes(&[number; 32]));
+        let key = Key::new(number);
         Self { id: key.public_key().thumbprint().into(), key }
     }
 
@@ -46,7 +54,7 @@ impl Device {
 
     /// Takes another key; the id and the chain go on.
     pub fn rotate(&mut self, number: u8) {
-        self.key = Key(SigningKey::from_bytes(&[number; 32]));
+        self.key = Key::new(number);
     }
 
     /// A signed statement about one event.
