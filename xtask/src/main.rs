@@ -16,6 +16,7 @@
 
 #![expect(clippy::print_stdout, reason = "stdout is where a command's result goes")]
 
+mod agent_kill;
 mod api_test;
 mod bench;
 mod chaos;
@@ -45,6 +46,7 @@ cargo xtask COMMAND
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
   crash [--rounds N]           kill the server at random moments and check what survived
   chaos [--rounds N]           kill, fork and lie to the anchor client on a real node
+  agent-kill [--rounds N]      kill the device's daemon on a bad link and look for what it said
   power [--histories N]        cut the power of simulated devices and check their journals
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         "setup" => setup::run(rest),
         "demo" => demo::run(rest),
         "test" => test::run(rest),
+        "agent-kill" => agent_kill::run(rest),
         "bench" => bench::run(rest),
         "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),

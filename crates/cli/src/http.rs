@@ -34,6 +34,8 @@ pub(crate) struct Client {
 /// An answer of any status.
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// `Retry-After`, where it is a number of seconds.
+    pub(crate) retry_after_s: Option<u32>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -155,9 +157,10 @@ impl Client {
         self.talk.detail(format_args!("→ {}", self.url(path)));
         let response = request.send().map_err(|e| self.no_answer(&e))?;
         let status = response.status();
+        let retry_after_s = retry_after_s(&response);
         let body = bounded(response).map_err(|e| self.broken_off(e))?;
         self.talk.detail(format_args!("← {} ({} bytes)", shown(status), body.len()));
-        Ok(Reply { status: status.as_u16(), body })
+        Ok(Reply { status: status.as_u16(), retry_after_s, body })
     }
 
     fn no_answer(&self, error: &reqwest::Error) -> Error {
@@ -179,6 +182,11 @@ fn bounded(response: Response) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     response.take(MAX_ANSWER).read_to_end(&mut body)?;
     Ok(body)
+}
+
+fn retry_after_s(response: &Response) -> Option<u32> {
+    let value = response.headers().get(reqwest::header::RETRY_AFTER)?;
+    value.to_str().ok()?.trim().parse().ok()
 }
 
 fn shown(status: StatusCode) -> String {

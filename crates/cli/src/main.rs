@@ -13,6 +13,7 @@
 //! - stdout carries the result, stderr the talk; `--json` documents carry a versioned schema.
 //! - Secrets come from files or a prompt, never from a flag.
 
+mod agent;
 mod answer;
 mod challenge;
 mod command;
@@ -104,6 +105,9 @@ enum Command {
     /// Statements of any kind, as JSON
     #[command(subcommand)]
     Statement(command::statement::StatementCommand),
+    /// The device's agent: journal, update steps, sending
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
     /// Simulated devices
     #[command(subcommand)]
     Device(device::DeviceCommand),
@@ -188,6 +192,7 @@ fn run(command: Command, context: &Context) -> Result<answer::Answer> {
         Command::Trust(args) => command::trust::run(&args, context),
         Command::Release(args) => command::release::run(&args, context),
         Command::Statement(args) => command::statement::run(&args, context),
+        Command::Agent(args) => agent::run(&args, context),
         Command::Device(args) => device::run(&args, context),
         Command::Verify(args) => command::verify::run(&args),
         Command::Identify(args) => command::identify::run(&args, context),

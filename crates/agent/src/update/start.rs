@@ -61,19 +61,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     ) -> Result<(Self, Started), Error> {
         let (journal, report) = Journal::open(flash)?;
         let progress = Progress::parse(journal.note()).map(|progress| progress.settled());
-        let mut updater = Self {
-            journal,
-            signer,
-            clock,
-            identity,
-            policy,
-            progress: progress.unwrap_or(Progress::idle(running)),
-            pending: [None; WAITING],
-            said_last: progress.and_then(|progress| progress.last),
-            began_ms: None,
-            asked_ms: None,
-            checkpoint: None,
-        };
+        let now = progress.unwrap_or(Progress::idle(running));
+        let mut updater = Self::over(journal, (signer, clock), identity, policy, now);
         if progress.is_none() {
             updater.take(T::LoggerStarted, None);
         }
@@ -83,6 +72,45 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let resume = updater.compare(running);
         updater.flush_if(true, Detail { error: None, power: None });
         Ok((updater, Started { resume, report }))
+    }
+
+    /// Goes on from the journal within the same boot, after the process that kept it has ended.
+    /// What it had not said is lost; where the update stands is not, and nothing new runs.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]; [`Error::Unformatted`] too where no start was ever recorded.
+    pub fn attach(
+        flash: F,
+        signer: S,
+        clock: C,
+        identity: Identity<'a>,
+        policy: LogBeforeInstall,
+    ) -> Result<(Self, Report), Error> {
+        let (journal, report) = Journal::open(flash)?;
+        let progress = Progress::parse(journal.note()).ok_or(Error::Unformatted)?.settled();
+        Ok((Self::over(journal, (signer, clock), identity, policy, progress), report))
+    }
+
+    fn over(
+        journal: Journal<F, PAGE, WORD>,
+        (signer, clock): (S, C),
+        identity: Identity<'a>,
+        policy: LogBeforeInstall,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            journal,
+            signer,
+            clock,
+            identity,
+            policy,
+            progress,
+            pending: [None; WAITING],
+            said_last: progress.last,
+            began_ms: None,
+            asked_ms: None,
+            checkpoint: None,
+        }
     }
 
     fn compare(&mut self, running: Image) -> Resume {

@@ -1,6 +1,7 @@
 //! A log in a directory of its own, served by a child process on loopback.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its part")]
 
+pub(crate) mod device;
 pub(crate) mod node;
 
 use std::io::{BufRead, BufReader};

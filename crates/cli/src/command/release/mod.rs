@@ -252,7 +252,7 @@ fn bare_release(digests: &ImageDigests) -> Release {
 }
 
 /// `4.2.1` → 40201: two digits per part after the first.
-fn version_code(version: &str) -> Option<u64> {
+pub(crate) fn version_code(version: &str) -> Option<u64> {
     let parts: Vec<u64> =
         version.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     match parts[..] {

@@ -1,0 +1,252 @@
+//! `firmlog agent` at a real log: steps in their order, the daemon and its socket, copies of a
+//! device, and what stands between it and the log.
+
+mod world;
+
+use std::io::Write as _;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::time::Duration;
+
+use serde_json::Value;
+use world::World;
+use world::device::Device;
+
+/// An update as a hook would record it, up to where flash may be written.
+fn install(device: &Device, world: &World) {
+    std::fs::write(world.dir.path().join("image-2"), [2; 4000]).expect("writes");
+    let image = world.dir.path().join("image-2");
+    let image = image.to_str().expect("a name");
+    device.done(&["record", "check"]);
+    device.done(&["record", "downloaded"]);
+    device.done(&["record", "signature_verified", "--image", image, "--version", "4.2.1"]);
+    let started = device.done(&["record", "install_started", "--power", "mains"]);
+    assert_eq!(started["logged"], "recorded");
+}
+
+fn text<'a>(doc: &'a Value, name: &str) -> &'a str {
+    doc[name].as_str().unwrap_or_else(|| panic!("no {name} in {doc}"))
+}
+
+/// AGT-001, AGT-002: the same answers with an agent that runs and without, one after the other.
+#[test]
+fn agt_001_steps_are_recorded_with_and_without_a_daemon() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let (code, refused) = device.agent(&["record", "committed"]);
+    assert_eq!((code, text(&refused, "code")), (1, "E-ORDER"), "{refused}");
+    install(&device, &world);
+    let (code, refused) = device.agent(&["record", "boot-ok"]);
+    assert_eq!((code, text(&refused, "code")), (1, "E-ORDER"), "{refused}");
+    let agent = device.start();
+    assert_eq!(text(&agent.ready, "schema"), "firmlog/agent-ready/v1");
+    // Over the socket, and by the same rules.
+    let (code, over_socket) = device.agent(&["record", "boot-ok"]);
+    assert_eq!((code, &over_socket), (1, &refused));
+    device.done(&["record", "installed"]);
+    let waiting = device.done(&["record", "reboot"]);
+    assert_eq!(text(&waiting, "logged"), "waiting");
+    device.done(&["record", "boot_ok"]);
+    let committed = device.done(&["record", "committed"]);
+    assert_eq!(text(&committed, "logged"), "recorded");
+    let pushed = device.done(&["push"]);
+    assert_eq!(text(&pushed, "unsent"), "0");
+    let status = device.done(&["status"]);
+    assert_eq!((text(&status, "last"), &status["sending"]), ("committed", &true.into()));
+    let history = device.done(&["history"]);
+    agent.stop();
+    let alone = device.done(&["history"]);
+    assert_eq!(alone["items"], history["items"]);
+    assert!(history["items"].as_array().expect("items").iter().all(|it| it["in_log"] == true));
+    // The log knows what the device knows, and its evidence holds.
+    let bundle = ["bundle", "device", &device.id, "--out", "pump.fwb"];
+    world.done(&bundle);
+    let (code, verdict) = world.run(&["verify", "pump.fwb", "--trust", "log/log.trust"]);
+    assert_eq!((code, text(&verdict, "verdict")), (3, "verified so far"), "{verdict}");
+}
+
+/// AGT-010: one process holds the journal, and a killed one leaves it to the next.
+#[test]
+fn agt_010_one_process_holds_the_journal() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let mut agent = device.start();
+    let mut second = device.daemon().spawn().expect("starts");
+    assert_eq!(second.wait().expect("ends").code(), Some(2), "a second agent");
+    device.done(&["record", "service_mode", "--now"]);
+    agent.child.kill().expect("runs");
+    agent.child.wait().expect("ends");
+    // Its socket is still there, and nobody behind it.
+    device.done(&["record", "service_mode", "--now"]);
+    let agent = device.start();
+    device.done(&["record", "service_mode", "--now"]);
+    device.done(&["push"]);
+    agent.stop();
+    let items = device.done(&["history"]);
+    assert_eq!(items["items"].as_array().map(Vec::len), Some(4), "logger_started and three");
+}
+
+/// AGT-011: whatever a client sends or does not send, the agent goes on.
+#[test]
+fn agt_011_a_bad_client_does_not_stop_the_agent() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let agent = device.start();
+    let socket = device.dir.join("agent.sock");
+    let mut silent = Vec::new();
+    for bad in [&b"\n"[..], b"{\"do\":\"nothing\"}\n", &[0xff; 70_000], b"{\"do\":\"record\"}\n"] {
+        let mut stream = UnixStream::connect(&socket).expect("listens");
+        drop(stream.write_all(bad));
+        silent.push(stream);
+        silent.push(UnixStream::connect(&socket).expect("listens"));
+    }
+    device.done(&["record", "service_mode", "--now"]);
+    let (code, refused) = device.agent(&["record", "nonsense"]);
+    assert_eq!((code, text(&refused, "code")), (2, "E-USAGE"));
+    agent.stop();
+}
+
+/// AGT-012: a log that takes the connection and never answers holds up nobody who records.
+#[test]
+fn agt_012_recording_does_not_wait_for_the_network() {
+    let world = World::start();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", silent.local_addr().expect("an address"));
+    let device = Device::enrolled(&world, "pump", &address, &[]);
+    device.set("answer_s = 20");
+    let agent = device.start();
+    // It has begun to ask.
+    let (held, _) = silent.accept().expect("asks");
+    let start = std::time::Instant::now();
+    for _ in 0..5 {
+        device.done(&["record", "service_mode", "--now"]);
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(device.done(&["status"])["unsent"], "6");
+    drop((held, agent));
+}
+
+/// AGT-022: with `log_before_install = required` an install that has no room is withheld, and with
+/// `best_effort` it is counted; either way the exit code says so.
+#[test]
+fn agt_022_an_install_that_cannot_be_recorded_is_withheld() {
+    let world = World::start();
+    for (policy, expected) in [("required", (1, "E-NOT-LOGGED")), ("best-effort", (3, ""))] {
+        let more = ["--journal-kib", "24", "--log-before-install", policy];
+        // Nobody there frees a page.
+        let name = format!("pump-{policy}");
+        let device = Device::enrolled(&world, &name, "http://127.0.0.1:9", &more);
+        let image = world.dir.path().join("image-1");
+        let image = image.to_str().expect("a name");
+        let agent = device.start();
+        device.done(&["record", "downloaded"]);
+        device.done(&["record", "signature_verified", "--image", image, "--version", "4.2.1"]);
+        while device.agent(&["record", "tamper_detected"]).0 == 0 {}
+        let (code, told) = device.agent(&["record", "install_started"]);
+        let word = told["code"].as_str().unwrap_or_default();
+        assert_eq!((code, word), expected, "{policy}: {told}");
+        agent.stop();
+    }
+}
+
+/// AGT-020: what is between the device and the log is told by its exit code, and nothing is lost.
+#[test]
+fn agt_020_what_is_in_the_way_is_told() {
+    let mut world = World::start();
+    let url = world.url.clone();
+    let device = Device::enrolled(&world, "pump", &url, &[]);
+    device.done(&["push"]);
+    let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+    world.done(&[&["trust", "revoke", &device.id, "--reason", "lost"][..], &admin].concat());
+    device.done(&["record", "service_mode", "--now"]);
+    let (code, refused) = device.agent(&["push"]);
+    assert_eq!((code, text(&refused, "unsent")), (4, "1"), "{refused}");
+    world.stop();
+    let (code, nobody) = device.agent(&["push"]);
+    assert_eq!((code, text(&nobody, "unsent")), (5, "1"), "{nobody}");
+    world.start_again();
+}
+
+/// AGT-021: a log with another key is not believed, and nothing may be erased on its word.
+#[test]
+fn agt_021_an_unpinned_log_proves_nothing() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let other = World::start();
+    std::fs::copy(other.dir.path().join("log/log.trust"), device.dir.join("other.trust"))
+        .expect("copies");
+    device.set("trust = \"other.trust\"");
+    device.done(&["record", "service_mode", "--now"]);
+    let (code, told) = device.agent(&["push"]);
+    assert_eq!((code, text(&told, "proven_below")), (1, "0"), "{told}");
+    assert!(text(&told, "trouble").contains("not believed"), "{told}");
+}
+
+/// AGT-030: a copy of the device, and the device with an old image of its journal, both speak with
+/// a key that the log knows; the log keeps both histories and tells.
+#[test]
+fn agt_030_a_copied_device_and_a_restored_journal_are_found_by_the_log() {
+    for restored in [false, true] {
+        let world = World::start();
+        let device = Device::enrolled(&world, "pump", &world.url, &[]);
+        for _ in 0..3 {
+            device.done(&["record", "service_mode", "--now"]);
+        }
+        device.done(&["push"]);
+        let journal = std::fs::read(device.dir.join("journal")).expect("reads");
+        device.done(&["record", "debug_unlocked", "--now"]);
+        device.done(&["record", "service_mode", "--now"]);
+        device.done(&["push"]);
+        let second = if restored {
+            // The thief puts the image back that knows nothing of the debug access.
+            std::fs::write(device.dir.join("journal"), journal).expect("writes");
+            device
+        } else {
+            let dir = world.dir.path().join("copy");
+            std::fs::create_dir(&dir).expect("makes");
+            for file in ["agent.toml", "running", "boot"] {
+                std::fs::copy(device.dir.join(file), dir.join(file)).expect("copies");
+            }
+            std::fs::write(dir.join("journal"), journal).expect("writes");
+            Device { dir, id: device.id.clone() }
+        };
+        second.done(&["record", "installed_state", "--now"]);
+        second.done(&["push"]);
+        let kept = std::fs::read_to_string(second.dir.join("findings.jsonl")).expect("findings");
+        let kept: Value = serde_json::from_str(kept.lines().next().expect("one")).expect("JSON");
+        assert_eq!(kept["fork"]["seq"], "4", "{kept}");
+        let url = format!("{}/api/v1/findings", world.url);
+        let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+        let found = client.get(url).send().expect("answers").text().expect("text");
+        assert!(found.contains("chain_fork") || found.contains("ChainFork"), "{found}");
+        // The evidence holds both histories.
+        world.done(&["bundle", "device", &second.id, "--out", "fork.fwb"]);
+        let (_, verdict) = world.run(&["verify", "fork.fwb", "--trust", "log/log.trust"]);
+        let finding = &verdict["findings"][0];
+        assert!(text(finding, "what").ends_with("signed two statements with seq 4"), "{verdict}");
+        assert_eq!(finding["entries"].as_array().map(Vec::len), Some(2), "{finding}");
+    }
+}
+
+/// AGT-040: systemd hears that the agent is ready, alive and stopping.
+#[test]
+fn agt_040_systemd_is_told() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let path = world.dir.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).expect("binds");
+    systemd.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+    let mut daemon = device.daemon();
+    daemon.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let child = daemon.spawn().expect("starts");
+    let agent = world::device::Agent { child, ready: Value::Null };
+    let mut buffer = [0; 256];
+    let mut next = || {
+        let len = systemd.recv(&mut buffer).expect("is told");
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
+    };
+    assert!(next().starts_with("READY=1"));
+    assert_eq!([next(), next()], ["WATCHDOG=1", "WATCHDOG=1"]);
+    agent.stop();
+    let last = std::iter::repeat_with(next).find(|told| told != "WATCHDOG=1");
+    assert_eq!(last.as_deref(), Some("STOPPING=1"));
+}
