@@ -14,11 +14,6 @@ mod inspect;
 #[path = "../../crates/cli/src/problem.rs"]
 mod problem;
 
-#[path = "../../crates/cli/src/device"]
-mod device {
-    pub(crate) mod journal;
-}
-
 use std::path::Path;
 
 use firmlog_statement::codec;
@@ -30,7 +25,7 @@ struct Context;
 
 const NAMES: [&str; 6] = [
     "x",
-    "journal.bin",
+    "journal",
     "some.tile",
     "data/tile/0/000.p/3",
     "data/tile/entries/000.p/2",

@@ -238,6 +238,31 @@ fn upd_050_a_clock_that_jumps_is_said() {
 }
 
 #[test]
+fn upd_051_who_began_it_and_why_is_said() {
+    use firmlog_statement::{Initiator, InitiatorKind, Reason, ReasonCode};
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    let kind = InitiatorKind::Person;
+    let who = Initiator { kind, subject: None, role: None, organisation: None };
+    let code = ReasonCode::Periodic;
+    let why = Reason { code, clinical: None, campaign: None, policy: None };
+    updater.because(Some(who), Some(why));
+    updater.refuse(T::RefusedUnsigned, image(7), Detail::default()).expect("in order");
+    updater.because(None, None);
+    updater.refuse(T::RefusedUnsigned, image(8), Detail::default()).expect("in order");
+    let updates = board.updates().expect("readable");
+    let said: Vec<_> = updates
+        .iter()
+        .map(|update| {
+            let kind = update.initiator.as_ref().map(|initiator| initiator.kind);
+            (kind, update.reason.as_ref().map(|reason| reason.code))
+        })
+        .collect();
+    assert_eq!(said, [(None, None), (Some(kind), Some(code)), (None, None)]);
+}
+
+#[test]
 fn upd_060_a_step_takes_at_most_400_bytes() {
     use firmlog_agent::Journal;
     use firmlog_sim::history::WORD;

@@ -351,7 +351,7 @@ fn seven_devices_tell_their_stories() {
     assert!(shown.contains("device clock: 20") && shown.contains("not before entry"), "{shown}");
     let found = world.run(&["inspect", "fleet/disclosures/device-01.disclosures"]).1;
     assert_eq!(found["kind"], "disclosures", "{found}");
-    let found = world.run(&["inspect", "fleet/device-01/journal.bin"]).1;
+    let found = world.run(&["inspect", "fleet/device-01/journal"]).1;
     assert_eq!(found["kind"], "device journal");
     let fsck = ["log", "fsck", "--config", "log/firmlog.toml", "--trust", "log/log.trust"];
     let (code, whole) = world.run(&fsck);

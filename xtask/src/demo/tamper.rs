@@ -134,10 +134,10 @@ impl Story {
     }
 
     fn tamper_journal(&self) -> Result<()> {
-        let journal = format!("fleet/{}/journal.bin", self.device_name()?);
+        let journal = format!("fleet/{}/journal", self.device_name()?);
         std::fs::create_dir_all(self.dir.join("flipped-journal"))?;
-        self.flip(&journal, "flipped-journal/journal.bin")?;
-        self.caught("device journal", &["inspect", "flipped-journal/journal.bin"])
+        self.flip(&journal, "flipped-journal/journal")?;
+        self.caught("device journal", &["inspect", "flipped-journal/journal"])
     }
 
     /// A wrong salt or value must not open the commitment.

@@ -29,7 +29,7 @@ use crate::journal::{Error, Journal};
 use crate::repeats::{Again, Key};
 use firmlog_statement::event::{EventType, Life};
 use firmlog_statement::time::DeviceTime;
-use firmlog_statement::{CheckpointSeen, DeviceId, PowerState, Signer};
+use firmlog_statement::{CheckpointSeen, DeviceId, Initiator, PowerState, Reason, Signer};
 
 /// Tells the time as far as the device knows it.
 pub trait Clock {
@@ -119,6 +119,8 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     /// UTC and uptime when last asked.
     asked_ms: Option<(u64, u64)>,
     checkpoint: Option<CheckpointSeen>,
+    initiator: Option<Initiator>,
+    reason: Option<Reason>,
 }
 
 impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
@@ -137,6 +139,12 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// The newest checkpoint the device has seen: nothing it says from now on is older.
     pub const fn saw_checkpoint(&mut self, checkpoint: CheckpointSeen) {
         self.checkpoint = Some(checkpoint);
+    }
+
+    /// Who began the update under way and why: said with each statement from here on, until this is
+    /// told anew or the device starts.
+    pub fn because(&mut self, initiator: Option<Initiator>, reason: Option<Reason>) {
+        (self.initiator, self.reason) = (initiator, reason);
     }
 
     /// Gives the flash back.

@@ -110,6 +110,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             began_ms: None,
             asked_ms: None,
             checkpoint: None,
+            initiator: None,
+            reason: None,
         }
     }
 

@@ -14,15 +14,15 @@
 //! - A command answers the same whether an agent runs or not.
 
 mod clock;
-mod config;
+pub(crate) mod config;
 mod counter;
-mod courier;
+pub(crate) mod courier;
 mod daemon;
-mod flash;
+pub(crate) mod flash;
 mod init;
 mod notify;
 mod push;
-mod receipts;
+pub(crate) mod receipts;
 mod record;
 mod request;
 mod socket;
@@ -35,6 +35,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use firmlog_agent::update::Image;
 
+pub(crate) use self::clock::uptime_ms;
 use self::config::{Config, encode_image};
 use self::courier::OsRandom;
 use self::request::{Request, Step};

@@ -1,17 +1,16 @@
 //! `device simulate`: a fleet in one process, each device with its own files, key and chain.
 //!
 //! ```text
-//! dir/device-01/…   key.pem, journal.bin, flash, sent       dir/disclosures/device-01.disclosures
+//! dir/device-01/…   key.pem, journal, running       dir/disclosures/device-01.disclosures
 //! ```
 //!
 //! In scope: devices that verify a release offline, install it or refuse, and report. Out of scope:
-//! real flash and real boot; the statement code is the device's own.
+//! real flash and real boot; journal, update steps and outbox are the device's own.
 //!
 //! Invariants:
 //! - A device believes only its bundle file and its trust root; the network is used to report.
-//! - Serial numbers leave the device as salted commitments, with their disclosures beside them.
+//! - Serial numbers are enrolled as salted commitments, with their disclosures beside them.
 
-pub(crate) mod journal;
 mod report;
 mod scenario;
 mod unit;
@@ -20,7 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
+use firmlog_agent::update::Image;
 use firmlog_keys::{Algorithm, os_random};
+use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::{Digest, Enrol, Role, Signer, Statement, TrustAction};
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::RustCrypto;
@@ -38,10 +39,10 @@ use crate::command::verify::exit;
 use crate::command::{key, trust};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
-use crate::submit::{LogArgs, SignArgs, sign_entry, trust_root};
+use crate::submit::{LogArgs, Secret, SignArgs, disclosure_set, sign_entry, trust_root, with_set};
 use report::Reporter;
 use scenario::{Played, Scenario, assign};
-use unit::{Offer, Running, Unit, write_flash};
+use unit::{Offer, Unit};
 
 /// `device`
 #[derive(Subcommand)]
@@ -94,6 +95,8 @@ pub(crate) struct World<'a> {
     pub(crate) bundle: &'a [u8],
     pub(crate) image: &'a Path,
     pub(crate) offer: Offer,
+    /// What the statements are about.
+    pub(crate) subject: String,
     pub(crate) args: &'a SimulateArgs,
 }
 
@@ -106,17 +109,18 @@ pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> 
     let image_sha256 = image_digests(&args.image, false)?.sha256.0;
     let offer = offer(&bundle, &root, &image_sha256)?;
     let image = args.image.as_path();
-    let world = World { root: &root, bundle: &bundle, image, offer, args };
+    let subject = format!("{}/app", args.model);
+    let world = World { root: &root, bundle: &bundle, image, offer, subject, args };
     let client = Client::new(&args.log.log, context)?;
-    let mut reporter = Reporter::new(client);
+    let mut reporter = Reporter::new(client, trust_root(&args.log.trust)?);
     let parts = assign(args.scenario, args.devices, args.seed);
-    let seeds = provision(&world, &parts, &mut reporter)?;
+    provision(&world, &parts, &reporter)?;
     let enrolled = counted(parts.len() as u64, "device", "devices");
     context.talk.say(format_args!("enrolled {enrolled}"));
     let mut played = Vec::new();
-    for ((number, part), seed) in (1..).zip(&parts).zip(&seeds) {
-        let mut unit = world.boot(number, *seed)?;
-        let done = scenario::play(*part, &mut unit, &world, number, *seed, &mut reporter)?;
+    for (number, part) in (1..).zip(&parts) {
+        let unit = world.boot(number)?;
+        let (unit, done) = scenario::play(*part, unit, &world, number, &mut reporter)?;
         context.talk.say(done.line());
         played.push((unit, done));
     }
@@ -128,32 +132,28 @@ pub(crate) fn run(command: &DeviceCommand, context: &Context) -> Result<Answer> 
         }
     }
     let done: Vec<Played> = played.into_iter().map(|(_, done)| done).collect();
-    write_disclosures(&args.dir, &reporter)?;
     Ok(answer(&done, start))
 }
 
 impl World<'_> {
-    fn dir(&self, number: u32) -> PathBuf {
+    pub(crate) fn dir(&self, number: u32) -> PathBuf {
         self.args.dir.join(format!("device-{number:02}"))
     }
 
     /// Powers a device up.
-    pub(crate) fn boot(&self, number: u32, seed: [u8; 32]) -> Result<Unit> {
-        self.boot_in(&self.dir(number), number, seed)
+    pub(crate) fn boot(&self, number: u32) -> Result<Unit<'_>> {
+        Unit::boot(&self.dir(number), self)
     }
 
-    /// Powers up whatever the files of a directory make it.
-    pub(crate) fn boot_in(&self, dir: &Path, number: u32, seed: [u8; 32]) -> Result<Unit> {
-        let serial = format!("7X-{:04}", self.args.seed % 100 * 100 + u64::from(number));
-        let names = (serial.as_str(), self.args.issuer.as_str(), self.args.model.as_str());
-        Unit::boot(dir, names, seed)
+    fn serial(&self, number: u32) -> String {
+        format!("7X-{:04}", self.args.seed % 100 * 100 + u64::from(number))
     }
 
     /// What a device asks before it installs: from the bundle file alone, with the pure-Rust
     /// cryptography that runs on the device.
     pub(crate) fn check_offline(
         &self,
-        unit: &Unit,
+        unit: &Unit<'_>,
         sha256: &[u8; 32],
     ) -> std::result::Result<Hash, Reason> {
         let bundle = Bundle::parse(self.bundle).map_err(|_| Reason::EvidenceAltered)?;
@@ -201,46 +201,46 @@ fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
             .help("make it with: firmlog bundle release LEAF-HASH --out FILE"));
     };
     let checkpoint = report.head.map_or((0, [0; 32]), |head| (head.head.size.0, head.head.root.0));
-    let to = Running { image: head.image, version: head.version, counter: head.counter };
+    let to = Image { sha256: head.image, version: head.version, counter: head.counter };
     Ok(Offer { release: leaf, to, checkpoint })
 }
 
-/// Makes keys and files of all devices and enrols them; returns their chain seeds.
-fn provision(
-    world: &World<'_>,
-    parts: &[Scenario],
-    reporter: &mut Reporter,
-) -> Result<Vec<[u8; 32]>> {
+/// Makes keys and files of all devices and enrols them, serial numbers as commitments.
+fn provision(world: &World<'_>, parts: &[Scenario], reporter: &Reporter) -> Result<()> {
     let admin = world.args.sign.open()?;
     std::fs::create_dir(&world.args.dir).map_err(|e| Error::io("make", &world.args.dir, e))?;
-    let (mut entries, mut seeds) = (Vec::new(), Vec::new());
+    let (mut items, mut disclosures) = (Vec::new(), Vec::new());
     for (number, part) in (1..).zip(parts) {
         let dir = world.dir(number);
         std::fs::create_dir(&dir).map_err(|e| Error::io("make", &dir, e))?;
         let key = key::create(&dir.join("key.pem"), Algorithm::P256, None)?;
-        write_flash(&dir, &part.factory_state(&world.offer.to))?;
         let mut seed = [0; 32];
         os_random(&mut seed);
-        seeds.push(seed);
+        unit::make(&dir, &part.factory_state(&world.offer.to), seed)?;
         let enrol = Enrol {
             chain_seed: Some(Digest(seed)),
             model: Some(world.args.model.clone()),
             ..trust::plain(key.public_key(), &world.args.issuer, Role::Device)
         };
-        let statement: Statement = trust::statement(TrustAction::Enrol(enrol), &[])?;
+        let secrets = [Secret::new(FieldId::Serial, &world.serial(number))];
+        let statement: Statement = trust::statement(TrustAction::Enrol(enrol), &secrets)?;
         let subject = format!("{}/device", world.args.model);
-        entries.push(sign_entry(&statement, &world.args.sign.issuer, &subject, &admin)?);
+        let entry = sign_entry(&statement, &world.args.sign.issuer, &subject, &admin)?;
+        let set = disclosure_set(&entry, &secrets)?;
+        items.push(with_set(&entry, &set)?);
+        disclosures.push((dir, set));
     }
-    reporter.send_all(&entries)?;
-    Ok(seeds)
+    reporter.send_all(&items)?;
+    write_disclosures(&world.args.dir, &disclosures)
 }
 
 /// Salts and values, for the bundles of those who may see them.
-fn write_disclosures(dir: &Path, reporter: &Reporter) -> Result<()> {
+fn write_disclosures(dir: &Path, disclosures: &[(PathBuf, Vec<u8>)]) -> Result<()> {
     let dir = dir.join("disclosures");
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("make", &dir, e))?;
-    for (name, bytes) in &reporter.disclosures {
-        let path = dir.join(format!("{name}.disclosures"));
+    for (device, bytes) in disclosures {
+        let name = device.file_name().unwrap_or_default();
+        let path = dir.join(name).with_extension("disclosures");
         std::fs::write(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
     }
     Ok(())

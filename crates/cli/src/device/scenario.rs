@@ -1,15 +1,17 @@
 //! What may happen to a device, one function each.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
+use firmlog_agent::update::{Image, Resume};
 use firmlog_statement::Outcome;
 use firmlog_statement::event::EventType as E;
-use firmlog_statement::{Phase, PowerState};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::World;
 use super::report::{Reporter, Told};
-use super::unit::{Running, Said, Unit};
+use super::unit::Unit;
 use crate::error::{Error, Result};
 
 /// The stories.
@@ -75,13 +77,13 @@ pub(crate) struct Played {
 
 impl Scenario {
     /// What runs on the device before the story begins.
-    pub(crate) fn factory_state(self, to: &Running) -> Running {
+    pub(crate) fn factory_state(self, to: &Image) -> Image {
         let (version, counter) = match self {
             Self::Downgrade => (to.version + 10_000, to.counter + 1),
             _ => (to.version.saturating_sub(100), to.counter),
         };
-        let image = Sha256::digest(format!("firmware {version}")).into();
-        Running { image, version, counter }
+        let sha256 = Sha256::digest(format!("firmware {version}")).into();
+        Image { sha256, version, counter }
     }
 
     fn name(self) -> String {
@@ -90,204 +92,138 @@ impl Scenario {
 }
 
 /// Plays one device's story and reports, unless it is offline.
-pub(crate) fn play(
+pub(crate) fn play<'w>(
     scenario: Scenario,
-    unit: &mut Unit,
-    world: &World<'_>,
+    unit: Unit<'w>,
+    world: &'w World<'_>,
     number: u32,
-    seed: [u8; 32],
     reporter: &mut Reporter,
-) -> Result<Played> {
-    say_state(unit)?;
-    let (outcome, remark) = match scenario {
-        Scenario::PowerLoss => power_loss(unit, world, number, seed)?,
+) -> Result<(Unit<'w>, Played)> {
+    let copied = match scenario {
+        Scenario::Clone => Some(copy_board(world, number)?),
+        _ => None,
+    };
+    let (mut unit, outcome, remark) = match scenario {
+        Scenario::PowerLoss => power_loss(unit, world)?,
         Scenario::Rollback => rollback(unit, world)?,
         Scenario::Tampered => tampered(unit, world)?,
         Scenario::Downgrade => downgrade(unit, world)?,
         _ => normal(unit, world)?,
     };
-    let mut answers = Vec::new();
-    let mut remark = remark;
-    match scenario {
-        Scenario::Offline => remark = "recorded offline".to_owned(),
-        Scenario::Clone => {
-            let mut copy = copy_board(unit, world, number, seed)?;
-            answers = reporter.report(unit)?;
+    let (mut answers, mut remark) = (Vec::new(), remark);
+    match copied {
+        _ if scenario == Scenario::Offline => remark = "recorded offline".to_owned(),
+        Some(dir) => {
+            answers = reporter.report(&mut unit)?;
+            let mut copy = Unit::boot(&dir, world)?;
+            copy.step(E::InstalledState)?;
             answers.extend(reporter.report(&mut copy)?);
             remark = "a second board spoke with its key".to_owned();
         }
-        _ => answers = reporter.report(unit)?,
+        None => answers = reporter.report(&mut unit)?,
     }
     let (device, id) = (unit.name.clone(), unit.id.to_string());
-    Ok(Played { device, scenario, answers, id, outcome, remark })
+    Ok((unit, Played { device, scenario, answers, id, outcome, remark }))
 }
 
-/// The first thing a device says: what runs.
-fn say_state(unit: &mut Unit) -> Result<()> {
-    let said =
-        Said { image: unit.running, booted: true, ..idle(&[E::LoggerStarted, E::InstalledState]) };
-    unit.say(None, &said)
-}
-
-fn idle(events: &[E]) -> Said<'_> {
-    Said {
-        events,
-        outcome: Outcome::State,
-        image: Running { image: [0; 32], version: 0, counter: 0 },
-        phase: Phase::Idle,
-        power: PowerState::Mains,
-        attempts: 1,
-        booted: false,
-    }
-}
+/// A story's end.
+type End<'w> = Result<(Unit<'w>, Outcome, String)>;
 
 /// Checks the release offline and says, durably, that flash is about to be written.
-fn begin(unit: &mut Unit, world: &World<'_>) -> Result<()> {
+fn begin(unit: &mut Unit<'_>, world: &World<'_>) -> Result<()> {
+    unit.steps(&[E::Check, E::DownloadStarted, E::Downloaded])?;
     let image = crate::command::release::image_digests(world.image, false)?.sha256.0;
     world.check_offline(unit, &image).map_err(|why| {
         Error::new("E-RELEASE", format!("{} does not believe the release: {why}", unit.name))
     })?;
-    let events =
-        [E::Check, E::DownloadStarted, E::Downloaded, E::SignatureVerified, E::InstallStarted];
-    let said = Said {
-        outcome: Outcome::InProgress,
-        image: world.offer.to,
-        phase: Phase::Install,
-        ..idle(&events)
-    };
-    unit.say(Some(&world.offer), &said)
+    unit.verified(&world.offer)?;
+    unit.step(E::InstallStarted)
 }
 
-/// Writes flash, restarts, and commits.
-fn finish(unit: &mut Unit, world: &World<'_>, attempts: u16) -> Result<(Outcome, String)> {
-    unit.write_flash(world.offer.to)?;
-    let written = Said {
-        outcome: Outcome::InProgress,
-        image: world.offer.to,
-        phase: Phase::Activate,
-        attempts,
-        ..idle(&[E::Installed, E::Reboot])
-    };
-    unit.say(Some(&world.offer), &written)?;
-    let committed = Said {
-        outcome: Outcome::Succeeded,
-        phase: Phase::Commit,
-        booted: true,
-        events: &[E::BootOk, E::Committed],
-        ..written
-    };
-    unit.say(Some(&world.offer), &committed)?;
-    Ok((Outcome::Succeeded, String::new()))
+/// Writes flash and restarts.
+fn install<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> Result<Unit<'w>> {
+    unit.write(world.offer.to)?;
+    unit.steps(&[E::Installed, E::Reboot])?;
+    unit.flush()?;
+    unit.restart(world)
 }
 
-fn normal(unit: &mut Unit, world: &World<'_>) -> Result<(Outcome, String)> {
-    begin(unit, world)?;
-    finish(unit, world, 1)
+/// Installs, and keeps what came up.
+fn finish<'w>(unit: Unit<'w>, world: &'w World<'_>, remark: &str) -> End<'w> {
+    let mut unit = install(unit, world)?;
+    resumes(&unit, Resume::Decide)?;
+    unit.step(E::Committed)?;
+    Ok((unit, Outcome::Succeeded, remark.to_owned()))
+}
+
+fn resumes(unit: &Unit<'_>, expected: Resume) -> Result<()> {
+    if unit.resume == expected {
+        return Ok(());
+    }
+    Err(Error::new("E-BUG", format!("{} starts in another state", unit.name))
+        .expected(format!("{expected:?}"), format!("{:?}", unit.resume)))
+}
+
+fn normal<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
+    begin(&mut unit, world)?;
+    finish(unit, world, "")
 }
 
 /// Power goes away after `install_started` is durable; what was in memory is gone.
-fn power_loss(
-    unit: &mut Unit,
-    world: &World<'_>,
-    number: u32,
-    seed: [u8; 32],
-) -> Result<(Outcome, String)> {
-    begin(unit, world)?;
-    let secrets = std::mem::take(&mut unit.secrets);
-    *unit = world.boot(number, seed)?;
-    unit.secrets = secrets;
-    if !unit.was_interrupted() {
-        return Err(Error::new("E-BUG", "the journal does not show the interrupted install"));
-    }
-    let failed = Said {
-        outcome: Outcome::Failed,
-        image: world.offer.to,
-        phase: Phase::Install,
-        power: PowerState::Lost,
-        ..idle(&[E::InstallFailed])
-    };
-    unit.say(Some(&world.offer), &failed)?;
-    let again = Said {
-        outcome: Outcome::InProgress,
-        power: PowerState::Mains,
-        attempts: 2,
-        events: &[E::InstallStarted],
-        ..failed
-    };
-    unit.say(Some(&world.offer), &again)?;
-    finish(unit, world, 2).map(|(outcome, _)| (outcome, "resumed from its journal".to_owned()))
+fn power_loss<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
+    begin(&mut unit, world)?;
+    let mut unit = unit.restart(world)?;
+    resumes(&unit, Resume::InstallAgain)?;
+    unit.step(E::InstallStarted)?;
+    finish(unit, world, "resumed from its journal")
 }
 
-fn rollback(unit: &mut Unit, world: &World<'_>) -> Result<(Outcome, String)> {
+/// The new firmware does not come up, and the boot chain goes back by itself.
+fn rollback<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
     let before = unit.running;
-    begin(unit, world)?;
-    let written = Said {
-        outcome: Outcome::InProgress,
-        image: world.offer.to,
-        phase: Phase::Activate,
-        ..idle(&[E::Installed, E::Reboot])
-    };
-    unit.write_flash(world.offer.to)?;
-    unit.say(Some(&world.offer), &written)?;
-    unit.write_flash(before)?;
-    let back = Said {
-        outcome: Outcome::RolledBack,
-        phase: Phase::Rollback,
-        events: &[E::BootFailed, E::RollbackStarted, E::RolledBack],
-        ..written
-    };
-    unit.say(Some(&world.offer), &back)?;
-    Ok((Outcome::RolledBack, "the earlier firmware runs".to_owned()))
+    begin(&mut unit, world)?;
+    unit.write(world.offer.to)?;
+    unit.steps(&[E::Installed, E::Reboot])?;
+    unit.flush()?;
+    unit.write(before)?;
+    let unit = unit.restart(world)?;
+    resumes(&unit, Resume::Idle)?;
+    Ok((unit, Outcome::RolledBack, "the earlier firmware runs".to_owned()))
 }
 
 /// What arrives differs in one bit; its digest is in no release.
-fn tampered(unit: &mut Unit, world: &World<'_>) -> Result<(Outcome, String)> {
+fn tampered<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
     let mut image = std::fs::read(world.image).map_err(|e| Error::io("read", world.image, e))?;
     let middle = image.len() / 2;
     image[middle] ^= 1;
     let sha256: [u8; 32] = Sha256::digest(&image).into();
-    let Err(reason) = world.check_offline(unit, &sha256) else {
+    unit.steps(&[E::Check, E::DownloadStarted, E::Downloaded])?;
+    let Err(reason) = world.check_offline(&unit, &sha256) else {
         return Err(Error::new("E-BUG", "a tampered image passed the offline check"));
     };
-    let arrived = Running { image: sha256, ..world.offer.to };
-    let events =
-        [E::Check, E::DownloadStarted, E::Downloaded, E::VerificationFailed, reason.event()];
-    let said =
-        Said { outcome: Outcome::Refused, image: arrived, phase: Phase::Verify, ..idle(&events) };
-    unit.say(Some(&world.offer), &said)?;
-    Ok((Outcome::Refused, reason.to_string()))
+    unit.step(E::VerificationFailed)?;
+    unit.refuse(reason.event(), Image { sha256, ..world.offer.to })?;
+    Ok((unit, Outcome::Refused, reason.to_string()))
 }
 
-fn downgrade(unit: &mut Unit, world: &World<'_>) -> Result<(Outcome, String)> {
-    let Err(reason) = world.check_offline(unit, &world.offer.to.image) else {
+fn downgrade<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
+    unit.step(E::Check)?;
+    let Err(reason) = world.check_offline(&unit, &world.offer.to.sha256) else {
         return Err(Error::new("E-BUG", "a downgrade passed the offline check"));
     };
-    let events = [E::Check, reason.event()];
-    let said = Said {
-        outcome: Outcome::Refused,
-        image: world.offer.to,
-        phase: Phase::Verify,
-        ..idle(&events)
-    };
-    unit.say(Some(&world.offer), &said)?;
-    Ok((Outcome::Refused, reason.to_string()))
+    unit.refuse(reason.event(), world.offer.to)?;
+    Ok((unit, Outcome::Refused, reason.to_string()))
 }
 
-/// Copies key and state to a second board, as they were before the update was finished there.
-fn copy_board(unit: &Unit, world: &World<'_>, number: u32, seed: [u8; 32]) -> Result<Unit> {
+/// Copies key and flash to a second board. From there on the two go their own ways.
+fn copy_board(world: &World<'_>, number: u32) -> Result<PathBuf> {
     let from = world.dir(number);
     let to = world.args.dir.join(format!("device-{number:02}-copy"));
     std::fs::create_dir(&to).map_err(|e| Error::io("make", &to, e))?;
-    std::fs::copy(from.join("key.pem"), to.join("key.pem"))
-        .and_then(|_| std::fs::copy(from.join("flash"), to.join("flash")))
-        .map_err(|e| Error::io("copy", &from, e))?;
-    let mut copy = world.boot_in(&to, number, seed)?;
-    // The copy was made after the first statement: from there on the two go their own ways.
-    copy.adopt_first(unit)?;
-    let said =
-        Said { image: unit.running, booted: true, ..idle(&[E::LoggerStarted, E::InstalledState]) };
-    copy.say(None, &said)?;
-    Ok(copy)
+    for file in ["key.pem", "journal", "running"] {
+        std::fs::copy(from.join(file), to.join(file)).map_err(|e| Error::io("copy", &from, e))?;
+    }
+    Ok(to)
 }
 
 impl Played {

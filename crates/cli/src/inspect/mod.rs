@@ -20,6 +20,7 @@ mod bundle;
 pub(crate) mod cbor;
 mod cose;
 mod file;
+mod journal;
 pub(crate) mod text;
 mod tile;
 pub(crate) mod udi;
@@ -121,32 +122,14 @@ pub(crate) fn explain(bytes: &[u8], path: Option<&Path>) -> Option<Found> {
             return Some(found);
         }
     }
-    if path.and_then(Path::file_name).is_some_and(|name| name == "journal.bin") {
-        return Some(journal(bytes));
+    if let Some(found) = journal::explain(bytes) {
+        return Some(found);
     }
     let whole = bundle::explain(bytes).or_else(|| anchor::explain(bytes));
     if let Some(found) = whole.or_else(|| file::explain(bytes)) {
         return Some(found);
     }
     cose::explain(bytes).or_else(|| tile::explain(bytes, path))
-}
-
-/// A simulated device's journal.
-fn journal(bytes: &[u8]) -> Found {
-    let Some((entries, whole)) = crate::device::journal::parse(bytes) else {
-        return Found::new("device journal", "what a device said, durable")
-            .broken("ALTERED: a record's checksum is wrong");
-    };
-    let lines: String = entries
-        .iter()
-        .enumerate()
-        .map(|(seq, entry)| {
-            format!("seq {seq:>4}  {:>4} bytes  {}\n", entry.len(), cose::one_line(entry))
-        })
-        .collect();
-    let found = Found::new("device journal", format!("{} statements", entries.len()));
-    let torn = bytes.len() as u64 - whole;
-    found.text(lines).json(json!({"statements": entries.len(), "torn_bytes": torn}))
 }
 
 /// A file's bytes, stdin's, or the argument itself.

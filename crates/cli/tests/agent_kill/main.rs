@@ -1,5 +1,6 @@
-//! AGT-003: `firmlog agent run` killed at random moments, behind a link that drops, cuts and repeats: in the
-//! end every acknowledged statement is in a real log, once, in order, and the evidence holds.
+//! AGT-003: `firmlog agent run` killed at random moments, behind a link that drops, cuts and
+//! repeats: in the end every acknowledged statement is in a real log, once, in order, and the
+//! evidence holds.
 //!
 //! ```text
 //! agent-kill: 200 rounds, seed 1: 612 acknowledged, 655 in the log, once and in order;
