@@ -8,8 +8,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use serde_json::Value;
-use world::World;
 use world::device::Device;
+use world::{World, released_in};
 
 /// An update as a hook would record it, up to where flash may be written.
 fn install(device: &Device, world: &World) {
@@ -225,6 +225,55 @@ fn agt_030_a_copied_device_and_a_restored_journal_are_found_by_the_log() {
         assert!(text(finding, "what").ends_with("signed two statements with seq 4"), "{verdict}");
         assert_eq!(finding["entries"].as_array().map(Vec::len), Some(2), "{finding}");
     }
+}
+
+/// A bundle of the release that a quorum has cosigned.
+fn bundle(world: &World, release: &str, out: &str) -> String {
+    for _ in 0..300 {
+        if world.done(&["bundle", "release", release, "--out", out])["quorum"] == true {
+            return world.dir.path().join(out).display().to_string();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("no quorum");
+}
+
+/// AGT-050, AGT-051: an image is judged offline by what travels with it, the outcome is a step, and
+/// what was withdrawn once stays so when older evidence is offered.
+#[test]
+fn agt_050_an_image_is_judged_before_it_is_installed() {
+    let (world, release) = released_in(World::witnessed());
+    let published = bundle(&world, &release, "published.fwb");
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let agent = device.start();
+    let image = world.dir.path().join("image").display().to_string();
+    let judge = |image: &str, bundle: &str| {
+        device.done(&["record", "check"]);
+        device.done(&["record", "downloaded"]);
+        device.agent(&["verify-image", image, "--release", bundle, "--record"])
+    };
+    let (code, good) = judge(&image, &published);
+    assert_eq!((code, &good["installable"]), (0, &true.into()), "{good}");
+    assert_eq!((text(&good, "release"), &good["version"]), (&*release, &40201.into()));
+    device.done(&["record", "install_started"]);
+    device.done(&["record", "install_failed"]);
+    let altered = world.dir.path().join("altered");
+    std::fs::write(&altered, [41; 5000]).expect("writes");
+    let (code, refused) = judge(&altered.display().to_string(), &published);
+    assert_eq!((code, text(&refused, "event")), (1, "refused_unsigned"), "{refused}");
+    let step = ["release", "step", &release, "suspended", "--key", "build.pem"];
+    world.done(&[&step[..], &["--as", "acme.example/build"]].concat());
+    let suspended = bundle(&world, &release, "suspended.fwb");
+    for evidence in [&suspended, &published] {
+        let (code, refused) = judge(&image, evidence);
+        assert_eq!((code, &refused["code"]), (1, &8.into()), "{refused}");
+    }
+    let events = device.done(&["history"]).to_string();
+    for event in ["signature_verified", "refused_unsigned", "refused_not_authorised"] {
+        assert!(events.contains(event), "no {event} in {events}");
+    }
+    assert!(events.contains("install_started"));
+    agent.stop();
 }
 
 /// AGT-040: systemd hears that the agent is ready, alive and stopping.

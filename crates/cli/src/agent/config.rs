@@ -32,6 +32,11 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     /// What the statements are about, such as `ip-200/app`.
     pub(crate) subject: String,
+    /// The model, as releases name it.
+    pub(crate) model: String,
+    /// The hardware revision, where releases are limited to some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hw_rev: Option<String>,
     /// Thumbprint of the device's first key.
     pub(crate) device: String,
     /// The key: a file, tpm:… or pkcs11:…

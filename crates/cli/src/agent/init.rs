@@ -47,6 +47,9 @@ pub(crate) struct InitArgs {
     /// The model; statements are about MODEL/app
     #[arg(long)]
     model: String,
+    /// The hardware revision, where releases are limited to some
+    #[arg(long, value_name = "REV")]
+    hw_rev: Option<String>,
     /// What runs now
     #[command(flatten)]
     image: ImageArgs,
@@ -110,6 +113,8 @@ fn config(args: &InitArgs, key: &Key) -> Result<Config> {
     Ok(Config {
         issuer: args.issuer.clone(),
         subject: format!("{}/app", args.model),
+        model: args.model.clone(),
+        hw_rev: args.hw_rev.clone(),
         device: key.public_key().thumbprint().to_string(),
         key: match uri.file() {
             Some(path) => absolute(&path.to_owned())?.display().to_string(),

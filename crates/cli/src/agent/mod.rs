@@ -28,6 +28,7 @@ mod request;
 mod socket;
 mod status;
 mod unit;
+mod verify_image;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub(crate) enum AgentCommand {
     Status(ShortArgs),
     /// What the device said and still has
     History(HistoryArgs),
+    /// May this image be installed here? Offline, from the bundle beside it
+    VerifyImage(verify_image::VerifyImageArgs),
     /// Send now, and wait until all is proven
     Push(ShortArgs),
 }
@@ -179,6 +182,7 @@ pub(crate) fn run(command: &AgentCommand, context: &Context) -> Result<Answer> {
             let request = Request::History { from: args.from };
             ask(&args.place, &request, "agent-history", context)
         }
+        AgentCommand::VerifyImage(args) => verify_image::run(args, context),
         AgentCommand::Push(args) => ask(&args.place, &Request::Push, "agent-push", context),
     }
 }

@@ -1,0 +1,211 @@
+//! `agent verify-image`: may this image be installed here? Offline, from the bundle beside it.
+//!
+//! ```text
+//! image · bundle ─▶ verify_release ─▶ installable │ one reason, and the event that tells it
+//!                   what runs, from the journal · what was withdrawn, as far as it was heard of
+//! ```
+//!
+//! Invariants:
+//! - The process that holds the journal never reads the bundle: it is asked what runs, and told the
+//!   outcome as any other step.
+//! - What a bundle shows to be withdrawn is durable before the next one is judged.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use firmlog_agent::update::{Clock, Image};
+use firmlog_keys::AwsLc;
+use firmlog_statement::event::EventType;
+use firmlog_statement::time::Quality;
+use firmlog_statement::{Thumbprint, time::DeviceTime};
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::bundle::Bundle;
+use firmlog_verify::install::{Evidence, Installable, Known, Reason, Revocation, Root, Running};
+use firmlog_verify::{TrustRoot, Verified, verify_release};
+use serde_json::{Value, json};
+
+use super::clock::DaemonClock;
+use super::config::{Config, encode_image};
+use super::request::{Request, Step};
+use super::{Place, ask};
+use crate::Context;
+use crate::answer::{Answer, hex, table, unhex};
+use crate::command::release::image_digests;
+use crate::error::{Error, Exit, Result};
+use crate::submit::trust_root;
+
+/// Arguments of `agent verify-image`.
+#[derive(Args)]
+#[command(after_help = "\
+Exit: 0 it may be installed · 1 it may not, and why
+
+Example:
+  firmlog agent verify-image pump-4.2.1.bin --release pump-4.2.1.fwb --record || exit 1
+  firmlog agent record install_started || exit 1")]
+pub(crate) struct VerifyImageArgs {
+    /// The image
+    image: PathBuf,
+    /// The evidence that travels with it
+    #[arg(long, value_name = "BUNDLE")]
+    release: PathBuf,
+    /// Record the outcome: signature_verified with the release, or the refusal
+    #[arg(long)]
+    record: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What was heard of, by what it names.
+#[derive(Default)]
+struct Withdrawn {
+    keys: Vec<Thumbprint>,
+    releases: Vec<Hash>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &VerifyImageArgs, context: &Context) -> Result<Answer> {
+    let config = Config::load(&args.place.dir)?;
+    let bytes = std::fs::read(&args.release).map_err(|e| Error::io("read", &args.release, e))?;
+    let sha256 = image_digests(&args.image, false)?.sha256.0;
+    let status = ask(&args.place, &Request::Status, "agent-status", context)?.json;
+    let decided = decide(&config, &bytes, &sha256, &status)?;
+    let step = step(&decided, &sha256);
+    let recorded = match args.record {
+        true => Some(ask(&args.place, &Request::Record(step.clone()), "agent-record", context)?),
+        false => None,
+    };
+    Ok(answer(&decided, &sha256, &step, recorded))
+}
+
+type Decided = std::result::Result<Verified<Installable>, Reason>;
+
+fn decide(config: &Config, bytes: &[u8], sha256: &[u8; 32], status: &Value) -> Result<Decided> {
+    let root = trust_root(&config.path(&config.trust))?;
+    let path = config.dir.join("withdrawn");
+    let withdrawn = Withdrawn::read(&path)?;
+    let (earliest_ms, latest_ms) = bounds(config)?;
+    let running = Running {
+        device: config.device()?,
+        model: &config.model,
+        hw_rev: config.hw_rev.as_deref(),
+        version: status["committed"]["version"].as_u64().unwrap_or_default(),
+        counter: status["committed"]["counter"].as_u64().unwrap_or_default() as u32,
+    };
+    let (revoked, gone) = (withdrawn.keys.clone(), withdrawn.releases.clone());
+    // A bundle that travels with an image is older than the newest receipt as a rule: what was
+    // withdrawn since counts as far as it was heard of.
+    let (revoked, withdrawn_releases) = (&revoked[..], &gone[..]);
+    let known = Known { earliest_ms, latest_ms, size: 0, revoked, withdrawn: withdrawn_releases };
+    let Ok(bundle) = Bundle::parse(bytes) else { return Ok(Err(Reason::EvidenceAltered)) };
+    let decided = verify_release(&bundle, &root, &AwsLc, sha256, &running, &known);
+    let believed = !matches!(
+        decided,
+        Err(Reason::EvidenceAltered | Reason::EvidenceIncomplete | Reason::NotWitnessed)
+    );
+    if believed {
+        withdrawn.learn(bytes, &root, &path)?;
+    }
+    Ok(decided)
+}
+
+/// Between which times it is now, as far as the clock can be believed.
+fn bounds(config: &Config) -> Result<(u64, Option<u64>)> {
+    let mut clock = DaemonClock::new(config.time.clone(), config.dir.join("time"))?;
+    let time: DeviceTime = clock.now();
+    let believed = time.quality() >= Quality::T2;
+    let bounds = time.utc_ms.zip(time.uncertainty_ms).filter(|_| believed);
+    Ok(bounds.map_or((0, None), |(utc, half)| {
+        let half = half.into();
+        (utc.saturating_sub(half), Some(utc.saturating_add(half)))
+    }))
+}
+
+/// The step that tells the outcome.
+fn step(decided: &Decided, sha256: &[u8; 32]) -> Step {
+    let (event, image, release) = match decided {
+        Ok(found) => {
+            let image =
+                Image { sha256: found.image, version: found.version, counter: found.counter };
+            (EventType::SignatureVerified, image, Some(found.release.to_string()))
+        }
+        Err(reason) => (reason.event(), Image { sha256: *sha256, version: 0, counter: 0 }, None),
+    };
+    let error = decided.as_ref().err().map(|reason| reason.code().into());
+    let image = Some(encode_image(&image));
+    Step { event: event.name().to_owned(), error, power: None, image, release, now: false }
+}
+
+fn answer(decided: &Decided, sha256: &[u8; 32], step: &Step, recorded: Option<Answer>) -> Answer {
+    let mut json = json!({"installable": decided.is_ok(), "image": hex(sha256),
+        "event": step.event, "recorded": recorded.map(|answer| answer.json)});
+    match decided {
+        Ok(found) => {
+            json["release"] = found.release.to_string().into();
+            json["version"] = found.version.into();
+            json["counter"] = found.counter.into();
+            json["approvers"] = found.approvers.into();
+            json["tree_size"] = found.head.size.to_string().into();
+            let rows = [
+                ("✓", "may be installed".to_owned()),
+                ("release", found.release.to_string()),
+                ("version", found.version.to_string()),
+                ("approved by", found.approvers.to_string()),
+            ];
+            Answer::new("agent-verify-image", json, table(rows))
+        }
+        Err(reason) => {
+            json["reason"] = reason.to_string().into();
+            json["code"] = reason.code().into();
+            let text = format!("✗ REFUSED: {reason}\nevent  {}\n", step.event);
+            Answer::new("agent-verify-image", json, text).exit(Exit::Against)
+        }
+    }
+}
+
+impl Withdrawn {
+    /// Lines `key HEX` and `release HEX`.
+    fn read(path: &Path) -> Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(|e| Error::io("read", path, e))?,
+        };
+        let mut known = Self::default();
+        for line in text.lines() {
+            let digest = |hex: &str| unhex(hex).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            match line.split_once(' ').map(|(kind, hex)| (kind, digest(hex))) {
+                Some(("key", Some(kid))) => known.keys.push(Thumbprint(kid)),
+                Some(("release", Some(leaf))) => known.releases.push(Hash(leaf)),
+                // The last line may be cut short; what it said is in the bundle that is offered again.
+                _ => tracing::warn!("{}: a line is no key and no release", path.display()),
+            }
+        }
+        Ok(known)
+    }
+
+    /// Adds what a bundle shows, durably.
+    fn learn(&self, bundle: &[u8], root: &TrustRoot, path: &Path) -> Result<()> {
+        let pinned =
+            Root { genesis: *root.genesis(), log: root.log_key(), witnesses: &[], quorum: 0 };
+        let mut scratch = vec![0; firmlog_statement::MAX_ENTRY + 64];
+        let Ok(evidence) = Evidence::verify(bundle, &pinned, &AwsLc, &mut scratch) else {
+            return Ok(());
+        };
+        let mut lines = String::new();
+        evidence.revocations(|revocation| match revocation {
+            Revocation::Key(kid) if !self.keys.contains(&kid) => {
+                lines.push_str(&format!("key {}\n", hex(&kid.0)));
+            }
+            Revocation::Release(leaf) if !self.releases.contains(&leaf) => {
+                lines.push_str(&format!("release {}\n", hex(&leaf.0)));
+            }
+            Revocation::Key(_) | Revocation::Release(_) => {}
+        });
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let file = std::fs::File::options().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()))
+            .map_err(|e| Error::io("write", path, e))
+    }
+}
