@@ -61,6 +61,8 @@ pub(crate) struct VerifyImageArgs {
 struct Withdrawn {
     keys: Vec<Thumbprint>,
     releases: Vec<Hash>,
+    /// Power was cut in the last line.
+    torn: bool,
 }
 
 /// Runs the command.
@@ -170,13 +172,14 @@ impl Withdrawn {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             other => other.map_err(|e| Error::io("read", path, e))?,
         };
-        let mut known = Self::default();
+        let torn = !text.is_empty() && !text.ends_with('\n');
+        let mut known = Self { torn, ..Self::default() };
         for line in text.lines() {
             let digest = |hex: &str| unhex(hex).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             match line.split_once(' ').map(|(kind, hex)| (kind, digest(hex))) {
                 Some(("key", Some(kid))) => known.keys.push(Thumbprint(kid)),
                 Some(("release", Some(leaf))) => known.releases.push(Hash(leaf)),
-                // The last line may be cut short; what it said is in the bundle that is offered again.
+                // The last line may be cut short: what it said is in the bundle that showed it.
                 _ => tracing::warn!("{}: a line is no key and no release", path.display()),
             }
         }
@@ -191,7 +194,8 @@ impl Withdrawn {
         let Ok(evidence) = Evidence::verify(bundle, &pinned, &AwsLc, &mut scratch) else {
             return Ok(());
         };
-        let mut lines = String::new();
+        let end = if self.torn { "\n" } else { "" };
+        let mut lines = end.to_owned();
         evidence.revocations(|revocation| match revocation {
             Revocation::Key(kid) if !self.keys.contains(&kid) => {
                 lines.push_str(&format!("key {}\n", hex(&kid.0)));
@@ -201,7 +205,7 @@ impl Withdrawn {
             }
             Revocation::Key(_) | Revocation::Release(_) => {}
         });
-        if lines.is_empty() {
+        if lines == end {
             return Ok(());
         }
         let file = std::fs::File::options().create(true).append(true).open(path);
