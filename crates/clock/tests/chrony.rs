@@ -1,4 +1,4 @@
-//! TIM-010 to TIM-014: what is said of the time over real chronyds, none of which touches the clock.
+//! What is said of the time over real chronyds, none of which touches the clock.
 
 mod world;
 
@@ -124,7 +124,8 @@ fn without_chrony_the_kernel_alone_is_asked() {
     }
 }
 
-/// TIM-001, TIM-013. Programs in chronyc's place: whatever they do, an answer comes in time and is not NTS.
+/// TIM-001, TIM-013. Programs in chronyc's place: whatever they do, an answer comes in time and is
+/// not NTS.
 #[test]
 fn a_program_that_lies_or_hangs_in_chronycs_place_is_survived() {
     let dir = tempfile::tempdir().unwrap();
