@@ -43,7 +43,8 @@ fn nts_is_told_from_ntp_and_a_mixture_is_no_nts() {
 
     let read = reading(by_nts.synchronised());
     assert_eq!(stated(&read), (Source::Nts, SyncState::Synchronised, Quality::T3));
-    assert!(read.time.uncertainty_ms.unwrap() < 1000, "{read:?}");
+    // Just after its first poll chrony allows for a second and more.
+    assert!(read.time.uncertainty_ms.unwrap() < 5000, "{read:?}");
     assert!(read.time.last_sync_ms.unwrap().abs_diff(read.time.utc_ms.unwrap()) < 60_000);
     assert_eq!(read.notes, []);
 
