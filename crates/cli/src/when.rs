@@ -184,6 +184,7 @@ impl When {
                 "sync": clock.sync.name(),
                 "uncertainty_ms": clock.uncertainty_ms,
                 "quality": clock.quality().name(),
+                "evidence": clock.evidence.map(|evidence| evidence.to_string()),
             },
             "not_before": self.not_before.as_ref().map(|after| {
                 json!({"entry": after.index.to_string(), "by": after.by, "known": after.known})
@@ -234,13 +235,15 @@ fn clock(time: &DeviceTime) -> String {
         format!(" ({sign}{:02}:{:02})", minutes.abs() / 60, minutes.abs() % 60)
     });
     let wide = time.uncertainty_ms.map(|ms| format!(" ±{ms} ms"));
+    let evidence = time.evidence.map(|sha256| format!(", evidence sha256:{sha256}"));
     format!(
-        "{at}{}{}, {}, {} ({})",
+        "{at}{}{}, {}, {} ({}){}",
         zone.unwrap_or_default(),
         wide.unwrap_or_default(),
         time.source,
         time.sync,
-        time.quality().name()
+        time.quality().name(),
+        evidence.unwrap_or_default()
     )
 }
 

@@ -251,6 +251,12 @@ async fn an_entry_says_when_it_was() {
         let page = world.get(&format!("/entry/{entry}")).await.text();
         assert!(page.contains("source ntp, synchronised: quality T2 of T0 to T3"), "{page}");
         assert_eq!(page.contains("lies outside these bounds"), ours, "{page}");
+        world.indexed().await;
+        let page = world.get(&format!("/device/{}", device.id())).await.text();
+        let line = format!("entry {entry}</a>: 2026-09-21T14:13:20.000Z (ntp, synchronised: T2)");
+        assert!(page.contains(&line), "{page}");
+        // Of both statements that name a checkpoint, the first alone contradicts it.
+        assert_eq!(page.matches("its time lies outside").count(), 1, "{page}");
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, Listed};
-use super::when::{Said, When};
+use super::when::{self, When};
 use super::{Parameters, ask, digest, json, limit, listed, number};
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -196,12 +196,7 @@ pub(crate) async fn entry_view(app: &Arc<App>, index: LeafIndex) -> Result<Entry
         .engine
         .read(move |reader| {
             let bytes = reader.entry(index)?;
-            let received_ms = reader.received_ms(index)?;
-            let said = Parsed::parse(&bytes).ok().and_then(|it| Some(Said::of(&it.decode().ok()?)));
-            let when = match said {
-                Some(said) => Some(said.when(said.seen_ms(reader)?, received_ms)),
-                None => None,
-            };
+            let (received_ms, when) = when::of_entry(reader, index, &bytes)?;
             Ok((bytes, received_ms, when))
         })
         .await?;

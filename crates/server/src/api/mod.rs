@@ -12,7 +12,7 @@ pub(crate) mod lookup;
 pub(crate) mod releases;
 pub(crate) mod shape;
 mod submit;
-mod when;
+pub(crate) mod when;
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@
 
 use firmlog_log::{LogError, Reader};
 use firmlog_statement::time::DeviceTime;
-use firmlog_statement::{CheckpointSeen, Statement};
+use firmlog_statement::{CheckpointSeen, Parsed, Statement};
 use firmlog_tlog::merkle::{LeafIndex, TreeSize};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,6 +58,9 @@ pub(crate) struct Clock {
     /// How far to believe it: T0 (a counter only) to T3 (authenticated network time).
     #[schema(example = "T2")]
     pub(crate) quality: &'static str,
+    /// SHA-256 of the signed replies that it rests on, hex; whoever has them checks them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<String>,
 }
 
 /// One end of the interval.
@@ -70,6 +73,21 @@ pub(crate) struct Bound {
     /// Entries of the checkpoint that was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<String>,
+}
+
+/// When an entry of the log was, and the time it was received; no interval for raw bytes.
+pub(crate) fn of_entry(
+    reader: &Reader,
+    index: LeafIndex,
+    bytes: &[u8],
+) -> Result<(Option<u64>, Option<When>), LogError> {
+    let received_ms = reader.received_ms(index)?;
+    let said = Parsed::parse(bytes).ok().and_then(|it| Some(Said::of(&it.decode().ok()?)));
+    let when = match said {
+        Some(said) => Some(said.when(said.seen_ms(reader)?, received_ms)),
+        None => None,
+    };
+    Ok((received_ms, when))
 }
 
 /// What a statement says of time, before the log is asked.
@@ -117,6 +135,7 @@ impl Said {
             sync: time.sync.name(),
             uncertainty_ms: time.uncertainty_ms,
             quality: time.quality().name(),
+            evidence: time.evidence.map(|evidence| evidence.to_string()),
         });
         let size = self.seen.as_ref().map(|seen| seen.size.to_string());
         let bound = |ms, by, size| Bound { at: show::utc(ms), by, size };

@@ -6,9 +6,12 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use firmlog_index::EntryFilter;
+use firmlog_log::LogError;
+use firmlog_tlog::merkle::LeafIndex;
 
 use super::{Html, LINES, Since, Sorry, base, render};
 use crate::api::shape::{DeviceState, EntryLine, FindingLine};
+use crate::api::when::{When, of_entry};
 use crate::api::{Parameters, ask, digest, number};
 use crate::app::App;
 use crate::problem::Problem;
@@ -24,8 +27,15 @@ struct DevicePage {
     timeline: Vec<Step>,
     findings: Vec<FindingLine>,
     history: Vec<EntryLine>,
+    times: Vec<Time>,
     next: Option<u64>,
     base: String,
+}
+
+/// When a statement of the history was.
+struct Time {
+    index: u64,
+    when: When,
 }
 
 struct Step {
@@ -56,15 +66,35 @@ pub(super) async fn page(
     let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
     let lines: Vec<_> = all.rows.iter().rev().map(EntryLine::from).collect();
     let device = DeviceState::from(&state);
+    let times = times(&app, page.rows.iter().map(|row| row.index).collect()).await?;
     Ok(render(&DevicePage {
         headline: headline(&device, &lines),
         timeline: timeline(&lines),
         findings: findings.rows.iter().map(FindingLine::from).collect(),
         history: page.rows.iter().map(EntryLine::from).collect(),
+        times,
         next: page.next,
         base: base(&app, &headers),
         device,
     }))
+}
+
+/// Read from the log itself: the index keeps no clocks.
+async fn times(app: &Arc<App>, indexes: Vec<u64>) -> Result<Vec<Time>, Problem> {
+    let read = app.engine.read(move |reader| {
+        let mut times = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let bytes = match reader.entry(LeafIndex(index)) {
+                // The index remembers entries that are no longer kept.
+                Err(LogError::Pruned { .. }) => continue,
+                entry => entry?,
+            };
+            let (_, when) = of_entry(reader, LeafIndex(index), &bytes)?;
+            times.extend(when.map(|when| Time { index, when }));
+        }
+        Ok(times)
+    });
+    read.await
 }
 
 fn headline(device: &DeviceState, lines: &[EntryLine]) -> String {
