@@ -7,8 +7,9 @@
 //! ```
 //!
 //! In scope: the [`journal`] on NOR [`flash`], the state machine of an [`update`], coalescing of
-//! [`repeats`], what to send from the [`outbox`] and what the answer means. Out of scope: the flash
-//! driver, the clock and the key (traits), whether a signature is good (`verify`), the connection.
+//! [`repeats`], what to send from the [`outbox`] and what the answer means, [`mcuboot`] images. Out
+//! of scope: the flash driver, the clock and the key (traits), whether a signature is good
+//! (`verify`), the connection.
 //!
 //! Invariants:
 //! - No allocation, no I/O, no clock, no randomness, no `unsafe`; what is needed comes as a trait.
@@ -32,6 +33,7 @@ extern crate std;
 mod crc;
 pub mod flash;
 pub mod journal;
+pub mod mcuboot;
 pub mod outbox;
 pub mod repeats;
 pub mod update;

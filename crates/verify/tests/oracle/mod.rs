@@ -53,7 +53,8 @@ impl Drop for Oracle {
 }
 
 fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|dir| dir.join("Cargo.lock").exists()).expect("within a workspace")
 }
 
 fn interpreter() -> Option<PathBuf> {
