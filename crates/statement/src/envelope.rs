@@ -314,9 +314,9 @@ pub fn leaf_hash(entry: &[u8]) -> [u8; 32] {
 /// Array of four, and its first item, "Signature1".
 pub(crate) const SIG_STRUCTURE: &[u8] = b"\x84\x6aSignature1";
 
-type Header<'a> = (Algorithm, Thumbprint, &'a str, &'a str);
+pub(crate) type Header<'a> = (Algorithm, Thumbprint, &'a str, &'a str);
 
-fn parse_protected(bytes: &[u8]) -> Result<Header<'_>, E> {
+pub(crate) fn parse_protected(bytes: &[u8]) -> Result<Header<'_>, E> {
     let d = &mut Decoder::new(bytes);
     let pairs = d.head(5)?;
     expect_label(d, 1)?;

@@ -72,7 +72,7 @@ pub use error::StatementError;
 pub use field::{Bytes, Extra, Field, List, Text};
 pub use key::{Algorithm, DeviceId, PublicKey, Thumbprint};
 pub use release::{Regulatory, RegulatoryAction, Release, Sbom, SupportState, UdiChange};
-pub use sign::{Body, SignError, Signer, seal};
+pub use sign::{Body, COMPLETED_BY, SignError, Signer, complete, prepare, seal};
 #[cfg(feature = "alloc")]
 pub use sign::{attach_signature, sign_statement, to_be_signed};
 pub use signature::{check_scalars, normalise_low_s};

@@ -8,8 +8,8 @@
 //! Both hold protected header and payload in the same order, so what was signed is
 //! turned into the entry in place, in one buffer.
 
-use crate::codec::{self, Count, Sink, Slice};
-use crate::envelope::{SIG_STRUCTURE, check_names};
+use crate::codec::{self, Count, Decoder, Sink, Slice};
+use crate::envelope::{SIG_STRUCTURE, check_names, parse_protected};
 use crate::{
     Algorithm, CONTENT_TYPE, Field, Kind, PublicKey, StatementError as E, Thumbprint,
     check_scalars, normalise_low_s,
@@ -160,6 +160,62 @@ pub fn seal<B: Body>(
     seal_payload(body, issuer, subject, signer, buffer)
 }
 
+/// Encodes what is to be signed into a fixed buffer, without allocation; returns its length.
+///
+/// For a key whose holder answers later: [`complete`] turns it into the entry in the same buffer.
+pub fn prepare<B: Body>(
+    body: &B,
+    issuer: &str,
+    subject: &str,
+    key: &PublicKey,
+    buffer: &mut [u8],
+) -> Result<usize, E> {
+    prepare_payload(body, issuer, subject, key, buffer)
+}
+
+/// Turns what was signed, the first `len` bytes of a buffer, into the entry, in place; returns the
+/// entry's length, [`COMPLETED_BY`] more than what was signed.
+///
+/// # Errors
+/// What [`Parsed::parse`](crate::Parsed::parse) refuses, with bytes that [`prepare`] did not write
+/// or another key's kind of signature; the buffer may hold anything then.
+pub fn complete(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
+    let tbs = buffer.get(..len).and_then(|tbs| tbs.strip_prefix(SIG_STRUCTURE)).ok_or(E::Bug)?;
+    let mut rest = Decoder::new(tbs);
+    let (algorithm, ..) = parse_protected(rest.bytes()?)?;
+    let separator = tbs.len().checked_sub(rest.rest().len()).ok_or(E::Bug)?;
+    let signature = finish_signature(algorithm, signature)?;
+    buffer.copy_within(SIG_STRUCTURE.len()..len, ENTRY_HEAD.len());
+    let moved = SIG_STRUCTURE.len().checked_sub(ENTRY_HEAD.len()).ok_or(E::Bug)?;
+    let end = len.checked_sub(moved).ok_or(E::Bug)?;
+    buffer.get_mut(..ENTRY_HEAD.len()).ok_or(E::Bug)?.copy_from_slice(ENTRY_HEAD);
+    let separator = separator.checked_add(ENTRY_HEAD.len()).ok_or(E::Bug)?;
+    *buffer.get_mut(separator).ok_or(E::Bug)? = 0xa0;
+    let mut tail = Slice::new(buffer.get_mut(end..).ok_or(E::Bug)?);
+    codec::bytes(&mut tail, &signature)?;
+    let len = end.checked_add(tail.len()).ok_or(E::Bug)?;
+    crate::Parsed::parse(buffer.get(..len).ok_or(E::Bug)?)?;
+    Ok(len)
+}
+
+/// How many bytes an entry has more than what of it is signed.
+pub const COMPLETED_BY: usize = 56;
+
+/// Tag 18, array of four.
+const ENTRY_HEAD: &[u8] = &[0xd2, 0x84];
+
+fn prepare_payload(
+    body: &dyn Payload,
+    issuer: &str,
+    subject: &str,
+    key: &PublicKey,
+    buffer: &mut [u8],
+) -> Result<usize, E> {
+    let mut out = Slice::new(buffer);
+    write_tbs(&mut out, key.algorithm(), &key.thumbprint(), issuer, subject, body)?;
+    Ok(out.len())
+}
+
 pub(crate) fn seal_payload(
     body: &dyn Payload,
     issuer: &str,
@@ -167,19 +223,9 @@ pub(crate) fn seal_payload(
     signer: &dyn Signer,
     buffer: &mut [u8],
 ) -> Result<usize, SignError> {
-    let (algorithm, kid) = (signer.public_key().algorithm(), signer.public_key().thumbprint());
-    let mut out = Slice::new(buffer);
-    write_tbs(&mut out, algorithm, &kid, issuer, subject, body)?;
-    let tbs_len = out.len();
-    let tbs = buffer.get(..tbs_len).ok_or(E::Bug)?;
-    let signature = finish_signature(algorithm, signer.sign(tbs)?)?;
-    let mut out = Slice::new(buffer);
-    write_unsigned(&mut out, algorithm, &kid, issuer, subject, body)?;
-    codec::bytes(&mut out, &signature)?;
-    let len = out.len();
-    let entry = buffer.get(..len).ok_or(E::Bug)?;
-    crate::Parsed::parse(entry)?;
-    Ok(len)
+    let len = prepare_payload(body, issuer, subject, &signer.public_key(), buffer)?;
+    let signature = signer.sign(buffer.get(..len).ok_or(E::Bug)?)?;
+    Ok(complete(buffer, len, signature)?)
 }
 
 fn finish_signature(algorithm: Algorithm, mut signature: [u8; 64]) -> Result<[u8; 64], E> {

@@ -67,3 +67,29 @@ fn stm_032_an_update_needs_no_allocator() {
     assert_eq!(parsed.update_head().map(|head| head.seq), Some(4));
     assert_eq!(update().entry_len("acme.example/devices", "ip-200/app"), Ok(len));
 }
+
+#[test]
+fn stm_032_a_signature_that_comes_later_makes_the_same_entry() {
+    let (issuer, subject) = ("acme.example/devices", "ip-200/app");
+    let (mut at_once, mut later) = ([0; 512], [0; 512]);
+    let sealed = seal(&update(), issuer, subject, &Element, &mut at_once).unwrap();
+    let key = Element.public_key();
+    let len = prepare(&update(), issuer, subject, &key, &mut later).unwrap();
+    let signature = Element.sign(&later[..len]).unwrap();
+    assert_eq!(complete(&mut later, len, signature), Ok(sealed));
+    assert_eq!(sealed, len + COMPLETED_BY);
+    assert_eq!(later[..sealed], at_once[..sealed]);
+}
+
+#[test]
+fn bytes_that_were_not_to_be_signed_make_no_entry() {
+    let key = Element.public_key();
+    let mut tight = [0; 512];
+    let len = prepare(&update(), "a", "b", &key, &mut tight).unwrap();
+    let short = &mut tight.clone()[..len + COMPLETED_BY - 1];
+    assert_eq!(complete(short, len, [0x7e; 64]), Err(StatementError::BufferTooSmall));
+    for cut in 0..len {
+        assert!(complete(&mut tight.clone(), cut, [0x7e; 64]).is_err(), "cut at {cut}");
+    }
+    assert!(complete(&mut tight, 513, [0x7e; 64]).is_err());
+}
