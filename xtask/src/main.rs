@@ -25,6 +25,7 @@ mod crash;
 mod demo;
 mod deny;
 mod fuzz;
+mod header;
 mod power;
 mod setup;
 mod sh;
@@ -43,6 +44,7 @@ cargo xtask COMMAND
   contracts [--gas-json F]     the Solidity contracts: fresh, measured, deployed, tested
   bench [--quick] [--json F]   measure the figures of docs/benchmarks.md
   vectors [--check]            regenerate vectors/; --check fails when that changes a file
+  header [--check]             write the C header; --check fails when that changes it
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
   crash [--rounds N]           kill the server at random moments and check what survived
   chaos [--rounds N]           kill, fork and lie to the anchor client on a real node
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),
         "fuzz" => fuzz::run(rest),
+        "header" => header::run(rest),
         "chaos" => chaos::run(rest),
         "crash" => crash::run(rest),
         "power" => power::run(rest),

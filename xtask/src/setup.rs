@@ -43,18 +43,21 @@ pub(crate) enum Part {
     CargoFuzz,
     /// `cargo deny`.
     CargoDeny,
+    /// cbindgen, which writes the C header, and what C programs are compiled and checked with.
+    C,
 }
 
 /// What `cargo xtask test` needs.
-pub(crate) const FOR_TESTS: [Part; 5] =
-    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::Roughtime];
+pub(crate) const FOR_TESTS: [Part; 6] =
+    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::Roughtime, Part::C];
 
-const ALL: [Part; 7] = [
+const ALL: [Part; 8] = [
     Part::Debian,
     Part::Python,
     Part::GoOracle,
     Part::Contracts,
     Part::Roughtime,
+    Part::C,
     Part::CargoFuzz,
     Part::CargoDeny,
 ];
@@ -69,6 +72,7 @@ impl Part {
             Part::Roughtime => "roughtime",
             Part::CargoFuzz => "fuzz",
             Part::CargoDeny => "deny",
+            Part::C => "c",
         }
     }
 
@@ -82,6 +86,7 @@ impl Part {
             Part::Roughtime => tools::missing(tools::ROUGHTIME),
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
+            Part::C => tools::missing(tools::HEADER).or(debian::missing(debian::FOR_C)),
         }
     }
 
@@ -97,6 +102,10 @@ impl Part {
                 tools::install(tools::FUZZ)
             }
             Part::CargoDeny => tools::install(tools::DENY),
+            Part::C => {
+                debian::install(debian::FOR_C)?;
+                tools::install(tools::HEADER)
+            }
         }
     }
 }
@@ -170,6 +179,11 @@ pub(crate) fn foundry(name: &str) -> Result<std::path::PathBuf> {
 /// What Foundry starts to compile Solidity.
 pub(crate) fn solidity_compiler() -> std::path::PathBuf {
     npm::compiler()
+}
+
+/// cbindgen, as `setup` built it.
+pub(crate) fn cbindgen() -> std::path::PathBuf {
+    tools::bin().join("cbindgen")
 }
 
 /// Prepends `.setup/cargo/bin` to `PATH`, so that `cargo fuzz` and `cargo deny` are found.

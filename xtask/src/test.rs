@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{api_test, contracts, setup, sh};
+use crate::{api_test, contracts, header, setup, sh};
 
 /// Runs the command: `test [--no-api | --only-api]`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     // The API fuzzer starts the `firmlog` that the tests build for themselves.
     if tests {
         bare()?;
+        header::run(&["--check".to_string()])?;
         cargo_test()?;
         contracts::run(&[])?;
     } else {

@@ -31,6 +31,15 @@ pub(super) const FOR_TESTS: &[Program] = &[
 /// What fuzz targets are built with: libFuzzer is C++.
 pub(super) const FOR_FUZZ: &[Program] = &[("c++", "g++")];
 
+/// What the C library's header and examples are compiled and checked with.
+pub(super) const FOR_C: &[Program] = &[
+    ("gcc", "gcc"),           // C11, with its sanitizers
+    ("g++", "g++"),           // the header as C++17
+    ("clang", "clang"),       // a second opinion on both
+    ("valgrind", "valgrind"), // memory of C programs
+    ("nm", "binutils"),       // symbols of the static library
+];
+
 const TRIES: u32 = 3;
 
 pub(super) fn missing(programs: &[Program]) -> Option<String> {

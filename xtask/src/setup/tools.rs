@@ -1,4 +1,4 @@
-//! Cargo subcommands, built from crates.io at a pinned version into `.setup/cargo`.
+//! Cargo subcommands and other tools, built from crates.io at a pinned version into `.setup/cargo`.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,7 @@ pub(super) const FUZZ: Tool = ("cargo-fuzz", "0.13.2");
 pub(super) const DENY: Tool = ("cargo-deny", "0.20.2");
 /// Not a cargo tool but built like one: the Roughtime server that tests ask.
 pub(super) const ROUGHTIME: Tool = ("roughenough-server", "2.2.0");
+pub(super) const HEADER: Tool = ("cbindgen", "0.29.4");
 
 pub(super) fn bin() -> PathBuf {
     sh::setup_dir().join("cargo/bin")

@@ -1,0 +1,156 @@
+//! The device's key behind C's callback, and one in software.
+
+use crate::Status;
+use crate::codes::known;
+use crate::pointer::{answer, borrow};
+use crate::status::told;
+use core::ffi::{c_int, c_void};
+use firmlog_statement::{PublicKey, SignError, Signer};
+use sha2::{Digest as _, Sha256};
+
+/// How statements are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256 = 1,
+    /// Ed25519.
+    Ed25519 = 2,
+}
+
+/// The device's attestation key, wherever it is held.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Key {
+    /// Handed to the callback.
+    pub context: *mut c_void,
+    /// Signs `len` bytes of `message`: 64 bytes go to `signature`, r ‖ s for ES256 (either s),
+    /// R ‖ S for Ed25519. `digest` is the 32 bytes of SHA-256 of the message, for a part that signs
+    /// digests. Returns 0 when done, 2 when the key's holder is out of reach, anything else when it
+    /// refuses.
+    pub sign: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            message: *const u8,
+            len: usize,
+            digest: *const u8,
+            signature: *mut u8,
+        ) -> c_int,
+    >,
+    /// The public half: x ‖ y big endian for ES256, 32 bytes and 32 zeros for Ed25519.
+    pub public_key: [u8; 64],
+    /// `FIRMLOG_ALGORITHM_…`.
+    pub algorithm: u8,
+}
+
+impl Key {
+    /// The public half; refuses what is none at first sight. Whether a point is on its curve is for
+    /// those who check signatures.
+    pub(crate) fn public(&self) -> Result<PublicKey, Status> {
+        let (first, second) = self.public_key.split_first_chunk::<32>().ok_or(Status::Bug)?;
+        if self.public_key == [0; 64] {
+            return Err(Status::Key);
+        }
+        match self.algorithm {
+            1 => Ok(PublicKey::P256(self.public_key)),
+            2 if second == [0; 32] => Ok(PublicKey::Ed25519(*first)),
+            2 => Err(Status::Key),
+            _ => known(None),
+        }
+    }
+}
+
+/// A key that was checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder {
+    key: Key,
+    public: PublicKey,
+}
+
+impl Holder {
+    pub(crate) fn new(key: &Key) -> Result<Self, Status> {
+        Ok(Self { key: *key, public: key.public()? })
+    }
+}
+
+impl Signer for Holder {
+    fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError> {
+        let sign = self.key.sign.ok_or(SignError::Refused)?;
+        let digest: [u8; 32] = Sha256::digest(tbs).into();
+        let mut signature = [0; 64];
+        let (message, len) = (tbs.as_ptr(), tbs.len());
+        // SAFETY: message, digest and signature are ours and as long as said; the caller keeps to
+        // its prototype.
+        match unsafe {
+            sign(self.key.context, message, len, digest.as_ptr(), signature.as_mut_ptr())
+        } {
+            0 => Ok(signature),
+            2 => Err(SignError::Unavailable),
+            _ => Err(SignError::Refused),
+        }
+    }
+}
+
+/// The name of a key: its RFC 9679 thumbprint, 32 bytes to `id`. That of its first key names a
+/// device for life.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn firmlog_key_id(key: *const Key, id: *mut u8) -> Status {
+    // SAFETY: the crate's contract.
+    told(unsafe { borrow(key) }.and_then(|key| {
+        let public = key.public()?;
+        // SAFETY: the crate's contract.
+        unsafe { answer(id.cast(), public.thumbprint().0) }
+    }))
+}
+
+#[cfg(feature = "p256")]
+pub use software::{firmlog_p256_public, firmlog_p256_sign};
+
+#[cfg(feature = "p256")]
+mod software {
+    use super::{Status, answer, borrow, c_int, c_void, told};
+    use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+    use p256::ecdsa::{Signature, SigningKey};
+
+    /// The public half of a P-256 key in software, of 32 bytes: 64 bytes to `public_key`.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn firmlog_p256_public(secret: *const u8, public_key: *mut u8) -> Status {
+        // SAFETY: the crate's contract.
+        told(unsafe { borrow::<[u8; 32]>(secret.cast()) }.and_then(|secret| {
+            let key = SigningKey::from_slice(secret).map_err(|_| Status::Key)?;
+            let point = key.verifying_key().to_sec1_point(false);
+            let xy = point.as_bytes().split_first().map(|(_, xy)| xy);
+            let xy: [u8; 64] = xy.and_then(|xy| xy.try_into().ok()).ok_or(Status::Bug)?;
+            // SAFETY: the crate's contract.
+            unsafe { answer(public_key.cast(), xy) }
+        }))
+    }
+
+    /// Signs with a P-256 key in software: `firmlog_key.sign` for a `context` that points to its 32
+    /// secret bytes. Deterministic (RFC 6979): no random numbers are needed.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn firmlog_p256_sign(
+        secret: *mut c_void,
+        message: *const u8,
+        len: usize,
+        digest: *const u8,
+        signature: *mut u8,
+    ) -> c_int {
+        let _ = (message, len);
+        // SAFETY: the crate's contract.
+        let secret = unsafe { borrow(secret.cast_const().cast::<[u8; 32]>()) };
+        let signed = secret.and_then(|secret| {
+            let key = SigningKey::from_slice(secret).map_err(|_| Status::Key)?;
+            // SAFETY: the crate's contract.
+            let digest = unsafe { borrow::<[u8; 32]>(digest.cast()) }?;
+            let made: Signature = key.sign_prehash(digest).map_err(|_| Status::Key)?;
+            // SAFETY: the crate's contract.
+            unsafe { answer::<[u8; 64]>(signature.cast(), made.to_bytes().into()) }
+        });
+        signed.map_or(1, |()| 0)
+    }
+}
