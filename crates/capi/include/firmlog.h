@@ -532,7 +532,7 @@ typedef struct firmlog_key {
   // Signs `len` bytes of `message`: 64 bytes go to `signature`, r ‖ s for ES256 (either s),
   // R ‖ S for Ed25519. `digest` is the 32 bytes of SHA-256 of the message, for a part that signs
   // digests. Returns 0 when done, 2 when the key's holder is out of reach, anything else when it
-  // refuses.
+  // refuses. Null only for `firmlog_open`.
   int (*sign)(void *context,
               const uint8_t *message,
               size_t len,

@@ -27,7 +27,7 @@ pub struct Key {
     /// Signs `len` bytes of `message`: 64 bytes go to `signature`, r ‖ s for ES256 (either s),
     /// R ‖ S for Ed25519. `digest` is the 32 bytes of SHA-256 of the message, for a part that signs
     /// digests. Returns 0 when done, 2 when the key's holder is out of reach, anything else when it
-    /// refuses.
+    /// refuses. Null only for `firmlog_open`.
     pub sign: Option<
         unsafe extern "C" fn(
             context: *mut c_void,

@@ -161,7 +161,7 @@ pub unsafe extern "C" fn firmlog_statement_append(
             if len > size {
                 return Err(Status::Range);
             }
-            let made = firmlog_statement::complete(tbs, len, signature);
+            let made = firmlog_statement::complete::<Update>(tbs, len, signature);
             let made = made.map_err(|rule| inner.failed(rule_error(rule)))?;
             inner.append(tbs.get(..made).ok_or(Status::Bug)?, note)
         })
@@ -175,7 +175,8 @@ const fn rule_error(rule: firmlog_statement::StatementError) -> firmlog_agent::j
 impl Inner {
     /// Appends an entry, if it may stand beside what else is kept here.
     fn append(&mut self, entry: &[u8], note: Option<&[u8]>) -> Result<(), Status> {
-        let parsed = Parsed::parse(entry).map_err(|rule| self.failed(rule_error(rule)))?;
+        let parsed =
+            Parsed::parse_as::<Update>(entry).map_err(|rule| self.failed(rule_error(rule)))?;
         let update = parsed.update().map_err(|rule| self.failed(rule_error(rule)))?;
         if *parsed.kid() != firmlog_statement::Signer::public_key(&self.holder).thumbprint() {
             return Err(Status::Key);

@@ -106,7 +106,9 @@ pub unsafe extern "C" fn firmlog_start(
     // SAFETY: the crate's contract.
     let done = unsafe {
         open(agent, size, || {
-            let parts = borrow(config)?.parts()?;
+            let config = borrow(config)?;
+            config.key.sign.ok_or(Status::NoCallback)?;
+            let parts = config.parts()?;
             let running = borrow(running)?;
             let (machine, resume, report) = Machine::start(&parts, running.into())?;
             told_of = Started::new(resume.into(), &report);

@@ -148,6 +148,21 @@ pub struct ApprovalHead {
 impl<'a> Parsed<'a> {
     /// Takes an entry apart and checks all that can be checked without keys.
     pub fn parse(entry: &'a [u8]) -> Result<Self, E> {
+        let parsed = Self::take_apart(entry)?;
+        check_payload(parsed.kind, parsed.payload)?;
+        Ok(parsed)
+    }
+
+    /// As [`parse`](Self::parse), for one kind: a program that reads no other carries the rules of
+    /// no other.
+    pub fn parse_as<B: Body>(entry: &'a [u8]) -> Result<Self, E> {
+        let parsed = Self::take_apart(entry)?;
+        B::check_payload(parsed.payload)?;
+        Ok(parsed)
+    }
+
+    /// The envelope and the kind; the payload is not checked any further.
+    fn take_apart(entry: &'a [u8]) -> Result<Self, E> {
         if entry.len() > MAX_ENTRY {
             return Err(E::EntryTooLong);
         }
@@ -162,7 +177,7 @@ impl<'a> Parsed<'a> {
         let signature = d.bytes()?.try_into().map_err(|_| E::SignatureLength)?;
         d.end()?;
         check_scalars(algorithm, signature)?;
-        let kind = check_payload(payload)?;
+        let kind = kind_of(payload)?;
         Ok(Self {
             raw: entry,
             protected,
@@ -375,23 +390,25 @@ pub(crate) fn check_names(issuer: &str, subject: &str) -> Result<(), E> {
     check_text(subject, 255).map_err(|e| short(e, E::SubjectLength))
 }
 
-fn check_payload(payload: &[u8]) -> Result<Kind, E> {
+fn kind_of(payload: &[u8]) -> Result<Kind, E> {
     let d = &mut Decoder::new(payload);
     let mut map = d.map()?;
     if map.next_key(d)? != Some(0) {
         return Err(E::KindMissing);
     }
-    let kind = Kind::from_code(d.uint()?).ok_or(E::KindUnknown)?;
+    Kind::from_code(d.uint()?).ok_or(E::KindUnknown)
+}
+
+fn check_payload(kind: Kind, payload: &[u8]) -> Result<(), E> {
     match kind {
-        Kind::Trust => crate::Trust::check_payload(payload)?,
-        Kind::Release => crate::Release::check_payload(payload)?,
-        Kind::Approval => crate::Approval::check_payload(payload)?,
-        Kind::Authorisation => crate::Authorisation::check_payload(payload)?,
-        Kind::Update => crate::Update::check_payload(payload)?,
-        Kind::Annotation => crate::Annotation::check_payload(payload)?,
-        Kind::Audit => crate::Audit::check_payload(payload)?,
+        Kind::Trust => crate::Trust::check_payload(payload),
+        Kind::Release => crate::Release::check_payload(payload),
+        Kind::Approval => crate::Approval::check_payload(payload),
+        Kind::Authorisation => crate::Authorisation::check_payload(payload),
+        Kind::Update => crate::Update::check_payload(payload),
+        Kind::Annotation => crate::Annotation::check_payload(payload),
+        Kind::Audit => crate::Audit::check_payload(payload),
     }
-    Ok(kind)
 }
 
 /// Reads a key and its fixed byte string.

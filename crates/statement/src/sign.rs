@@ -11,9 +11,10 @@
 use crate::codec::{self, Count, Decoder, Sink, Slice};
 use crate::envelope::{SIG_STRUCTURE, check_names, parse_protected};
 use crate::{
-    Algorithm, CONTENT_TYPE, Field, Kind, PublicKey, StatementError as E, Thumbprint,
+    Algorithm, CONTENT_TYPE, Field, Kind, Parsed, PublicKey, StatementError as E, Thumbprint,
     check_scalars, normalise_low_s,
 };
+use core::cell::Cell;
 use core::fmt;
 
 /// Whoever holds a key: a file, a TPM, a secure element.
@@ -157,7 +158,9 @@ pub fn seal<B: Body>(
     signer: &dyn Signer,
     buffer: &mut [u8],
 ) -> Result<usize, SignError> {
-    seal_payload(body, issuer, subject, signer, buffer)
+    let len = seal_payload(body, issuer, subject, signer, buffer)?;
+    Parsed::parse_as::<B>(buffer.get(..len).ok_or(E::Bug)?)?;
+    Ok(len)
 }
 
 /// Encodes what is to be signed into a fixed buffer, without allocation; returns its length.
@@ -177,24 +180,11 @@ pub fn prepare<B: Body>(
 /// entry's length, [`COMPLETED_BY`] more than what was signed.
 ///
 /// # Errors
-/// What [`Parsed::parse`](crate::Parsed::parse) refuses, with bytes that [`prepare`] did not write
-/// or another key's kind of signature; the buffer may hold anything then.
-pub fn complete(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
-    let tbs = buffer.get(..len).and_then(|tbs| tbs.strip_prefix(SIG_STRUCTURE)).ok_or(E::Bug)?;
-    let mut rest = Decoder::new(tbs);
-    let (algorithm, ..) = parse_protected(rest.bytes()?)?;
-    let separator = tbs.len().checked_sub(rest.rest().len()).ok_or(E::Bug)?;
-    let signature = finish_signature(algorithm, signature)?;
-    buffer.copy_within(SIG_STRUCTURE.len()..len, ENTRY_HEAD.len());
-    let moved = SIG_STRUCTURE.len().checked_sub(ENTRY_HEAD.len()).ok_or(E::Bug)?;
-    let end = len.checked_sub(moved).ok_or(E::Bug)?;
-    buffer.get_mut(..ENTRY_HEAD.len()).ok_or(E::Bug)?.copy_from_slice(ENTRY_HEAD);
-    let separator = separator.checked_add(ENTRY_HEAD.len()).ok_or(E::Bug)?;
-    *buffer.get_mut(separator).ok_or(E::Bug)? = 0xa0;
-    let mut tail = Slice::new(buffer.get_mut(end..).ok_or(E::Bug)?);
-    codec::bytes(&mut tail, &signature)?;
-    let len = end.checked_add(tail.len()).ok_or(E::Bug)?;
-    crate::Parsed::parse(buffer.get(..len).ok_or(E::Bug)?)?;
+/// What [`Parsed::parse_as`] refuses, with bytes that [`prepare`] did not write or another key's
+/// kind of signature; the buffer may hold anything then.
+pub fn complete<B: Body>(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
+    let len = complete_payload(buffer, len, signature)?;
+    Parsed::parse_as::<B>(buffer.get(..len).ok_or(E::Bug)?)?;
     Ok(len)
 }
 
@@ -203,6 +193,27 @@ pub const COMPLETED_BY: usize = 56;
 
 /// Tag 18, array of four.
 const ENTRY_HEAD: &[u8] = &[0xd2, 0x84];
+
+fn complete_payload(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
+    let tbs = buffer.get(..len).and_then(|tbs| tbs.strip_prefix(SIG_STRUCTURE)).ok_or(E::Bug)?;
+    let mut rest = Decoder::new(tbs);
+    let (algorithm, ..) = parse_protected(rest.bytes()?)?;
+    let separator = tbs.len().checked_sub(rest.rest().len()).ok_or(E::Bug)?;
+    let signature = finish_signature(algorithm, signature)?;
+    // Cell by cell: `copy_within` would bring a panic into images that have none.
+    let cells = Cell::from_mut(buffer.get_mut(..len).ok_or(E::Bug)?).as_slice_of_cells();
+    let to = cells.get(ENTRY_HEAD.len()..).ok_or(E::Bug)?;
+    let from = cells.get(SIG_STRUCTURE.len()..).ok_or(E::Bug)?;
+    to.iter().zip(from).for_each(|(to, from)| to.set(from.get()));
+    let moved = SIG_STRUCTURE.len().checked_sub(ENTRY_HEAD.len()).ok_or(E::Bug)?;
+    let end = len.checked_sub(moved).ok_or(E::Bug)?;
+    buffer.get_mut(..ENTRY_HEAD.len()).ok_or(E::Bug)?.copy_from_slice(ENTRY_HEAD);
+    let separator = separator.checked_add(ENTRY_HEAD.len()).ok_or(E::Bug)?;
+    *buffer.get_mut(separator).ok_or(E::Bug)? = 0xa0;
+    let mut tail = Slice::new(buffer.get_mut(end..).ok_or(E::Bug)?);
+    codec::bytes(&mut tail, &signature)?;
+    end.checked_add(tail.len()).ok_or(E::Bug)
+}
 
 fn prepare_payload(
     body: &dyn Payload,
@@ -216,6 +227,7 @@ fn prepare_payload(
     Ok(out.len())
 }
 
+/// Writes and signs; whether the payload keeps the rules of its kind is the caller's to check.
 pub(crate) fn seal_payload(
     body: &dyn Payload,
     issuer: &str,
@@ -225,7 +237,7 @@ pub(crate) fn seal_payload(
 ) -> Result<usize, SignError> {
     let len = prepare_payload(body, issuer, subject, &signer.public_key(), buffer)?;
     let signature = signer.sign(buffer.get(..len).ok_or(E::Bug)?)?;
-    Ok(complete(buffer, len, signature)?)
+    Ok(complete_payload(buffer, len, signature)?)
 }
 
 fn finish_signature(algorithm: Algorithm, mut signature: [u8; 64]) -> Result<[u8; 64], E> {
@@ -242,7 +254,7 @@ pub use owned::{attach_signature, sign_statement, to_be_signed};
 #[cfg(feature = "alloc")]
 mod owned {
     use super::*;
-    use crate::{MAX_ENTRY, Parsed, Statement};
+    use crate::{MAX_ENTRY, Statement};
     use alloc::{vec, vec::Vec};
 
     /// Encodes and signs a statement into entry bytes.
@@ -267,6 +279,7 @@ mod owned {
         let mut buffer = vec![0; size.0.saturating_add(66)];
         let len = seal_payload(statement, issuer, subject, signer, &mut buffer)?;
         buffer.truncate(len);
+        Parsed::parse(&buffer)?;
         Ok(buffer)
     }
 

@@ -76,7 +76,7 @@ fn stm_032_a_signature_that_comes_later_makes_the_same_entry() {
     let key = Element.public_key();
     let len = prepare(&update(), issuer, subject, &key, &mut later).unwrap();
     let signature = Element.sign(&later[..len]).unwrap();
-    assert_eq!(complete(&mut later, len, signature), Ok(sealed));
+    assert_eq!(complete::<Update>(&mut later, len, signature), Ok(sealed));
     assert_eq!(sealed, len + COMPLETED_BY);
     assert_eq!(later[..sealed], at_once[..sealed]);
 }
@@ -86,10 +86,10 @@ fn bytes_that_were_not_to_be_signed_make_no_entry() {
     let key = Element.public_key();
     let mut tight = [0; 512];
     let len = prepare(&update(), "a", "b", &key, &mut tight).unwrap();
-    let short = &mut tight.clone()[..len + COMPLETED_BY - 1];
-    assert_eq!(complete(short, len, [0x7e; 64]), Err(StatementError::BufferTooSmall));
+    let short = &mut { tight }[..len + COMPLETED_BY - 1];
+    assert_eq!(complete::<Update>(short, len, [0x7e; 64]), Err(StatementError::BufferTooSmall));
     for cut in 0..len {
-        assert!(complete(&mut tight.clone(), cut, [0x7e; 64]).is_err(), "cut at {cut}");
+        assert!(complete::<Update>(&mut { tight }, cut, [0x7e; 64]).is_err(), "cut at {cut}");
     }
-    assert!(complete(&mut tight, 513, [0x7e; 64]).is_err());
+    assert!(complete::<Update>(&mut tight, 513, [0x7e; 64]).is_err());
 }

@@ -14,7 +14,7 @@ use super::layout::{
 use super::{Append, Class, Error, Journal, Note};
 use crate::flash::{Flash, FlashError};
 use firmlog_statement::chain::ChainHead;
-use firmlog_statement::{Parsed, StatementError};
+use firmlog_statement::{Parsed, StatementError, Update};
 use firmlog_tlog::merkle::{Hash, node_hash};
 use sha2::{Digest as _, Sha256};
 
@@ -36,7 +36,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::Full`] leave the journal as it was. After [`Error::Flash`] it must be opened again.
     pub fn append(&mut self, append: &Append<'_>) -> Result<(), Error> {
         let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
-        let parsed = Parsed::parse(append.entry).map_err(Error::NotAnUpdate)?;
+        let parsed = Parsed::parse_as::<Update>(append.entry).map_err(Error::NotAnUpdate)?;
         let front = parsed.update_head().ok_or(Error::NotAnUpdate(StatementError::KindMismatch))?;
         if (front.seq, front.prev) != (chain.next, chain.hash) {
             return Err(Error::NotNext);
