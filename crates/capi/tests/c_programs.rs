@@ -1,0 +1,131 @@
+//! The library as C meets it: its header, its example, its refusals and its symbols.
+
+mod toolchain;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use toolchain::{build, compiler, have, program, told};
+
+const EXAMPLE: &[&str] = &["examples/device/device.c", "examples/device/flash.c"];
+const MISUSE: &[&str] = &["tests/c/misuse.c", "examples/device/flash.c"];
+/// A bad access, a leak or an overflow ends the program.
+const SANITIZERS: &[&str] =
+    &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn the_header_is_c11_and_cpp17_to_two_compilers() {
+    if !have("the header", &["gcc", "g++", "clang"]) {
+        return;
+    }
+    let source = folder("header").join("only.c");
+    fs::write(&source, "#include \"firmlog.h\"\n#include \"firmlog.h\"\nfirmlog_agent a;\n")
+        .unwrap();
+    for (name, standard, language) in [
+        ("gcc", "c11", "c"),
+        ("gcc", "c2x", "c"),
+        ("clang", "c11", "c"),
+        ("g++", "c++17", "c++"),
+        ("clang", "c++17", "c++"),
+    ] {
+        let mut compiler = compiler(name, standard);
+        compiler.args(["-Wconversion", "-Wundef", "-fsyntax-only", "-x", language]);
+        told(compiler.arg(&source));
+    }
+}
+
+#[test]
+fn the_example_runs_under_sanitizers_and_power_cuts() {
+    if !have("the example", &["gcc"]) {
+        return;
+    }
+    let device = program("device-sanitized", EXAMPLE, SANITIZERS);
+    let out = told(Command::new(&device).arg(folder("sanitized")));
+    assert_eq!(out, "11 statements sent, 6 of 10 pages free, 0 dropped\n");
+    // A prime, so that cuts fall everywhere in a word, a record and a page.
+    let out = told(Command::new(&device).args(["--cuts", "37"]));
+    assert!(out.ends_with("every chain holds\n"), "{out}");
+    let cuts: u32 = out.split(' ').next().unwrap().parse().unwrap();
+    assert!(cuts > 200, "{out}");
+}
+
+#[test]
+fn the_example_runs_under_valgrind() {
+    if !have("the example under valgrind", &["gcc", "valgrind"]) {
+        return;
+    }
+    let device = program("device-plain", EXAMPLE, &["-O1"]);
+    let out = told(valgrind().arg(device).arg(folder("plain")));
+    assert!(out.starts_with("11 statements sent"), "{out}");
+}
+
+#[test]
+fn what_a_caller_gets_wrong_has_a_status_and_harms_nothing() {
+    if !have("misuse", &["gcc", "valgrind"]) {
+        return;
+    }
+    let sanitized = told(&mut Command::new(program("misuse-sanitized", MISUSE, SANITIZERS)));
+    let watched = told(valgrind().arg(program("misuse-plain", MISUSE, &["-O1"])));
+    assert_eq!(sanitized, watched);
+    assert!(sanitized.ends_with(" 0 failures\n"), "{sanitized}");
+}
+
+fn valgrind() -> Command {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full"]);
+    valgrind
+}
+
+/// A program without libc: what is not in the library and not one of the four is missing.
+#[test]
+fn the_library_needs_no_more_than_four_functions_of_libc() {
+    if !have("symbols", &["gcc", "nm"]) {
+        return;
+    }
+    let with_keys = link_bare("bare-p256", toolchain::library());
+    assert!(names(&with_keys).contains("firmlog_p256_sign"));
+    let features = ["--no-default-features", "--features", "static,flash-2048-8"];
+    let without = names(&link_bare("bare", &build(&features)));
+    assert!(without.contains("firmlog_start") && !without.contains("p256"), "{without}");
+    assert!(!without.contains("panic"), "no way to a panic is left:\n{without}");
+}
+
+/// Links all that the library offers into a program that has but four functions of its own.
+fn link_bare(name: &str, library: &Path) -> std::path::PathBuf {
+    let header = fs::read_to_string("include/firmlog.h").unwrap();
+    let offered = names_of_functions(&header);
+    assert!(offered.len() >= 35, "{offered:?}");
+    let has_keys = name.ends_with("p256");
+    let kept: String = offered
+        .iter()
+        .filter(|function| has_keys || !function.contains("p256"))
+        .map(|function| format!("    (kept){function},\n"))
+        .collect();
+    let source = folder("bare").join(format!("{name}.c"));
+    let four = include_str!("c/four.c");
+    fs::write(&source, format!("{four}\nkept all[] = {{\n{kept}    0,\n}};\n")).unwrap();
+    let out = folder("bare").join(name);
+    let mut gcc = compiler("gcc", "c11");
+    gcc.args(["-ffreestanding", "-nostdlib", "-static", "-no-pie", "-Wl,--gc-sections"]);
+    told(gcc.arg(source).arg(library).arg("-o").arg(&out));
+    out
+}
+
+fn names(program: &Path) -> String {
+    told(Command::new("nm").arg("-C").arg(program))
+}
+
+/// `firmlog_…(` at the beginning of a prototype.
+fn names_of_functions(header: &str) -> Vec<String> {
+    let prototypes = header.split("extern \"C\" {").nth(1).unwrap();
+    let calls = prototypes.lines().filter(|line| !line.starts_with("//"));
+    let calls = calls.filter_map(|line| line.split_once('('));
+    let calls = calls.filter_map(|(front, _)| front.rsplit([' ', '*']).next());
+    calls.filter(|name| name.starts_with("firmlog_")).map(String::from).collect()
+}
