@@ -232,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_status() {
+        let documentation = include_str!("../../../docs/c-api.md");
+        for (status, text) in Status::TEXTS {
+            let line = std::format!("| {} | {} |\n", status.code(), text.to_str().unwrap());
+            assert!(documentation.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
     fn no_error_of_the_journal_is_called_a_bug() {
         let own = [Error::Geometry, Error::Unformatted, Error::HeadLost, Error::Full];
         let more = [Error::TooLong, Error::NotNext, Error::ChainUnknown, Error::NeedsOpening];
