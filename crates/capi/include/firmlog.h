@@ -23,6 +23,9 @@
 // Words of a hash under way.
 #define FIRMLOG_HASH_WORDS 16
 
+// Words of an outbox.
+#define FIRMLOG_OUTBOX_WORDS 48
+
 // How a call went. 0 is done; numbers are never reused.
 enum firmlog_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -485,6 +488,68 @@ typedef uint16_t firmlog_found;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What is to be done.
+enum firmlog_request_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // Nothing until something is recorded.
+  FIRMLOG_REQUEST_KIND_IDLE = 0,
+  // Nothing before `wait_ms` have passed.
+  FIRMLOG_REQUEST_KIND_WAIT = 1,
+  // `POST /batch` with `body`, as `application/cbor-seq`.
+  FIRMLOG_REQUEST_KIND_POST = 2,
+  // `GET /entries/{index}`: a COSE receipt.
+  FIRMLOG_REQUEST_KIND_FETCH = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum firmlog_request_kind firmlog_request_kind;
+#else
+typedef uint8_t firmlog_request_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Why nothing more was confirmed.
+enum firmlog_trouble
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // None.
+  FIRMLOG_TROUBLE_NONE = 0,
+  // No answer.
+  FIRMLOG_TROUBLE_UNREACHABLE = 1,
+  // The log, or something before it, answers with the HTTP status in `number`.
+  FIRMLOG_TROUBLE_STATUS = 2,
+  // The log has no time.
+  FIRMLOG_TROUBLE_BUSY = 3,
+  // The log does not take statement `number`: key unknown or revoked, or signature wrong.
+  FIRMLOG_TROUBLE_REFUSED = 4,
+  // The answer cannot be one to what was sent.
+  FIRMLOG_TROUBLE_NONSENSE = 5,
+  // The checkpoint, or a receipt, was not believed.
+  FIRMLOG_TROUBLE_UNPROVEN = 6,
+  // The log has less than it proved to have: statements below `number` had been proven.
+  FIRMLOG_TROUBLE_WENT_BACK = 7,
+  // Two roots of one size, `number`: the log showed this device another tree before.
+  FIRMLOG_TROUBLE_SPLIT_VIEW = 8,
+  // The head that the log names is not in this device's chain, from `number` on.
+  FIRMLOG_TROUBLE_OTHER_HISTORY = 9,
+  // Statement `number`, which the log asks for, cannot be read any more.
+  FIRMLOG_TROUBLE_MISSING = 10,
+  // One this library has no name for.
+  FIRMLOG_TROUBLE_OTHER = 11,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum firmlog_trouble firmlog_trouble;
+#else
+typedef uint8_t firmlog_trouble;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // Memory of an agent; what is in it is the library's. Zero it before the first start, and never
 // copy or move it: a copy is not open.
 typedef struct firmlog_agent {
@@ -661,6 +726,96 @@ typedef struct firmlog_journal_room {
   uint32_t reserve_pages;
 } firmlog_journal_room;
 
+// Memory of an outbox; what is in it is the library's. Zero it before the first start. Throwing it
+// away loses nothing: the journal knows what the log has.
+typedef struct firmlog_outbox {
+  uint64_t opaque[FIRMLOG_OUTBOX_WORDS];
+} firmlog_outbox;
+
+// What is to be done, and for the log what to ask.
+typedef struct firmlog_request {
+  // Which entry.
+  uint64_t index;
+  // How long to wait, milliseconds.
+  uint64_t wait_ms;
+  // What to send.
+  const uint8_t *body;
+  // How much.
+  size_t body_len;
+  // The library's own: which request this is.
+  uint32_t ticket;
+  // `FIRMLOG_REQUEST_KIND_…`.
+  uint8_t kind;
+} firmlog_request;
+
+// What came of a request.
+typedef struct firmlog_reply {
+  // The answer's body, whole; it stays until it was taken.
+  const uint8_t *body;
+  // How long it is.
+  size_t body_len;
+  // `Retry-After`, seconds.
+  uint32_t retry_after_s;
+  // The HTTP status; 0 if there is no answer: no connection, too late, or too long.
+  uint16_t status;
+  // Whether `retry_after_s` was said.
+  uint8_t has_retry_after;
+} firmlog_reply;
+
+// A tree of the log.
+typedef struct firmlog_tree {
+  // Its size.
+  uint64_t size;
+  // Its root.
+  uint8_t root[32];
+} firmlog_tree;
+
+// Checks what the log hands out. Each callback returns 0 and fills `head` if it is good.
+typedef struct firmlog_receipts {
+  // Handed to each callback.
+  void *context;
+  // Whether a checkpoint, a signed note, is the log's, and which tree it states.
+  int (*checkpoint)(void *context, const uint8_t *note, size_t len, struct firmlog_tree *head);
+  // Whether a COSE receipt shows that the statement with this leaf hash, 32 bytes, stands at
+  // `index`, in a tree that the log signed, and which. Null if no receipts are asked for.
+  int (*receipt)(void *context,
+                 uint64_t index,
+                 const uint8_t *leaf,
+                 const uint8_t *receipt,
+                 size_t len,
+                 struct firmlog_tree *head);
+} firmlog_receipts;
+
+// What an answer changed.
+typedef struct firmlog_told {
+  // Statements below this one are in the log now.
+  uint64_t confirmed;
+  // Place in the chain of a statement that the log took as a fork: another history of this
+  // device is there.
+  uint64_t fork_seq;
+  // Where the log has it.
+  uint64_t fork_index;
+  // What the trouble is about.
+  uint64_t number;
+  // Whether anything was confirmed.
+  uint8_t has_confirmed;
+  // Whether there is a fork.
+  uint8_t has_fork;
+  // `FIRMLOG_TROUBLE_…`.
+  uint8_t trouble;
+} firmlog_told;
+
+// Carries requests to the log.
+typedef struct firmlog_link {
+  // Handed to the callback.
+  void *context;
+  // Carries a request and fills in the answer; everything is zero before, which is none.
+  void (*exchange)(void *context, const struct firmlog_request *request, struct firmlog_reply *reply);
+  // Checks what the log hands out. Null believes it, and then whoever carries the answers can
+  // have the journal erase what the log does not have.
+  const struct firmlog_receipts *receipts;
+} firmlog_link;
+
 // A salted commitment to a private value, made by `firmlog_commit`.
 typedef struct firmlog_commitment {
   // What the value is: its number in docs/spec/statement.md, such as 1 for the serial number.
@@ -772,7 +927,7 @@ firmlog_status firmlog_close(struct firmlog_agent *agent);
 // is not open.
 int32_t firmlog_cause(struct firmlog_agent *agent);
 
-// Starts a hash.
+// Starts a hash, whatever was in the memory before.
 firmlog_status firmlog_hash_start(struct firmlog_hash *hash);
 
 // Takes the next piece.
@@ -853,6 +1008,47 @@ int firmlog_p256_sign(void *secret,
                       size_t len,
                       const uint8_t *digest,
                       uint8_t *signature);
+
+// Starts an outbox. `random` is any number that differs between devices and boots.
+firmlog_status firmlog_outbox_start(struct firmlog_outbox *outbox, uint32_t random);
+
+// Gives an outbox up.
+firmlog_status firmlog_outbox_close(struct firmlog_outbox *outbox);
+
+// Forgets the wait under way: the network has just come back.
+firmlog_status firmlog_outbox_hurry(struct firmlog_outbox *outbox);
+
+// What to do now. `now_ms` goes on within a boot; `body` of `size` bytes, at least 640, takes what
+// is to be sent, and must stay as it is until that is done.
+firmlog_status firmlog_outbox_poll(struct firmlog_outbox *outbox,
+                                   struct firmlog_agent *agent,
+                                   uint64_t now_ms,
+                                   uint8_t *body,
+                                   size_t size,
+                                   struct firmlog_request *request);
+
+// Takes the answer to a request, or that there is none. `receipts` checks what the log hands out;
+// null believes it, and then whoever carries the answers can have the journal erase what the log
+// does not have. `result` may be null.
+firmlog_status firmlog_outbox_answered(struct firmlog_outbox *outbox,
+                                       struct firmlog_agent *agent,
+                                       uint64_t now_ms,
+                                       const struct firmlog_request *request,
+                                       const struct firmlog_reply *reply,
+                                       const struct firmlog_receipts *receipts,
+                                       struct firmlog_told *result);
+
+// One request from beginning to end: asks what to do, has the link carry it, and takes the
+// answer. `request->kind` tells what was done; while it is `FIRMLOG_REQUEST_KIND_POST` or `_FETCH`
+// there may be more. The agent may be used from other places while the link is at work.
+firmlog_status firmlog_send(struct firmlog_outbox *outbox,
+                            struct firmlog_agent *agent,
+                            const struct firmlog_link *link,
+                            uint64_t now_ms,
+                            uint8_t *body,
+                            size_t size,
+                            struct firmlog_request *request,
+                            struct firmlog_told *result);
 
 // Commits to a private value: SHA-256 of salt, field and value goes to `commitment`. The salt is
 // 16 random bytes, another for each value; keep it with the value, beside the statement.

@@ -1,18 +1,10 @@
-//! The context: C's memory, in which an agent stands once it was started.
-//!
-//! ```text
-//! magic ^ address · busy · agent          zeros, a copy or other memory is not open
-//! ```
-//!
-//! Invariant: a reference into a context exists only between setting and clearing its `busy` mark,
-//! so there is never a second one, not even when a callback calls back.
+//! The context: C's memory of one agent.
 
 use crate::key::Holder;
 use crate::machine::Machine;
-use crate::pointer::check;
+use crate::slot::{Memory, close, open, with};
 use crate::status::told;
 use crate::{Clock, Status};
-use core::mem::MaybeUninit;
 use firmlog_agent::journal::{Error, Report};
 use firmlog_agent::update::{Identity, Refused};
 use firmlog_statement::SignError;
@@ -31,11 +23,9 @@ pub struct Agent {
     opaque: [u64; FIRMLOG_AGENT_WORDS],
 }
 
-#[repr(C)]
-struct Context {
-    magic: usize,
-    busy: usize,
-    inner: MaybeUninit<Inner>,
+impl Memory for Agent {
+    type Inner = Inner;
+    const MAGIC: usize = 0x464c_6131;
 }
 
 /// What stands in an open context.
@@ -49,11 +39,6 @@ pub(crate) struct Inner {
     pub(crate) telling: Option<(u64, u32)>,
     cause: i32,
 }
-
-const _: () = assert!(size_of::<Context>() <= size_of::<Agent>());
-const _: () = assert!(align_of::<Context>() <= align_of::<Agent>());
-
-const MAGIC: usize = 0x464c_6131;
 
 /// Added to the number of a statement's rule where it is a cause.
 const RULES: i32 = 1000;
@@ -100,10 +85,7 @@ pub extern "C" fn firmlog_abi_version() -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_close(agent: *mut Agent) -> Status {
     // SAFETY: the crate's contract.
-    told(unsafe { check_open(agent) }.map(|context| {
-        // SAFETY: checked just now; nobody else uses it.
-        unsafe { (&raw mut (*context).magic).write(0) };
-    }))
+    told(unsafe { close(agent) })
 }
 
 /// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED` or `FIRMLOG_STATUS_STATEMENT`: a status,
@@ -122,84 +104,19 @@ pub unsafe extern "C" fn firmlog_cause(agent: *mut Agent) -> i32 {
     if status == Status::Ok { cause } else { status.code().saturating_neg() }
 }
 
-/// Does something with an open agent. Calls from within its callbacks are refused meanwhile.
+/// Opens a context whose size C states, to tell a header of another library.
 ///
 /// # Safety
 /// The contract in the crate's head.
-pub(crate) unsafe fn with(
-    agent: *mut Agent,
-    call: impl FnOnce(&mut Inner) -> Result<(), Status>,
-) -> Status {
-    // SAFETY: the caller's promise is handed on.
-    told(unsafe { check_open(agent) }.and_then(|context| {
-        // SAFETY: an open context; the mark is the library's own.
-        let busy = unsafe { &raw mut (*context).busy };
-        // SAFETY: as above.
-        unsafe { busy.write(1) };
-        // SAFETY: `open` wrote an `Inner` there before it set the number, and the mark just set
-        // keeps a second reference from being made.
-        let done = call(unsafe { (*context).inner.assume_init_mut() });
-        // SAFETY: as above; the reference is gone.
-        unsafe { busy.write(0) };
-        done
-    }))
-}
-
-/// Opens a context with what `make` makes. Calls from within callbacks are refused meanwhile.
-///
-/// # Safety
-/// The contract in the crate's head.
-pub(crate) unsafe fn open(
+pub(crate) unsafe fn open_sized(
     agent: *mut Agent,
     size: usize,
     make: impl FnOnce() -> Result<Inner, Status>,
 ) -> Result<(), Status> {
-    check(agent)?;
+    crate::pointer::check(agent)?;
     if size != size_of::<Agent>() {
         return Err(Status::ContextSize);
     }
-    let context = agent.cast::<Context>();
-    // SAFETY: the caller's promise: so much memory, zeroed or opened before.
-    let magic = unsafe { &raw mut (*context).magic };
-    // SAFETY: as above.
-    let busy = unsafe { &raw mut (*context).busy };
-    let open = MAGIC ^ context.addr();
-    // SAFETY: as above.
-    if unsafe { magic.read() } == open {
-        return Err(Status::AlreadyOpen);
-    }
-    // SAFETY: as above. While it is made, the context is open and busy.
-    unsafe { busy.write(1) };
-    // SAFETY: as above.
-    unsafe { magic.write(open) };
-    let made = make();
-    let done = match made {
-        Ok(inner) => {
-            // SAFETY: as above; no reference to what was there exists.
-            unsafe { (&raw mut (*context).inner).write(MaybeUninit::new(inner)) };
-            Ok(())
-        }
-        Err(status) => {
-            // SAFETY: as above.
-            unsafe { magic.write(0) };
-            Err(status)
-        }
-    };
-    // SAFETY: as above.
-    unsafe { busy.write(0) };
-    done
-}
-
-/// The context behind a pointer, if it is open and nobody is in it.
-unsafe fn check_open(agent: *mut Agent) -> Result<*mut Context, Status> {
-    check(agent)?;
-    let context = agent.cast::<Context>();
-    // SAFETY: the crate's contract: zeroed or opened, so that both words may be read.
-    let magic = unsafe { (&raw const (*context).magic).read() };
-    if magic != MAGIC ^ context.addr() {
-        return Err(Status::NotOpen);
-    }
-    // SAFETY: as above.
-    let busy = unsafe { (&raw const (*context).busy).read() };
-    if busy == 0 { Ok(context) } else { Err(Status::Busy) }
+    // SAFETY: the caller's promise is handed on.
+    unsafe { open(agent, make) }
 }

@@ -1,9 +1,9 @@
 //! SHA-256, of an image piece by piece or of bytes at once.
 
 use crate::Status;
-use crate::pointer::{answer, borrow, check, list};
+use crate::pointer::{answer, check, list};
+use crate::slot::{Memory, close, put, with};
 use crate::status::told;
-use core::mem::MaybeUninit;
 use sha2::{Digest as _, Sha256};
 
 /// Words of a hash under way.
@@ -16,49 +16,46 @@ pub struct Hash {
     opaque: [u64; FIRMLOG_HASH_WORDS],
 }
 
-/// What stands in a [`Hash`].
-struct Inner {
-    magic: usize,
-    sha256: MaybeUninit<Sha256>,
+impl Memory for Hash {
+    type Inner = Sha256;
+    const MAGIC: usize = 0x464c_6831;
 }
 
-const _: () = assert!(size_of::<Inner>() <= size_of::<Hash>());
-const _: () = assert!(align_of::<Inner>() <= align_of::<Hash>());
-
-const MAGIC: usize = 0x464c_6831;
-
-/// Starts a hash.
+/// Starts a hash, whatever was in the memory before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_hash_start(hash: *mut Hash) -> Status {
-    let inner = hash.cast::<Inner>();
-    let fresh = Inner { magic: MAGIC ^ inner.addr(), sha256: MaybeUninit::new(Sha256::new()) };
-    // SAFETY: the crate's contract; an `Inner` has room in a `Hash`.
-    told(check(hash).and_then(|()| unsafe { answer(inner, fresh) }))
+    // SAFETY: the crate's contract.
+    told(unsafe { put(hash, Sha256::new()) })
 }
 
 /// Takes the next piece.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_hash_add(hash: *mut Hash, piece: *const u8, len: usize) -> Status {
     // SAFETY: the crate's contract.
-    told(unsafe { started(hash) }.and_then(|sha256| {
-        // SAFETY: the crate's contract.
-        sha256.update(unsafe { list(piece, len) }?);
-        Ok(())
-    }))
+    unsafe {
+        with(hash, |sha256| {
+            sha256.update(list(piece, len)?);
+            Ok(())
+        })
+    }
 }
 
 /// Ends it: 32 bytes go to `digest`. The next one must be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_hash_finish(hash: *mut Hash, digest: *mut u8) -> Status {
     // SAFETY: the crate's contract.
-    told(unsafe { started(hash) }.and_then(|sha256| {
-        check(digest)?;
-        let value: [u8; 32] = core::mem::take(sha256).finalize().into();
-        // SAFETY: the crate's contract; the field is the context's own.
-        unsafe { (&raw mut (*hash.cast::<Inner>()).magic).write(0) };
+    let done = unsafe {
+        with(hash, |sha256| {
+            check(digest)?;
+            let value: [u8; 32] = core::mem::take(sha256).finalize().into();
+            answer(digest.cast(), value)
+        })
+    };
+    if done == Status::Ok {
         // SAFETY: the crate's contract.
-        unsafe { answer(digest.cast(), value) }
-    }))
+        return told(unsafe { close(hash) });
+    }
+    done
 }
 
 /// SHA-256 of bytes at once: 32 bytes go to `digest`.
@@ -69,17 +66,4 @@ pub unsafe extern "C" fn firmlog_sha256(bytes: *const u8, len: usize, digest: *m
         // SAFETY: the crate's contract.
         unsafe { answer::<[u8; 32]>(digest.cast(), Sha256::digest(bytes).into()) }
     }))
-}
-
-/// The hash under way, if this is one.
-unsafe fn started<'a>(hash: *mut Hash) -> Result<&'a mut Sha256, Status> {
-    let inner = hash.cast::<Inner>();
-    // SAFETY: the crate's contract: zeroed or started, so that the number may be read.
-    let magic = unsafe { borrow(hash.cast_const().cast::<Inner>()) }?.magic;
-    if magic != MAGIC ^ inner.addr() {
-        return Err(Status::NotOpen);
-    }
-    // SAFETY: only `firmlog_hash_start` writes this number, for this address, together with the
-    // hash.
-    Ok(unsafe { (*inner).sha256.assume_init_mut() })
 }

@@ -1,9 +1,10 @@
 //! The journal for C: making and opening it, what was found, what is to be sent, what the log has.
 
-use crate::context::{Inner, open, with};
+use crate::context::{Inner, open_sized};
 use crate::key::Holder;
 use crate::machine::{Machine, Parts, on};
 use crate::pointer::{answer, borrow, buffer, check, list, name};
+use crate::slot::with;
 use crate::status::told;
 use crate::{Agent, Clock, Flash, Key, Policy, Resume, Status};
 use core::ffi::{CStr, c_char};
@@ -214,7 +215,7 @@ pub unsafe extern "C" fn firmlog_open(
     let mut told_of = Started::default();
     // SAFETY: the crate's contract.
     let done = unsafe {
-        open(agent, size, || {
+        open_sized(agent, size, || {
             let parts = borrow(config)?.parts()?;
             let (machine, report) = Machine::open(parts.flash)?;
             told_of = Started::new(Resume::Idle, &report);

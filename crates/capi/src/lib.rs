@@ -12,7 +12,7 @@
 //! is none. Out of scope: everything the agent decides (`firmlog-agent`), drivers.
 //!
 //! Invariants:
-//! - `unsafe` stands in `pointer` and `context`, in calls of C's functions, and in the functions
+//! - `unsafe` stands in `pointer` and `slot`, in calls of C's functions, and in the functions
 //!   that C calls, which hand their pointers on to those.
 //! - Every pointer is checked for null, every number for its registry, every length for its range.
 //!   A context that is not open is known by its magic number, a call from within a callback by its
@@ -44,8 +44,11 @@ mod flash;
 mod hash;
 mod journal;
 mod key;
+mod link;
 mod machine;
+mod outbox;
 mod pointer;
+mod slot;
 mod statement;
 mod status;
 mod update;
@@ -66,6 +69,12 @@ pub use journal::{
 pub use key::{Algorithm, Key, firmlog_key_id};
 #[cfg(feature = "p256")]
 pub use key::{firmlog_p256_public, firmlog_p256_sign};
+pub use link::{Head, Link, Receipts, Reply, Request, RequestKind, Told, TroubleKind};
+pub use outbox::{FIRMLOG_OUTBOX_WORDS, Outbox};
+pub use outbox::{
+    firmlog_outbox_answered, firmlog_outbox_close, firmlog_outbox_hurry, firmlog_outbox_poll,
+    firmlog_outbox_start, firmlog_send,
+};
 pub use statement::{Commitment, Said, Statement};
 pub use statement::{firmlog_commit, firmlog_statement_append, firmlog_statement_build};
 pub use status::{Status, firmlog_status_text};

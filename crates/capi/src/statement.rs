@@ -8,9 +8,10 @@
 //! which the update machine keeps, or the device itself.
 
 use crate::codes::known;
-use crate::context::{Inner, with};
+use crate::context::Inner;
 use crate::machine::on;
 use crate::pointer::{answer, borrow, buffer, check, filled, list};
+use crate::slot::with;
 use crate::status::told;
 use crate::{Agent, Detail, Image, Status};
 use firmlog_agent::journal::{Append, Class, Note};

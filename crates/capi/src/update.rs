@@ -1,8 +1,9 @@
 //! The update state machine for C.
 
-use crate::context::{Inner, open, with};
+use crate::context::{Inner, open_sized};
 use crate::machine::{Machine, on};
 use crate::pointer::{answer, answer_if_asked, borrow, borrow_if_any};
+use crate::slot::with;
 use crate::status::told;
 use crate::{Agent, Config, Logged, Started, Status, codes::known};
 use firmlog_agent::update;
@@ -105,7 +106,7 @@ pub unsafe extern "C" fn firmlog_start(
     let mut told_of = Started::default();
     // SAFETY: the crate's contract.
     let done = unsafe {
-        open(agent, size, || {
+        open_sized(agent, size, || {
             let config = borrow(config)?;
             config.key.sign.ok_or(Status::NoCallback)?;
             let parts = config.parts()?;
