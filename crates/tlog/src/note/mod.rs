@@ -98,8 +98,10 @@ impl<'a> Note<'a> {
         if !note.ends_with('\n') {
             return Err(NoteError::FinalNewlineMissing);
         }
-        // The text may have blank lines of its own; the last one separates.
-        let blank = note.rfind("\n\n").ok_or(NoteError::NoSignatures)?;
+        // The text may have blank lines of its own; the last one separates. Not by `rfind`, which
+        // brings a panic into images that have none.
+        let mut pairs = bytes.windows(2);
+        let blank = pairs.rposition(|pair| pair == b"\n\n").ok_or(NoteError::NoSignatures)?;
         let (text, rest) = note.split_at_checked(blank.wrapping_add(1)).unwrap_or_default();
         let signatures = rest.strip_prefix('\n').unwrap_or_default();
         if signatures.is_empty() {
