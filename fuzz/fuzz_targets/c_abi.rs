@@ -162,14 +162,14 @@ impl World {
                 8 => self.by_hand(agent, a, b),
                 9 => firmlog_statement_append(agent, bytes, size, b as usize, bytes, null(), 0),
                 10 => {
-                    (*board).left = (b & 1 == 0).then_some(b >> 1 & 0x3fff);
-                    self.sound &= (*board).left.is_none();
-                    (*board).signs = a & 1 == 0;
+                    self.board.left = (b & 1 == 0).then_some((b >> 1) & 0x3fff);
+                    self.sound &= self.board.left.is_none();
+                    self.board.signs = a & 1 == 0;
                     Status::Ok
                 }
                 11 | 12 => {
                     // Power comes back; RAM does not outlive it.
-                    (*board).left = None;
+                    self.board.left = None;
                     self.agent.fill(0);
                     let (config, running) = (config(board), Image { version: a.into(), ..image });
                     let size = size_of::<Agent>();
@@ -187,8 +187,8 @@ impl World {
                 }
                 13 => firmlog_close(agent),
                 14 => {
-                    let at = b as usize % (*board).bytes.len();
-                    (*board).bytes[at] = a as u8;
+                    let at = b as usize % self.board.bytes.len();
+                    self.board.bytes[at] = a as u8;
                     self.sound = false;
                     Status::Ok
                 }

@@ -23,6 +23,9 @@
 // Words of a hash under way.
 #define FIRMLOG_HASH_WORDS 16
 
+// The most witnesses that may be pinned.
+#define FIRMLOG_WITNESSES_MAX 8
+
 // Words of an outbox.
 #define FIRMLOG_OUTBOX_WORDS 48
 
@@ -108,6 +111,8 @@ enum firmlog_status
   FIRMLOG_STATUS_OUT_OF_ORDER = 201,
   // Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
   FIRMLOG_STATUS_NOT_LOGGED = 202,
+  // The image may not be installed: the decision tells why.
+  FIRMLOG_STATUS_NOT_INSTALLABLE = 301,
   // Internal contradiction: please report it.
   FIRMLOG_STATUS_BUG = 65535,
 };
@@ -561,6 +566,96 @@ typedef struct firmlog_hash {
   uint64_t opaque[FIRMLOG_HASH_WORDS];
 } firmlog_hash;
 
+// What the device pins: one log, by its key and its first entry, and its witnesses.
+typedef struct firmlog_root {
+  // The log's key, as a verifier key: `log.example/pumps+3f5a…+A…`.
+  const char *log;
+  // The witnesses' keys, in the same form, at most `FIRMLOG_WITNESSES_MAX`.
+  const char *const *witnesses;
+  // How many.
+  size_t witnesses_len;
+  // Leaf hash of entry 0.
+  uint8_t genesis[32];
+  // How many witnesses must have cosigned.
+  uint8_t quorum;
+} firmlog_root;
+
+// What the device is, and what it runs.
+typedef struct firmlog_running {
+  // Its version code.
+  uint64_t version;
+  // Its model.
+  const char *model;
+  // Its hardware revision; null if releases are not limited to some.
+  const char *hw_rev;
+  // Its id.
+  uint8_t device[32];
+  // Its anti-rollback counter.
+  uint32_t counter;
+} firmlog_running;
+
+// What else the device knows; all zero is nothing.
+typedef struct firmlog_known {
+  // It is not earlier than this, milliseconds since 1970 UTC.
+  uint64_t earliest_ms;
+  // It is not later than this.
+  uint64_t latest_ms;
+  // The smallest tree whose evidence is still taken.
+  uint64_t size;
+  // Names of keys that were revoked, 32 bytes each.
+  const uint8_t *revoked;
+  // How many.
+  size_t revoked_len;
+  // Leaf hashes of releases that were withdrawn, 32 bytes each.
+  const uint8_t *withdrawn;
+  // How many.
+  size_t withdrawn_len;
+  // Handed to `remember`.
+  void *context;
+  // Told of every key, 1, and every release, 2, that the bundle shows revoked or withdrawn, by
+  // 32 bytes, for the device to remember: older evidence does not show it. May be null.
+  void (*remember)(void *context, uint8_t kind, const uint8_t *what);
+  // Whether `latest_ms` is known.
+  uint8_t has_latest;
+} firmlog_known;
+
+// One firmware image.
+typedef struct firmlog_image {
+  // Orders its versions.
+  uint64_t version;
+  // Its anti-rollback counter.
+  uint32_t counter;
+  // SHA-256 of it.
+  uint8_t sha256[32];
+} firmlog_image;
+
+// What the device is about to run instead, and why it may.
+typedef struct firmlog_target {
+  // The image.
+  struct firmlog_image image;
+  // Leaf hash of its release; zeros if none is known.
+  uint8_t release[32];
+} firmlog_target;
+
+// The decision.
+typedef struct firmlog_decision {
+  // What may be installed, for `firmlog_verified`; of no use without `FIRMLOG_STATUS_OK`.
+  struct firmlog_target target;
+  // Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
+  uint64_t size;
+  // Its root.
+  uint8_t root[32];
+  // Length of the image in bytes.
+  uint64_t size_bytes;
+  // Where the log has the release.
+  uint64_t index;
+  // Why not, as docs/spec/install.md numbers it; 0 if it may be installed.
+  uint16_t reason;
+  // The event to record then, `FIRMLOG_EVENT_…`: a refusal for `firmlog_refuse`, or
+  // `FIRMLOG_EVENT_VERIFICATION_FAILED` for `firmlog_step`.
+  uint16_t event;
+} firmlog_decision;
+
 // Erasable pages of programmable words that belong to the journal alone.
 //
 // Each callback returns 0 when it is done and anything else when it failed. Addresses begin at 0.
@@ -840,16 +935,6 @@ typedef struct firmlog_said {
   uint8_t has_count;
 } firmlog_said;
 
-// One firmware image.
-typedef struct firmlog_image {
-  // Orders its versions.
-  uint64_t version;
-  // Its anti-rollback counter.
-  uint32_t counter;
-  // SHA-256 of it.
-  uint8_t sha256[32];
-} firmlog_image;
-
 // How a step went; what is not known stays zero.
 typedef struct firmlog_detail {
   // The updater's error number.
@@ -889,14 +974,6 @@ typedef struct firmlog_statement {
   // `FIRMLOG_PHASE_…`.
   uint8_t phase;
 } firmlog_statement;
-
-// What the device is about to run instead, and why it may.
-typedef struct firmlog_target {
-  // The image.
-  struct firmlog_image image;
-  // Leaf hash of its release; zeros if none is known.
-  uint8_t release[32];
-} firmlog_target;
 
 // Where an update stands.
 typedef struct firmlog_update_progress {
@@ -938,6 +1015,25 @@ firmlog_status firmlog_hash_finish(struct firmlog_hash *hash, uint8_t *digest);
 
 // SHA-256 of bytes at once: 32 bytes go to `digest`.
 firmlog_status firmlog_sha256(const uint8_t *bytes, size_t len, uint8_t *digest);
+
+// Decides whether the image with this SHA-256, 32 bytes, may be installed, from the evidence
+// bundle of `bundle_len` bytes that came with it. `scratch` holds one message at a time: as long
+// as the longest statement in the bundle, and as its checkpoint and 40 bytes more.
+//
+// `FIRMLOG_STATUS_NOT_INSTALLABLE` is a decision, and `decision` tells why; any other status but
+// OK is none.
+firmlog_status firmlog_check_install(const struct firmlog_root *root,
+                                     const struct firmlog_running *running,
+                                     const struct firmlog_known *known,
+                                     const uint8_t *image,
+                                     const uint8_t *bundle,
+                                     size_t bundle_len,
+                                     uint8_t *scratch,
+                                     size_t scratch_len,
+                                     struct firmlog_decision *decision);
+
+// Why an image may not be installed, in English; never null. Static memory.
+const char *firmlog_reason_text(uint16_t reason);
 
 // Makes an empty journal, erasing the flash. `start` is where the device's chain stands: seq 0 and
 // the seed of a new device, or the log's head for one whose flash was replaced.

@@ -42,6 +42,8 @@ mod codes;
 mod context;
 mod flash;
 mod hash;
+#[cfg(feature = "install")]
+mod install;
 mod journal;
 mod key;
 mod link;
@@ -60,6 +62,11 @@ pub use context::{firmlog_abi_version, firmlog_cause, firmlog_close};
 pub use flash::Flash;
 pub use hash::{FIRMLOG_HASH_WORDS, Hash};
 pub use hash::{firmlog_hash_add, firmlog_hash_finish, firmlog_hash_start, firmlog_sha256};
+#[cfg(feature = "install")]
+pub use install::{
+    Decision, FIRMLOG_WITNESSES_MAX, Known, Root, Running, firmlog_check_install,
+    firmlog_reason_text,
+};
 pub use journal::{Chain, Config, Covered, Finding, FindingKind, Room, Started};
 pub use journal::{
     firmlog_chain_next, firmlog_chain_resume, firmlog_confirm, firmlog_entry, firmlog_entry_oldest,

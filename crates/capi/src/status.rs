@@ -86,6 +86,8 @@ pub enum Status {
     OutOfOrder = 201,
     /// Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
     NotLogged = 202,
+    /// The image may not be installed: the decision tells why.
+    NotInstallable = 301,
     /// Internal contradiction: please report it.
     Bug = 65535,
 }
@@ -134,6 +136,7 @@ impl Status {
         (Self::Statement, c"the statement breaks a rule of its encoding"),
         (Self::OutOfOrder, c"the step may not follow the last one"),
         (Self::NotLogged, c"logging is required and failed: leave flash alone"),
+        (Self::NotInstallable, c"the image may not be installed: the decision tells why"),
         (Self::Bug, c"internal contradiction: please report it"),
     ];
 

@@ -65,6 +65,12 @@ int main(void)
     if (!record_service((const uint8_t *)"image", 5)) {
         return 4;
     }
+    /* An empty bundle is none: refused, and said so. */
+    firmlog_root pinned = {.log = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"};
+    firmlog_running running = {.version = 2, .model = "ip-200"};
+    if (decide(&pinned, &running, target.image.sha256, NULL, 0, &target)) {
+        return 7;
+    }
     firmlog_update_progress progress;
     if (firmlog_progress(&agent, &progress) != FIRMLOG_STATUS_OK ||
         progress.committed.version != 2 || progress.is_under_way) {

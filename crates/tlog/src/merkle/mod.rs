@@ -40,6 +40,7 @@ pub const MAX_PROOF_LEN: usize = 64;
 
 /// A SHA-256 value: a leaf hash, a node or a root.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {

@@ -1,0 +1,289 @@
+//! May this device install this image? Decided offline, from the evidence bundle beside it.
+
+use crate::pointer::{answer, borrow, buffer, check, list, name};
+use crate::status::told;
+use crate::{Status, Target};
+use core::ffi::{CStr, c_char, c_void};
+use firmlog_statement::{DeviceId, Thumbprint};
+use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::note::VerifierKey;
+use firmlog_verify::RustCrypto;
+use firmlog_verify::install::{self, Evidence, Reason, Revocation};
+
+/// The most witnesses that may be pinned.
+pub const FIRMLOG_WITNESSES_MAX: usize = 8;
+
+/// What the device pins: one log, by its key and its first entry, and its witnesses.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Root {
+    /// The log's key, as a verifier key: `log.example/pumps+3f5a…+A…`.
+    pub log: *const c_char,
+    /// The witnesses' keys, in the same form, at most `FIRMLOG_WITNESSES_MAX`.
+    pub witnesses: *const *const c_char,
+    /// How many.
+    pub witnesses_len: usize,
+    /// Leaf hash of entry 0.
+    pub genesis: [u8; 32],
+    /// How many witnesses must have cosigned.
+    pub quorum: u8,
+}
+
+/// What the device is, and what it runs.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Running {
+    /// Its version code.
+    pub version: u64,
+    /// Its model.
+    pub model: *const c_char,
+    /// Its hardware revision; null if releases are not limited to some.
+    pub hw_rev: *const c_char,
+    /// Its id.
+    pub device: [u8; 32],
+    /// Its anti-rollback counter.
+    pub counter: u32,
+}
+
+/// What else the device knows; all zero is nothing.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Known {
+    /// It is not earlier than this, milliseconds since 1970 UTC.
+    pub earliest_ms: u64,
+    /// It is not later than this.
+    pub latest_ms: u64,
+    /// The smallest tree whose evidence is still taken.
+    pub size: u64,
+    /// Names of keys that were revoked, 32 bytes each.
+    pub revoked: *const u8,
+    /// How many.
+    pub revoked_len: usize,
+    /// Leaf hashes of releases that were withdrawn, 32 bytes each.
+    pub withdrawn: *const u8,
+    /// How many.
+    pub withdrawn_len: usize,
+    /// Handed to `remember`.
+    pub context: *mut c_void,
+    /// Told of every key, 1, and every release, 2, that the bundle shows revoked or withdrawn, by
+    /// 32 bytes, for the device to remember: older evidence does not show it. May be null.
+    pub remember: Option<unsafe extern "C" fn(context: *mut c_void, kind: u8, what: *const u8)>,
+    /// Whether `latest_ms` is known.
+    pub has_latest: u8,
+}
+
+/// The decision.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Decision {
+    /// What may be installed, for `firmlog_verified`; of no use without `FIRMLOG_STATUS_OK`.
+    pub target: Target,
+    /// Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
+    pub size: u64,
+    /// Its root.
+    pub root: [u8; 32],
+    /// Length of the image in bytes.
+    pub size_bytes: u64,
+    /// Where the log has the release.
+    pub index: u64,
+    /// Why not, as docs/spec/install.md numbers it; 0 if it may be installed.
+    pub reason: u16,
+    /// The event to record then, `FIRMLOG_EVENT_…`: a refusal for `firmlog_refuse`, or
+    /// `FIRMLOG_EVENT_VERIFICATION_FAILED` for `firmlog_step`.
+    pub event: u16,
+}
+
+/// Decides whether the image with this SHA-256, 32 bytes, may be installed, from the evidence
+/// bundle of `bundle_len` bytes that came with it. `scratch` holds one message at a time: as long
+/// as the longest statement in the bundle, and as its checkpoint and 40 bytes more.
+///
+/// `FIRMLOG_STATUS_NOT_INSTALLABLE` is a decision, and `decision` tells why; any other status but
+/// OK is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn firmlog_check_install(
+    root: *const Root,
+    running: *const Running,
+    known: *const Known,
+    image: *const u8,
+    bundle: *const u8,
+    bundle_len: usize,
+    scratch: *mut u8,
+    scratch_len: usize,
+    decision: *mut Decision,
+) -> Status {
+    let decide = || {
+        check(decision)?;
+        // SAFETY: the crate's contract.
+        let decided = unsafe {
+            let (root, running, known) = (borrow(root)?, borrow(running)?, borrow(known)?);
+            let image = borrow::<[u8; 32]>(image.cast())?;
+            let bundle = list(bundle, bundle_len)?;
+            decide(root, running, known, image, bundle, buffer(scratch, scratch_len)?)?
+        };
+        let (value, status) = match decided {
+            Ok(installable) => (Decision::yes(&installable), Ok(())),
+            Err(reason) => (Decision::no(reason), Err(Status::NotInstallable)),
+        };
+        // SAFETY: the crate's contract.
+        unsafe { answer(decision, value) }.and(status)
+    };
+    told(decide())
+}
+
+/// Why an image may not be installed, in English; never null. Static memory.
+#[unsafe(no_mangle)]
+pub extern "C" fn firmlog_reason_text(reason: u16) -> *const c_char {
+    let texts: &[&CStr] = &[
+        c"it may be installed",
+        c"the bundle was altered",
+        c"the bundle lacks what is needed, or is of another log",
+        c"the log has no release of this image",
+        c"the checkpoint lacks the quorum of witnesses",
+        c"the key that signed the release was revoked",
+        c"the release has fewer approvals than the log's policy asks for",
+        c"somebody rejected the release",
+        c"the release was suspended, recalled or ended",
+        c"the release is not for this model",
+        c"the release is not for this hardware revision",
+        c"the release is not newer and nobody authorised a downgrade",
+        c"the release has a lower security counter",
+        c"the release was proposed and is not published",
+        c"the bundle is of a smaller tree than the device takes",
+        c"a statement or the checkpoint is longer than the device's buffer",
+    ];
+    texts.get(usize::from(reason)).unwrap_or(&c"a number that is no reason").as_ptr()
+}
+
+/// # Safety
+/// The contract in the crate's head.
+unsafe fn decide(
+    root: &Root,
+    running: &Running,
+    known: &Known,
+    image: &[u8; 32],
+    bundle: &[u8],
+    scratch: &mut [u8],
+) -> Result<Result<install::Installable, Reason>, Status> {
+    // SAFETY: the caller's promise is handed on.
+    let log = unsafe { key(root.log) }?;
+    if root.witnesses_len > FIRMLOG_WITNESSES_MAX || usize::from(root.quorum) > root.witnesses_len {
+        return Err(Status::Range);
+    }
+    // SAFETY: as above.
+    let names = unsafe { list(root.witnesses, root.witnesses_len) }?;
+    let mut witnesses = [log; FIRMLOG_WITNESSES_MAX];
+    for (place, witness) in witnesses.iter_mut().zip(names) {
+        // SAFETY: as above.
+        *place = unsafe { key(*witness) }?;
+    }
+    let witnesses = witnesses.get(..names.len()).ok_or(Status::Bug)?;
+    let pinned =
+        install::Root { genesis: Hash(root.genesis), log: &log, witnesses, quorum: root.quorum };
+    // SAFETY: as above; the names are read in this call alone.
+    let running = unsafe { running.read() }?;
+    // SAFETY: both are 32 bytes each and nothing else.
+    let (revoked, withdrawn) = unsafe {
+        (
+            list(known.revoked.cast::<Thumbprint>(), known.revoked_len)?,
+            list(known.withdrawn.cast::<Hash>(), known.withdrawn_len)?,
+        )
+    };
+    let latest_ms = (known.has_latest != 0).then_some(known.latest_ms);
+    let Known { earliest_ms, size, .. } = *known;
+    let heard = install::Known { earliest_ms, latest_ms, size, revoked, withdrawn };
+    let evidence = match Evidence::verify(bundle, &pinned, &RustCrypto, scratch) {
+        Ok(evidence) => evidence,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    evidence.revocations(|revocation| known.tell(revocation));
+    Ok(evidence.installable(image, &running, &heard).map(|installable| *installable))
+}
+
+unsafe fn key(text: *const c_char) -> Result<VerifierKey, Status> {
+    // SAFETY: the caller's promise is handed on.
+    VerifierKey::parse(unsafe { name(text) }?).map_err(|_| Status::Key)
+}
+
+impl Running {
+    /// # Safety
+    /// The contract in the crate's head.
+    unsafe fn read(&self) -> Result<install::Running<'_>, Status> {
+        let hw_rev = match self.hw_rev.is_null() {
+            true => None,
+            // SAFETY: the caller's promise is handed on.
+            false => Some(unsafe { name(self.hw_rev) }?),
+        };
+        Ok(install::Running {
+            device: DeviceId(self.device),
+            // SAFETY: as above.
+            model: unsafe { name(self.model) }?,
+            hw_rev,
+            version: self.version,
+            counter: self.counter,
+        })
+    }
+}
+
+impl Known {
+    fn tell(&self, revocation: Revocation) {
+        let (kind, what) = match revocation {
+            Revocation::Key(kid) => (1, kid.0),
+            Revocation::Release(leaf) => (2, leaf.0),
+        };
+        if let Some(remember) = self.remember {
+            // SAFETY: 32 bytes of ours are lent; the caller keeps to its prototype.
+            unsafe { remember(self.context, kind, what.as_ptr()) };
+        }
+    }
+}
+
+impl Decision {
+    fn yes(found: &install::Installable) -> Self {
+        let image =
+            crate::Image { version: found.version, counter: found.counter, sha256: found.image };
+        Self {
+            target: Target { image, release: found.release.0 },
+            size: found.head.size.0,
+            root: found.head.root.0,
+            size_bytes: found.size_bytes,
+            index: found.index.0,
+            reason: 0,
+            event: 0,
+        }
+    }
+
+    fn no(reason: Reason) -> Self {
+        let nothing = Target { image: crate::Image::default(), release: [0; 32] };
+        Self {
+            target: nothing,
+            size: 0,
+            root: [0; 32],
+            size_bytes: 0,
+            index: 0,
+            reason: reason.code(),
+            event: reason.event().code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_text() {
+        use Reason as R;
+        let all = [R::EvidenceAltered, R::EvidenceIncomplete, R::ReleaseNotFound, R::NotWitnessed];
+        let more =
+            [R::SignerRevoked, R::ApprovalsMissing, R::Rejected, R::Withdrawn, R::WrongModel];
+        let rest = [R::WrongHardware, R::Downgrade, R::CounterWentBack, R::NotPublished];
+        let last = [R::EvidenceStale, R::ScratchTooSmall];
+        let all = all.iter().chain(&more).chain(&rest).chain(&last);
+        assert_eq!(all.clone().map(|reason| reason.code()).max(), Some(15));
+        for reason in all {
+            // SAFETY: static texts that end in a zero byte.
+            let text = unsafe { CStr::from_ptr(firmlog_reason_text(reason.code())) };
+            assert_eq!(text.to_str(), Ok(std::format!("{reason}").as_str()));
+        }
+    }
+}
