@@ -195,10 +195,14 @@ pub const COMPLETED_BY: usize = 56;
 const ENTRY_HEAD: &[u8] = &[0xd2, 0x84];
 
 fn complete_payload(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
-    let tbs = buffer.get(..len).and_then(|tbs| tbs.strip_prefix(SIG_STRUCTURE)).ok_or(E::Bug)?;
+    let tbs = buffer.get(..len).ok_or(E::BufferTooSmall)?;
+    let tbs = tbs.strip_prefix(SIG_STRUCTURE).ok_or(E::NotCoseSign1)?;
     let mut rest = Decoder::new(tbs);
     let (algorithm, ..) = parse_protected(rest.bytes()?)?;
     let separator = tbs.len().checked_sub(rest.rest().len()).ok_or(E::Bug)?;
+    if rest.rest().first() != Some(&0x40) {
+        return Err(E::NotCoseSign1);
+    }
     let signature = finish_signature(algorithm, signature)?;
     // Cell by cell: `copy_within` would bring a panic into images that have none.
     let cells = Cell::from_mut(buffer.get_mut(..len).ok_or(E::Bug)?).as_slice_of_cells();

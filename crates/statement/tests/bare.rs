@@ -91,5 +91,10 @@ fn bytes_that_were_not_to_be_signed_make_no_entry() {
     for cut in 0..len {
         assert!(complete::<Update>(&mut { tight }, cut, [0x7e; 64]).is_err(), "cut at {cut}");
     }
-    assert!(complete::<Update>(&mut tight, 513, [0x7e; 64]).is_err());
+    assert_eq!(
+        complete::<Update>(&mut { tight }, 5, [0x7e; 64]),
+        Err(StatementError::NotCoseSign1)
+    );
+    let beyond = complete::<Update>(&mut tight, 513, [0x7e; 64]);
+    assert_eq!(beyond, Err(StatementError::BufferTooSmall));
 }
