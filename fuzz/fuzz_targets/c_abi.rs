@@ -160,7 +160,11 @@ impl World {
                     firmlog_confirm(agent, &raw const *Box::new(Covered { next, size, root }))
                 }
                 8 => self.by_hand(agent, a, b),
-                9 => firmlog_statement_append(agent, bytes, size, b as usize, bytes, null(), 0),
+                9 => {
+                    let signature = [a as u8; 64];
+                    let (len, signature) = (b as usize, signature.as_ptr());
+                    firmlog_statement_append(agent, bytes, size, len, signature, null(), 0)
+                }
                 10 => {
                     self.board.left = (b & 1 == 0).then_some((b >> 1) & 0x3fff);
                     self.sound &= self.board.left.is_none();
