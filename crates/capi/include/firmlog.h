@@ -821,6 +821,26 @@ typedef struct firmlog_journal_room {
   uint32_t reserve_pages;
 } firmlog_journal_room;
 
+// An image of MCUboot in its slot, and whom to believe.
+typedef struct firmlog_mcuboot {
+  // Handed to the callback.
+  void *context;
+  // Copies `len` bytes from `at` bytes behind the image's first to `out`; 0 when done.
+  int (*read)(void *context, uint32_t at, uint8_t *out, size_t len);
+  // Public keys that may sign images, x ‖ y, 64 bytes each.
+  const uint8_t *keys;
+  // How many.
+  size_t keys_len;
+  // Room for the evidence bundle that travels in the image, or one that came beside it.
+  uint8_t *bundle;
+  // How much room there is.
+  size_t bundle_size;
+  // How long a bundle is that came beside the image and is there already; 0 takes the one in it.
+  size_t bundle_len;
+  // How long the slot is.
+  uint32_t slot_len;
+} firmlog_mcuboot;
+
 // Memory of an outbox; what is in it is the library's. Zero it before the first start. Throwing it
 // away loses nothing: the journal knows what the log has.
 typedef struct firmlog_outbox {
@@ -1104,6 +1124,18 @@ int firmlog_p256_sign(void *secret,
                       size_t len,
                       const uint8_t *digest,
                       uint8_t *signature);
+
+// As [`firmlog_check_install`](crate::firmlog_check_install) for an image of MCUboot: that it is
+// whole, that one of the keys signed it, and that the release in its evidence is of this very
+// image, in version and security counter too. The image of a release is the body, what
+// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md).
+firmlog_status firmlog_check_mcuboot(const struct firmlog_mcuboot *image,
+                                     const struct firmlog_root *root,
+                                     const struct firmlog_running *running,
+                                     const struct firmlog_known *known,
+                                     uint8_t *scratch,
+                                     size_t scratch_len,
+                                     struct firmlog_decision *decision);
 
 // Starts an outbox. `random` is any number that differs between devices and boots.
 firmlog_status firmlog_outbox_start(struct firmlog_outbox *outbox, uint32_t random);

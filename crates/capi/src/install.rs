@@ -4,6 +4,7 @@ use crate::pointer::{answer, borrow, buffer, check, list, name};
 use crate::status::told;
 use crate::{Status, Target};
 use core::ffi::{CStr, c_char, c_void};
+use firmlog_statement::event::EventType;
 use firmlog_statement::{DeviceId, Thumbprint};
 use firmlog_tlog::merkle::Hash;
 use firmlog_tlog::note::VerifierKey;
@@ -122,7 +123,10 @@ pub unsafe extern "C" fn firmlog_check_install(
         };
         let (value, status) = match decided {
             Ok(installable) => (Decision::yes(&installable), Ok(())),
-            Err(reason) => (Decision::no(reason), Err(Status::NotInstallable)),
+            Err(reason) => {
+                let no = Decision::no(reason.code(), reason.event());
+                (no, Err(Status::NotInstallable))
+            }
         };
         // SAFETY: the crate's contract.
         unsafe { answer(decision, value) }.and(status)
@@ -133,30 +137,72 @@ pub unsafe extern "C" fn firmlog_check_install(
 /// Why an image may not be installed, in English; never null. Static memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn firmlog_reason_text(reason: u16) -> *const c_char {
-    let texts: &[&CStr] = &[
-        c"it may be installed",
-        c"the bundle was altered",
-        c"the bundle lacks what is needed, or is of another log",
-        c"the log has no release of this image",
-        c"the checkpoint lacks the quorum of witnesses",
-        c"the key that signed the release was revoked",
-        c"the release has fewer approvals than the log's policy asks for",
-        c"somebody rejected the release",
-        c"the release was suspended, recalled or ended",
-        c"the release is not for this model",
-        c"the release is not for this hardware revision",
-        c"the release is not newer and nobody authorised a downgrade",
-        c"the release has a lower security counter",
-        c"the release was proposed and is not published",
-        c"the bundle is of a smaller tree than the device takes",
-        c"a statement or the checkpoint is longer than the device's buffer",
-    ];
-    texts.get(usize::from(reason)).unwrap_or(&c"a number that is no reason").as_ptr()
+    let (texts, at) = match reason.checked_sub(IMAGE_REASONS) {
+        None => (RELEASE_TEXTS, reason),
+        Some(at) => (IMAGE_TEXTS, at),
+    };
+    texts.get(usize::from(at)).unwrap_or(&c"a number that is no reason").as_ptr()
 }
+
+/// Reasons of an image begin here.
+const IMAGE_REASONS: u16 = 256;
+
+const RELEASE_TEXTS: &[&CStr] = &[
+    c"it may be installed",
+    c"the bundle was altered",
+    c"the bundle lacks what is needed, or is of another log",
+    c"the log has no release of this image",
+    c"the checkpoint lacks the quorum of witnesses",
+    c"the key that signed the release was revoked",
+    c"the release has fewer approvals than the log's policy asks for",
+    c"somebody rejected the release",
+    c"the release was suspended, recalled or ended",
+    c"the release is not for this model",
+    c"the release is not for this hardware revision",
+    c"the release is not newer and nobody authorised a downgrade",
+    c"the release has a lower security counter",
+    c"the release was proposed and is not published",
+    c"the bundle is of a smaller tree than the device takes",
+    c"a statement or the checkpoint is longer than the device's buffer",
+];
+
+const IMAGE_TEXTS: &[&CStr] = &[
+    c"the image could not be read",
+    c"the slot ends within the image",
+    c"it does not begin as an MCUboot image does",
+    c"the header is shorter than 32 bytes",
+    c"the image is encrypted",
+    c"the image is compressed",
+    c"the image is not for booting",
+    c"the header has a flag of unknown meaning",
+    c"the protected area does not begin as one does",
+    c"header and protected area differ in its length",
+    c"the signature area does not begin as one does",
+    c"a value is longer than its area, or than it may be",
+    c"a value is in the area that it may not be in",
+    c"a value is there twice",
+    c"the image has no SHA-256",
+    c"the image is hashed by another function than SHA-256",
+    c"the image does not have the SHA-256 it says",
+    c"the image is not signed",
+    c"the image is signed by another scheme than P-256",
+    c"the signature is not in its one DER spelling",
+    c"the image does not say which key signed",
+    c"the image is signed by a key the device does not have",
+    c"the signature does not hold",
+    c"the boot record cannot be read",
+    c"boot record and header differ in the version",
+    c"the boot record names another key than signed",
+    c"the image depends on more than four others",
+    c"release and image differ in the version",
+    c"release and image differ in the security counter",
+    c"the image names another release than was found",
+    c"the release is of another image",
+];
 
 /// # Safety
 /// The contract in the crate's head.
-unsafe fn decide(
+pub(crate) unsafe fn decide(
     root: &Root,
     running: &Running,
     known: &Known,
@@ -238,7 +284,7 @@ impl Known {
 }
 
 impl Decision {
-    fn yes(found: &install::Installable) -> Self {
+    pub(crate) fn yes(found: &install::Installable) -> Self {
         let image =
             crate::Image { version: found.version, counter: found.counter, sha256: found.image };
         Self {
@@ -252,7 +298,7 @@ impl Decision {
         }
     }
 
-    fn no(reason: Reason) -> Self {
+    pub(crate) fn no(reason: u16, event: EventType) -> Self {
         let nothing = Target { image: crate::Image::default(), release: [0; 32] };
         Self {
             target: nothing,
@@ -260,8 +306,8 @@ impl Decision {
             root: [0; 32],
             size_bytes: 0,
             index: 0,
-            reason: reason.code(),
-            event: reason.event().code(),
+            reason,
+            event: event.code(),
         }
     }
 }
@@ -281,9 +327,17 @@ mod tests {
         let all = all.iter().chain(&more).chain(&rest).chain(&last);
         assert_eq!(all.clone().map(|reason| reason.code()).max(), Some(15));
         for reason in all {
-            // SAFETY: static texts that end in a zero byte.
-            let text = unsafe { CStr::from_ptr(firmlog_reason_text(reason.code())) };
-            assert_eq!(text.to_str(), Ok(std::format!("{reason}").as_str()));
+            assert_eq!(text(reason.code()), std::format!("{reason}"));
         }
+        use firmlog_agent::mcuboot::Error;
+        for error in Error::ALL.iter().filter(|error| **error != Error::Bug) {
+            assert_eq!(text(error.code()), std::format!("{error}"));
+        }
+        assert_eq!(text(u16::MAX), "a number that is no reason");
+    }
+
+    fn text(reason: u16) -> &'static str {
+        // SAFETY: static texts that end in a zero byte.
+        unsafe { CStr::from_ptr(firmlog_reason_text(reason)) }.to_str().unwrap()
     }
 }

@@ -1,0 +1,132 @@
+//! Trust before install for images of MCUboot: read in their slot, with the release in them.
+
+use crate::install::{Decision, Known, Root, Running, decide};
+use crate::pointer::{answer, borrow, buffer, check, filled, list};
+use crate::status::told;
+use crate::{Status, Target};
+use core::ffi::{c_int, c_void};
+use firmlog_agent::FlashError;
+use firmlog_agent::mcuboot;
+use firmlog_verify::RustCrypto;
+
+/// An image of MCUboot in its slot, and whom to believe.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Mcuboot {
+    /// Handed to the callback.
+    pub context: *mut c_void,
+    /// Copies `len` bytes from `at` bytes behind the image's first to `out`; 0 when done.
+    pub read: Option<
+        unsafe extern "C" fn(context: *mut c_void, at: u32, out: *mut u8, len: usize) -> c_int,
+    >,
+    /// Public keys that may sign images, x ‖ y, 64 bytes each.
+    pub keys: *const u8,
+    /// How many.
+    pub keys_len: usize,
+    /// Room for the evidence bundle that travels in the image, or one that came beside it.
+    pub bundle: *mut u8,
+    /// How much room there is.
+    pub bundle_size: usize,
+    /// How long a bundle is that came beside the image and is there already; 0 takes the one in it.
+    pub bundle_len: usize,
+    /// How long the slot is.
+    pub slot_len: u32,
+}
+
+/// As [`firmlog_check_install`](crate::firmlog_check_install) for an image of MCUboot: that it is
+/// whole, that one of the keys signed it, and that the release in its evidence is of this very
+/// image, in version and security counter too. The image of a release is the body, what
+/// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn firmlog_check_mcuboot(
+    image: *const Mcuboot,
+    root: *const Root,
+    running: *const Running,
+    known: *const Known,
+    scratch: *mut u8,
+    scratch_len: usize,
+    decision: *mut Decision,
+) -> Status {
+    let consider = || {
+        check(decision)?;
+        // SAFETY: the crate's contract.
+        let decided = unsafe {
+            let image = borrow(image)?;
+            let (root, running, known) = (borrow(root)?, borrow(running)?, borrow(known)?);
+            consider(image, root, running, known, buffer(scratch, scratch_len)?)?
+        };
+        let (value, status) = match decided {
+            Ok(yes) => (yes, Ok(())),
+            Err(no) => (no, Err(Status::NotInstallable)),
+        };
+        // SAFETY: the crate's contract.
+        unsafe { answer(decision, value) }.and(status)
+    };
+    told(consider())
+}
+
+/// The slot behind C's callback.
+struct Slot<'a>(&'a Mcuboot);
+
+impl mcuboot::Slot for Slot<'_> {
+    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        let read = self.0.read.ok_or(FlashError::Driver)?;
+        // SAFETY: the buffer is ours and as long as said; the caller keeps to its prototype.
+        match unsafe { read(self.0.context, at, out.as_mut_ptr(), out.len()) } {
+            0 => Ok(()),
+            _ => Err(FlashError::Driver),
+        }
+    }
+}
+
+/// # Safety
+/// The contract in the crate's head.
+unsafe fn consider(
+    image: &Mcuboot,
+    root: &Root,
+    running: &Running,
+    known: &Known,
+    scratch: &mut [u8],
+) -> Result<Result<Decision, Decision>, Status> {
+    image.read.ok_or(Status::NoCallback)?;
+    // SAFETY: the caller's promise is handed on; keys are 64 bytes each and nothing else.
+    let keys = unsafe { list(image.keys.cast::<[u8; 64]>(), image.keys_len) }?;
+    // SAFETY: as above; a bundle that came beside is in it.
+    let room = unsafe { filled(image.bundle, image.bundle_size) }?;
+    let slot = &mut Slot(image);
+    let good = |key: &_, digest: &_, sig: &_| RustCrypto.p256_digest(key, digest, sig);
+    let signed = mcuboot::Image::read(slot, image.slot_len).and_then(|it| it.verify(keys, good));
+    let signed = match signed {
+        Ok(signed) => signed,
+        Err(error) => return Ok(Err(no(error))),
+    };
+    let bundle = match image.bundle_len {
+        0 => {
+            let span = signed.release.map_or(mcuboot::Span::default(), |release| release.bundle);
+            let len = usize::try_from(span.len).map_err(|_| Status::BufferTooSmall)?;
+            let room = room.get_mut(..len).ok_or(Status::BufferTooSmall)?;
+            if mcuboot::Slot::read(slot, span.at, room).is_err() {
+                return Ok(Err(no(mcuboot::Error::Flash)));
+            }
+            &*room
+        }
+        len => room.get(..len).ok_or(Status::Range)?,
+    };
+    // SAFETY: as above.
+    let found = match unsafe { decide(root, running, known, &signed.body, bundle, scratch) }? {
+        Ok(found) => Decision::yes(&found),
+        Err(reason) => return Ok(Err(Decision::no(reason.code(), reason.event()))),
+    };
+    Ok(match signed.target(&target(&found.target)) {
+        Ok(_) => Ok(found),
+        Err(error) => Err(no(error)),
+    })
+}
+
+fn target(target: &Target) -> firmlog_agent::update::Target {
+    target.into()
+}
+
+fn no(error: mcuboot::Error) -> Decision {
+    Decision::no(error.code(), error.event())
+}
