@@ -18,7 +18,7 @@
 #define FIRMLOG_ABI_VERSION 1
 
 // Words of a context.
-#define FIRMLOG_AGENT_WORDS 288
+#define FIRMLOG_AGENT_WORDS 320
 
 // Words of a hash under way.
 #define FIRMLOG_HASH_WORDS 16

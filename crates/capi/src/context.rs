@@ -13,7 +13,7 @@ use firmlog_statement::SignError;
 pub const FIRMLOG_ABI_VERSION: u32 = 1;
 
 /// Words of a context.
-pub const FIRMLOG_AGENT_WORDS: usize = 288;
+pub const FIRMLOG_AGENT_WORDS: usize = 320;
 
 /// Memory of an agent; what is in it is the library's. Zero it before the first start, and never
 /// copy or move it: a copy is not open.
@@ -27,6 +27,8 @@ impl Memory for Agent {
     type Inner = Inner;
     const MAGIC: usize = 0x464c_6131;
 }
+
+const _: () = Agent::FITS;
 
 /// What stands in an open context.
 pub(crate) struct Inner {

@@ -21,6 +21,8 @@ impl Memory for Hash {
     const MAGIC: usize = 0x464c_6831;
 }
 
+const _: () = Hash::FITS;
+
 /// Starts a hash, whatever was in the memory before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_hash_start(hash: *mut Hash) -> Status {

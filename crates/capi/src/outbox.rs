@@ -24,6 +24,8 @@ impl Memory for Outbox {
     const MAGIC: usize = 0x464c_6f31;
 }
 
+const _: () = Outbox::FITS;
+
 /// Numbers that need not be secret, for a fleet not to wait alike (xorshift).
 pub(crate) struct Jitter(u32);
 

@@ -135,3 +135,22 @@ unsafe fn check_open<M: Memory>(memory: *mut M) -> Result<*mut Slot<M::Inner>, S
     let busy = unsafe { (&raw const (*slot).busy).read() };
     if busy == 0 { Ok(slot) } else { Err(Status::Busy) }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_tells_how_much_memory_there_must_be() {
+        let documentation = include_str!("../../../docs/c-api.md");
+        let sizes = [
+            ("agent", size_of::<crate::Agent>()),
+            ("outbox", size_of::<crate::Outbox>()),
+            ("hash", size_of::<crate::Hash>()),
+        ];
+        for (name, size) in sizes {
+            assert!(
+                documentation.contains(&std::format!("| `firmlog_{name}` | {size} |")),
+                "{name}"
+            );
+        }
+    }
+}
