@@ -118,6 +118,9 @@ static LIVED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 struct World {
+    outbox: Box<[u64; FIRMLOG_OUTBOX_WORDS]>,
+    /// What a log, or somebody before it, answers.
+    answer: Vec<u8>,
     board: Box<Board>,
     agent: Box<[u64; FIRMLOG_AGENT_WORDS]>,
     /// Flash is as the agent left it, and has not failed.
@@ -130,7 +133,8 @@ impl World {
         let mut agent = Box::new([0; FIRMLOG_AGENT_WORDS]);
         let pointer = agent.as_mut_ptr().cast();
         let board = Box::new(Board { bytes, left: None, signs: true, agent: pointer });
-        Self { board, agent, sound: true, seq: 0 }
+        let outbox = Box::new([0; FIRMLOG_OUTBOX_WORDS]);
+        Self { outbox, answer: Vec::new(), board, agent, sound: true, seq: 0 }
     }
 
     fn call(&mut self, (what, a, b): (u8, u16, u32)) {
@@ -215,12 +219,38 @@ impl World {
                 20 => firmlog_room(agent, std::mem::MaybeUninit::uninit().as_mut_ptr()),
                 21 => firmlog_saw_checkpoint(agent, b.into(), [a as u8; 32].as_ptr()),
                 22 => firmlog_entry_oldest(agent, &raw mut *Box::new(0)),
-                _ => firmlog_step(agent, a, null(), null_mut()),
+                _ => self.send(agent, a, b),
             }
         };
         self.judge(status, agent);
         if len != usize::MAX {
             assert!(status == Status::Ok && len <= size, "a length is told of what is there");
+        }
+    }
+
+    /// Sends a batch and takes whatever comes back as the answer.
+    fn send(&mut self, agent: *mut Agent, a: u16, b: u32) -> Status {
+        let outbox = self.outbox.as_mut_ptr().cast::<Outbox>();
+        let mut body = vec![0; usize::from(a & 0xfff)];
+        let mut request = std::mem::MaybeUninit::<Request>::uninit();
+        let (out, size, asked) = (body.as_mut_ptr(), body.len(), request.as_mut_ptr());
+        unsafe {
+            firmlog_outbox_start(outbox, b);
+            firmlog_outbox_hurry(outbox);
+            let polled = firmlog_outbox_poll(outbox, agent, b.into(), out, size, asked);
+            if polled != Status::Ok {
+                return polled;
+            }
+            let reply = Reply {
+                body: self.answer.as_ptr(),
+                body_len: self.answer.len(),
+                retry_after_s: b,
+                status: if a & 0x1000 == 0 { 200 } else { a },
+                has_retry_after: 1,
+            };
+            let mut told = Told::default();
+            let told = &raw mut told;
+            firmlog_outbox_answered(outbox, agent, b.into(), asked, &raw const reply, null(), told)
         }
     }
 
@@ -285,9 +315,10 @@ fn text(pointer: *const std::ffi::c_char) {
     assert!(!text.is_empty() && !text.contains("no status") && !text.contains("no finding"));
 }
 
-fuzz_target!(|input: (Vec<(u16, u8)>, Vec<(u8, u16, u32)>)| {
-    let (edits, calls) = input;
+fuzz_target!(|input: (Vec<(u16, u8)>, Vec<(u8, u16, u32)>, Vec<u8>)| {
+    let (edits, calls, answer) = input;
     let mut world = World::new(LIVED.clone());
+    world.answer = answer;
     world.sound = edits.is_empty();
     for (at, value) in edits {
         let at = usize::from(at) % world.board.bytes.len();
