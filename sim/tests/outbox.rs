@@ -246,30 +246,107 @@ fn out_020_a_lying_answer_confirms_nothing() {
 
 #[test]
 fn out_021_what_was_proven_counts_when_a_later_receipt_fails() {
+    let mut other = SimLog::new(SEED);
+    other.entries.extend([b"another entry".to_vec(), b"and one more".to_vec()]);
+    let failures =
+        [(Answer::status(503, None), Trouble::Status(503)), (other.receipt(1), Trouble::Unproven)];
+    for (failure, trouble) in failures {
+        assert_eq!(fails_at_the_fourth(&failure), (3, Some(trouble)));
+    }
+}
+
+/// OUT-023, OUT-020: of every bit of a receipt, altered on the way, none gets a tree noted that the
+/// log did not sign.
+#[test]
+fn out_023_an_altered_receipt_gets_no_other_tree_noted() {
+    let mut believed = 0;
+    let mut bit = 0;
+    loop {
+        let mut world = World::new(1, Faults::default());
+        (0..3).for_each(|_| world.say());
+        world.log.entries.push(b"of another device".to_vec());
+        let mut receipts = world.pinned();
+        let mut out = [0; 4096];
+        let (journal, log) = (world.journal.as_mut().expect("there"), &mut world.log);
+        let covered = loop {
+            let (ticket, mut answer) = match world.outbox.poll(0, journal, &mut out) {
+                Ok(Step::Post { ticket, len }) => (ticket, log.post(&out[..len])),
+                Ok(Step::Fetch { ticket, index }) => (ticket, log.receipt(index)),
+                _ => break journal.covered(),
+            };
+            let is_receipt = answer.body.starts_with(&[0xd2]);
+            if is_receipt && bit >= answer.body.len() * 8 {
+                assert!(believed < 10, "{believed} altered receipts of {bit} are believed");
+                return;
+            }
+            if is_receipt {
+                answer.body[bit / 8] ^= 1 << (bit % 8);
+            }
+            let Answer { status, retry_after_s, ref body } = answer;
+            let reply = Reply::Answer { status, retry_after_s, body };
+            let told = world.outbox.answered(ticket, 0, &reply, journal, &mut receipts);
+            told.expect("flash is good");
+        };
+        if covered.next > 0 {
+            believed += 1;
+            assert_eq!(covered.size, 5, "bit {bit}");
+        }
+        bit += 1;
+    }
+}
+
+/// Answers a batch and three receipts, then `failure`: what the journal notes, and the trouble.
+fn fails_at_the_fourth(failure: &Answer) -> (u64, Option<Trouble>) {
     let mut world = World::new(1, Faults::default());
     (0..5).for_each(|_| world.say());
     let mut receipts = world.pinned();
     let mut out = [0; 4096];
     let (journal, log) = (world.journal.as_mut().expect("there"), &mut world.log);
     let mut fetched = 0;
-    let told = loop {
+    loop {
         let (ticket, answer) = match world.outbox.poll(0, journal, &mut out).expect("good") {
             Step::Post { ticket, len } => (ticket, log.post(&out[..len])),
             Step::Fetch { ticket, index } if fetched < 3 => {
                 fetched += 1;
                 (ticket, log.receipt(index))
             }
-            Step::Fetch { ticket, .. } => (ticket, Answer::status(503, None)),
+            Step::Fetch { ticket, .. } => (ticket, failure.clone()),
             other => panic!("{other:?}"),
         };
         let Answer { status, retry_after_s, ref body } = answer;
         let reply = Reply::Answer { status, retry_after_s, body };
         let told = world.outbox.answered(ticket, 0, &reply, journal, &mut receipts).expect("told");
         if let Told { covered: Some(covered), trouble, .. } = told {
-            break (covered.next, trouble);
+            return (covered.next, trouble);
         }
-    };
-    assert_eq!(told, (3, Some(Trouble::Status(503))));
+    }
+}
+
+/// OUT-031: a device that cannot check signatures compares sizes and roots all the same.
+#[test]
+fn out_031_a_smaller_tree_and_another_root_confirm_nothing() {
+    let mut world = World::new(1, Faults::default());
+    (0..3).for_each(|_| world.say());
+    world.log.entries.extend((0..5).map(|_| b"of another device".to_vec()));
+    world.run(&mut Unchecked, DAY_MS);
+    assert_eq!(world.journal().covered().next, 3);
+    world.say();
+    // A tree without the others' entries; and one that is as large with the fourth statement.
+    let mut smaller = world.log.clone();
+    smaller.entries.drain(1..6);
+    let mut split = world.log.clone();
+    split.entries.remove(1);
+    for (log, expected) in [(smaller, "WentBack"), (split, "SplitView")] {
+        world.log = log;
+        world.troubles.clear();
+        world.outbox.hurry();
+        for _ in 0..12 {
+            world.turn(&mut Unchecked);
+        }
+        let told = format!("{:?}", world.troubles);
+        assert!(told.contains(expected), "{expected}: {told}");
+        assert_eq!(world.journal().covered().next, 3, "{expected}");
+    }
 }
 
 /// OUT-003: an answer that belongs to an earlier request changes nothing.

@@ -48,12 +48,12 @@ impl<R: Random> Outbox<R> {
         }
         let known = journal.covered().next.saturating_sub(first);
         let proven = u8::try_from(known).unwrap_or(u8::MAX).min(taken);
-        let proving = Proving { first, count: taken, proven, indices, head: None, since_ms: None };
+        let proving = Proving { first, count: taken, proven, indices, head, since_ms: None };
         if receipts.wants_receipts() && proven < taken {
             self.stage = Stage::Proving(proving);
             return Ok(Told { fork, ..Told::default() });
         }
-        let proving = Proving { proven: taken, head: Some(head), ..proving };
+        let proving = Proving { proven: taken, ..proving };
         Ok(Told { covered: self.cover(&proving, journal)?, fork, ..Told::default() })
     }
 
@@ -78,18 +78,17 @@ impl<R: Random> Outbox<R> {
         let seq = proving.first.saturating_add(proving.proven.into());
         let index = proving.indices.get(usize::from(proving.proven)).copied().unwrap_or_default();
         let leaf = leaf(journal, seq)?;
-        let head = leaf.and_then(|leaf| receipts.receipt(index, &leaf, body));
-        let trouble = match (leaf, head) {
-            (None, _) => Some(Trouble::Missing { seq }),
-            (_, None) => Some(Trouble::Unproven),
-            (_, Some(head)) => contradiction(&journal.covered(), &head),
+        let trouble = match leaf {
+            None => Some(Trouble::Missing { seq }),
+            Some(leaf) => {
+                receipts.receipt(index, &leaf, body).is_none().then_some(Trouble::Unproven)
+            }
         };
         if let Some(trouble) = trouble {
             let covered = self.cover(&proving, journal)?;
             return Ok(Told { covered, ..self.fail(now_ms, trouble) });
         }
         proving.proven = proving.proven.saturating_add(1);
-        proving.head = newer(proving.head, head);
         proving.since_ms = None;
         self.stage = Stage::Proving(proving);
         if proving.proven < proving.count {
@@ -123,12 +122,12 @@ impl<R: Random> Outbox<R> {
     ) -> Result<Option<Covered>, Error> {
         self.stage = Stage::Ready;
         let next = proving.first.saturating_add(proving.proven.into());
-        let Some(head) = proving.head.filter(|_| next > journal.covered().next) else {
+        if next <= journal.covered().next {
             return Ok(None);
-        };
+        }
         // Where the journal cannot note it, all is sent and proven again.
         self.next = None;
-        let covered = Covered { next, size: head.size.0, root: head.root.0 };
+        let covered = Covered { next, size: proving.head.size.0, root: proving.head.root.0 };
         journal.cover(covered)?;
         self.backoff.succeed();
         self.resumed = false;
@@ -261,10 +260,6 @@ fn contradiction(covered: &Covered, head: &TreeHead) -> Option<Trouble> {
     }
     let other = head.size == before && covered.size > 0 && head.root.0 != covered.root;
     other.then_some(Trouble::SplitView { size: covered.size })
-}
-
-fn newer(a: Option<TreeHead>, b: Option<TreeHead>) -> Option<TreeHead> {
-    a.into_iter().chain(b).max_by_key(|head| head.size)
 }
 
 /// Why there is no good answer, and how long the log asks to be left alone.

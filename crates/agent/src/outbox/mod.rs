@@ -199,8 +199,8 @@ struct Proving {
     /// How many of them are proven.
     proven: u8,
     indices: [u64; BATCH_MAX],
-    /// The newest tree in which one was proven.
-    head: Option<TreeHead>,
+    /// The signed checkpoint that covers them. A receipt's size is not signed, only its root.
+    head: TreeHead,
     /// Since when a receipt is asked for.
     since_ms: Option<u64>,
 }

@@ -21,7 +21,8 @@ pub trait Receipts {
     fn checkpoint(&mut self, note: &[u8]) -> Option<TreeHead>;
 
     /// The tree head in which the statement with this leaf hash has been proven to stand at
-    /// `index`, if the COSE receipt shows that and the log signed it.
+    /// `index`, if the COSE receipt shows that and the log signed its root. Nobody signs a
+    /// receipt's size: what the journal notes is the checkpoint's.
     fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead>;
 }
 
