@@ -9,13 +9,15 @@ use base64ct::{Base64, Encoding};
 use firmlog_clock::agree::Outcome;
 use firmlog_clock::evidence::{Evidence, EvidenceError};
 use firmlog_clock::report::report;
-use firmlog_clock::roughtime::ReplyError;
 use firmlog_clock::roughtime::ask::Silence;
+use firmlog_clock::roughtime::wire::Message;
+use firmlog_clock::roughtime::{ReplyError, verify_reply};
 use firmlog_clock::{
     ChronySettings, ClockError, Query, RoughtimeSettings, Server, Settings, TrustedClock,
 };
 use firmlog_statement::Digest;
 use firmlog_statement::time::{Quality, Source, SyncState};
+use firmlog_verify::crypto::RustCrypto;
 use roughenough_client::ResponseValidator;
 use roughenough_protocol::FromFrame;
 use roughenough_protocol::cursor::ParseCursor;
@@ -198,6 +200,33 @@ fn two_against_two_is_no_time() {
     assert_eq!(query.outcome, Outcome::NoMajority { agree: 2, named: 4 });
     assert_eq!(clock.now().time.source, Source::Rtc);
     assert!(matches!(self::clock(&[]).query(&OVER), Err(ClockError::NoServers)));
+}
+
+/// TIM-020: requests answered together lie in one tree.
+#[test]
+fn replies_of_a_batch_verify_each_for_its_own_request() {
+    let Some(program) = program("roughtime: batch") else { return };
+    let [a] = start(&program, [("a", 0)]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    // They wait for it while it is stopped.
+    a.stop();
+    for nonce in 0..21 {
+        let request = firmlog_clock::roughtime::request(&a.server.key, &[nonce; 32]);
+        socket.send_to(&request, &a.server.address).unwrap();
+    }
+    a.go_on();
+    let mut depths = Vec::new();
+    let mut buffer = [0; 2048];
+    for _ in 0..21 {
+        let len = socket.recv(&mut buffer).unwrap();
+        let reply = &buffer[..len];
+        let message = Message::parse_framed(reply).unwrap();
+        let nonce: [u8; 32] = message.array(b"NONC").unwrap();
+        verify_reply(&a.server.key, &nonce, reply, &RustCrypto).unwrap();
+        depths.push(message.value(b"PATH").unwrap().len() / 32);
+    }
+    assert!(depths.contains(&5), "21 leaves make a tree of depth 5: {depths:?}");
 }
 
 /// TIM-021.

@@ -174,3 +174,65 @@ fn root(message: &Message<'_>, request: &[u8]) -> Result<[u8; 32], E> {
     // Bits left over would let one leaf stand at many places.
     if index == 0 { Ok(node) } else { Err(E::RootMismatch) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{encode, frame};
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+    use firmlog_verify::crypto::RustCrypto;
+
+    const NONCE: [u8; 32] = [3; 32];
+
+    /// A reply of the key `[1; 32]` at 1,000 s ± 5 s, whose delegation is valid between two times.
+    fn reply(from_s: u64, until_s: u64) -> Vec<u8> {
+        let (long, online) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+        let public = long.verifying_key().to_bytes();
+        let delegated = encode(&[
+            (b"PUBK", &online.verifying_key().to_bytes()),
+            (b"MINT", &from_s.to_le_bytes()),
+            (b"MAXT", &until_s.to_le_bytes()),
+        ]);
+        let root = hash(&[&[0], &request(&public, &NONCE)]);
+        let response = encode(&[
+            (b"VER\0", &VERSION),
+            (b"RADI", &5u32.to_le_bytes()),
+            (b"MIDP", &1000u64.to_le_bytes()),
+            (b"VERS", &VERSION),
+            (b"ROOT", &root),
+        ]);
+        let sign = |key: &SigningKey, context: &[u8], of: &[u8]| {
+            key.sign(&[context, of].concat()).to_bytes()
+        };
+        let certificate =
+            encode(&[(b"SIG\0", &sign(&long, DELEGATION, &delegated)), (b"DELE", &delegated)]);
+        frame(&encode(&[
+            (b"SIG\0", &sign(&online, RESPONSE, &response)),
+            (b"NONC", &NONCE),
+            (b"TYPE", &1u32.to_le_bytes()),
+            (b"PATH", &[]),
+            (b"SREP", &response),
+            (b"CERT", &certificate),
+            (b"INDX", &[0; 4]),
+        ]))
+    }
+
+    /// TIM-020.
+    #[test]
+    fn a_time_outside_its_delegation_does_not_count() {
+        let key = SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes();
+        let verify = |reply: &[u8]| verify_reply(&key, &NONCE, reply, &RustCrypto);
+        let good = Signed { midpoint_s: 1000, radius_s: 5 };
+        assert_eq!((good.earliest_s(), good.latest_s()), (995, 1005));
+        for (from_s, until_s, expected) in [
+            (1000, 1000, Ok(good)),
+            (0, 2000, Ok(good)),
+            (1001, 2000, Err(E::OutsideDelegation)),
+            (0, 999, Err(E::OutsideDelegation)),
+            (2000, 0, Err(E::OutsideDelegation)),
+        ] {
+            assert_eq!(verify(&reply(from_s, until_s)), expected, "{from_s} to {until_s}");
+        }
+        assert_eq!(verify(&[0; REPLY_MAX + 1]), Err(E::TooLong));
+    }
+}

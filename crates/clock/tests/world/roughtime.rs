@@ -73,6 +73,10 @@ impl Roughtime {
         self.running.signal(rustix::process::Signal::STOP);
     }
 
+    pub(crate) fn go_on(&self) {
+        self.running.signal(rustix::process::Signal::CONT);
+    }
+
     /// As it stands in settings.
     pub(crate) fn toml(server: &Server) -> String {
         let key = Base64::encode_string(&server.key);
