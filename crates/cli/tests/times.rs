@@ -2,23 +2,7 @@
 
 mod world;
 
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
-use world::{World, command, released_in};
-
-/// Makes a bundle once a quorum has cosigned a tree that holds all of it.
-fn witnessed_bundle(world: &World, what: [&str; 2], out: &str) -> Value {
-    let started = Instant::now();
-    loop {
-        let made = world.done(&["bundle", what[0], what[1], "--out", out]);
-        if made["quorum"] == true {
-            return made;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "{made}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
+use world::{World, command, released_in, witnessed_bundle};
 
 #[test]
 fn witnesses_bound_a_devices_time_from_above() {

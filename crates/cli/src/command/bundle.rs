@@ -26,7 +26,7 @@ use crate::submit::{LogArgs, digest, trust_root};
 pub(crate) enum BundleCommand {
     /// A device's whole history
     Device(BundleArgs),
-    /// A release with its approvals
+    /// A release with its approvals, as devices read it before they install
     Release(BundleArgs),
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod node;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -165,6 +166,19 @@ pub(crate) fn released_in(world: World) -> (World, String) {
     }
     world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
     (world, release)
+}
+
+/// Makes a bundle once a quorum has cosigned a tree that holds all of it.
+pub(crate) fn witnessed_bundle(world: &World, what: [&str; 2], out: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let made = world.done(&["bundle", what[0], what[1], "--out", out]);
+        if made["quorum"] == true {
+            return made;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{made}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// A command in a directory, without anybody's settings.
