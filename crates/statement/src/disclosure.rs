@@ -114,6 +114,23 @@ impl Field for Commitments {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
         List::decode(d).and_then(|list: List<Commitment, 8>| Self::new(&list))
     }
+    fn check(d: &mut Decoder<'_>) -> Result<(), E> {
+        let count = d.list()?;
+        if count == 0 {
+            return Err(E::EmptyList);
+        }
+        if count > 8 {
+            return Err(E::TooManyItems);
+        }
+        let mut sorted = true;
+        let mut last = None;
+        for _ in 0..count {
+            let field = Commitment::decode(d)?.field;
+            sorted &= last.is_none_or(|last| last < field);
+            last = Some(field);
+        }
+        if sorted { Ok(()) } else { Err(E::CommitmentsUnordered) }
+    }
     fn absent() -> Result<Self, E> {
         Ok(Self::default())
     }

@@ -15,6 +15,10 @@ use crate::codec::{self, Decoder, MapReader, Sink};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, ops::Deref};
 
+/// Reads over a value.
+#[expect(unreachable_pub, reason = "named in the trait")]
+pub type CheckValue = fn(&mut Decoder<'_>) -> Result<(), E>;
+
 /// A value with one encoding.
 pub trait Field: Sized {
     /// Whether the field may be left out; what it then means is [`absent`](Self::absent).
@@ -33,6 +37,8 @@ pub trait Field: Sized {
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
         Self::decode(d).map(|_| ())
     }
+    /// [`check`](Self::check), or that of another type which reads over the same.
+    const CHECK: CheckValue = Self::check;
     /// What an unwritten field means; required fields have no such meaning.
     fn absent() -> Result<Self, E> {
         Err(E::FieldMissing)
@@ -98,10 +104,10 @@ impl<T: Field> Field for Option<T> {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
         T::decode(d).map(Some)
     }
-    #[inline]
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
         T::check(d)
     }
+    const CHECK: CheckValue = T::CHECK;
     fn absent() -> Result<Self, E> {
         Ok(None)
     }
@@ -293,10 +299,11 @@ fn count_items(d: &mut Decoder<'_>, max: usize) -> Result<usize, E> {
 }
 
 fn check_items<T: Field>(d: &mut Decoder<'_>, max: usize) -> Result<(), E> {
-    for _ in 0..count_items(d, max)? {
-        T::check(d)?;
-    }
-    Ok(())
+    check_each(d, max, T::CHECK)
+}
+
+fn check_each(d: &mut Decoder<'_>, max: usize, check: CheckValue) -> Result<(), E> {
+    (0..count_items(d, max)?).try_for_each(|_| check(d))
 }
 
 impl<T: Field + Copy + Default, const N: usize> Field for List<T, N> {

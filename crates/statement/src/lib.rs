@@ -38,6 +38,7 @@ mod record;
 mod annotation;
 mod approval;
 mod audit;
+mod brief;
 pub mod chain;
 pub mod codec;
 mod common;
@@ -63,6 +64,7 @@ mod update;
 pub use annotation::{Annotation, Change, Relation};
 pub use approval::{Approval, Authorisation, Factors, Gate};
 pub use audit::{Audit, AuditAction, Severity};
+pub use brief::Brief;
 pub use common::{
     CheckpointSeen, ClinicalContext, Digest, ESignature, Firmware, Initiator, InitiatorKind,
     Meaning, Outcome, Reason, ReasonCode, Role, SecurityCounter, Seq, Verdict, VersionCode,

@@ -9,17 +9,85 @@
 //! Fields are written in ascending order of their keys. What a `rule` says of several
 //! fields holds for writing, reading and checking alike.
 
-/// Writes the pair if the field is present.
-pub(crate) fn put_field<T: crate::Field>(
-    key: u64,
-    value: &T,
+/// A field while it is written: what a map's fields have in common, whatever their types, so that
+/// one loop writes them all.
+pub(crate) trait Put {
+    fn is_present(&self) -> bool;
+    fn put(&self, out: &mut dyn crate::codec::Sink) -> Result<(), crate::StatementError>;
+}
+
+impl<T: crate::Field> Put for T {
+    fn is_present(&self) -> bool {
+        self.present()
+    }
+    fn put(&self, out: &mut dyn crate::codec::Sink) -> Result<(), crate::StatementError> {
+        self.encode(out)
+    }
+}
+
+/// How many of the fields are written.
+pub(crate) fn count_fields(fields: &[(u8, &dyn Put)]) -> usize {
+    fields.iter().filter(|(_, field)| field.is_present()).count()
+}
+
+/// Writes key and value of each field that is present.
+pub(crate) fn put_fields(
+    fields: &[(u8, &dyn Put)],
     out: &mut dyn crate::codec::Sink,
 ) -> Result<(), crate::StatementError> {
-    if value.present() {
-        crate::codec::uint(out, key)?;
-        value.encode(out)?;
+    for (key, field) in fields.iter().filter(|(_, field)| field.is_present()) {
+        crate::codec::uint(out, u64::from(*key))?;
+        field.put(out)?;
     }
     Ok(())
+}
+
+/// Writes a payload: its kind, its fields, and what this version does not know.
+pub(crate) fn put_payload(
+    kind: crate::Kind,
+    fields: &[(u8, &dyn Put)],
+    (extra_count, extra): (usize, &[u8]),
+    out: &mut dyn crate::codec::Sink,
+) -> Result<(), crate::StatementError> {
+    let count = count_fields(fields).saturating_add(extra_count).saturating_add(1) as u64;
+    crate::envelope::check_fields(kind, count)?;
+    crate::codec::head(out, 5, count)?;
+    out.put(&[0, kind as u8])?;
+    put_fields(fields, out)?;
+    out.put(extra)
+}
+
+/// How a field is read over: its key, whether it may be absent, and the check of its value.
+pub(crate) type Check = (u8, bool, crate::field::CheckValue);
+
+/// Reads over a map that has no other fields than these.
+pub(crate) fn check_record(
+    fields: &[Check],
+    d: &mut crate::codec::Decoder<'_>,
+) -> Result<(), crate::StatementError> {
+    let mut map = d.map()?;
+    match check_fields(fields, &mut map, d)? {
+        None => Ok(()),
+        Some(_) => Err(crate::StatementError::UnknownKey),
+    }
+}
+
+/// Reads over the fields of a map and returns the key that follows them.
+pub(crate) fn check_fields(
+    fields: &[Check],
+    map: &mut crate::codec::MapReader,
+    d: &mut crate::codec::Decoder<'_>,
+) -> Result<Option<u64>, crate::StatementError> {
+    let mut key = map.next_key(d)?;
+    for (own, optional, check) in fields {
+        if key == Some(u64::from(*own)) {
+            check(d)?;
+            key = map.next_key(d)?;
+        } else if !optional {
+            return Err(crate::StatementError::FieldMissing);
+        }
+    }
+    Ok(key)
 }
 
 /// Reads the field if `key` is its key, and moves on to the next key.
@@ -36,22 +104,6 @@ pub(crate) fn read_field<T: crate::Field>(
     let value = T::decode(d)?;
     *key = map.next_key(d)?;
     Ok(value)
-}
-
-/// Reads over the field if `key` is its key; an absent one must be optional.
-#[inline]
-pub(crate) fn check_field<T: crate::Field>(
-    own: u64,
-    key: &mut Option<u64>,
-    map: &mut crate::codec::MapReader,
-    d: &mut crate::codec::Decoder<'_>,
-) -> Result<(), crate::StatementError> {
-    if *key != Some(own) {
-        return if T::OPTIONAL { Ok(()) } else { Err(crate::StatementError::FieldMissing) };
-    }
-    T::check(d)?;
-    *key = map.next_key(d)?;
-    Ok(())
 }
 
 /// Reads one field out of a map already checked.
@@ -78,10 +130,9 @@ macro_rules! record {
         impl crate::Field for $name {
             fn encode(&self, out: &mut dyn crate::codec::Sink) -> Result<(), crate::StatementError> {
                 $($rule($(&self.$rfield),+)?;)*
-                let count = [$(crate::Field::present(&self.$field)),+];
-                crate::codec::head(out, 5, count.iter().filter(|p| **p).count() as u64)?;
-                $(crate::record::put_field($key, &self.$field, out)?;)+
-                Ok(())
+                let fields: &[(u8, &dyn crate::record::Put)] = &[$(($key, &self.$field)),+];
+                crate::codec::head(out, 5, crate::record::count_fields(fields) as u64)?;
+                crate::record::put_fields(fields, out)
             }
             fn decode(d: &mut crate::codec::Decoder<'_>) -> Result<Self, crate::StatementError> {
                 let mut map = d.map()?;
@@ -93,10 +144,12 @@ macro_rules! record {
             }
             fn check(d: &mut crate::codec::Decoder<'_>) -> Result<(), crate::StatementError> {
                 let _begin = d.clone();
-                let mut map = d.map()?;
-                let mut key = map.next_key(d)?;
-                $(crate::record::check_field::<$($ty)+>($key, &mut key, &mut map, d)?;)+
-                if key.is_some() { return Err(crate::StatementError::UnknownKey); }
+                const FIELDS: &[crate::record::Check] = &[$((
+                    $key,
+                    <$($ty)+ as crate::Field>::OPTIONAL,
+                    <$($ty)+ as crate::Field>::CHECK,
+                )),+];
+                crate::record::check_record(FIELDS, d)?;
                 $($rule($(&crate::record::pick::<$($rty)+>(&_begin, $rkey)?),+)?;)*
                 Ok(())
             }
@@ -156,14 +209,9 @@ macro_rules! statement {
             const KIND: crate::Kind = crate::Kind::$name;
             fn encode_payload(&self, out: &mut dyn crate::codec::Sink) -> Result<(), crate::StatementError> {
                 $($rule($(&self.$rfield),+)?;)*
-                let present = [$(crate::Field::present(&self.$field)),+];
-                let count = present.iter().filter(|p| **p).count().saturating_add(self.extra.count());
-                let fields = count.saturating_add(1) as u64;
-                crate::envelope::check_fields(crate::Kind::$name, fields)?;
-                crate::codec::head(out, 5, fields)?;
-                out.put(&[0, crate::Kind::$name as u8])?;
-                $(crate::record::put_field($key, &self.$field, out)?;)+
-                out.put(self.extra.as_bytes())
+                let fields: &[(u8, &dyn crate::record::Put)] = &[$(($key, &self.$field)),+];
+                let extra = (self.extra.count(), self.extra.as_bytes());
+                crate::record::put_payload(crate::Kind::$name, fields, extra, out)
             }
             fn decode_payload(payload: &[u8]) -> Result<Self, crate::StatementError> {
                 let d = &mut crate::codec::Decoder::new(payload);
@@ -180,8 +228,12 @@ macro_rules! statement {
             fn check_payload(payload: &[u8]) -> Result<(), crate::StatementError> {
                 let d = &mut crate::codec::Decoder::new(payload);
                 let mut map = crate::envelope::open_payload(d, crate::Kind::$name)?;
-                let mut key = map.next_key(d)?;
-                $(crate::record::check_field::<$($ty)+>($key, &mut key, &mut map, d)?;)+
+                const FIELDS: &[crate::record::Check] = &[$((
+                    $key,
+                    <$($ty)+ as crate::Field>::OPTIONAL,
+                    <$($ty)+ as crate::Field>::CHECK,
+                )),+];
+                let key = crate::record::check_fields(FIELDS, &mut map, d)?;
                 crate::Extra::check(key, &mut map, d)?;
                 d.end()?;
                 let _begin = crate::codec::Decoder::new(payload);

@@ -98,3 +98,73 @@ fn bytes_that_were_not_to_be_signed_make_no_entry() {
     let beyond = complete::<Update>(&mut tight, 513, [0x7e; 64]);
     assert_eq!(beyond, Err(StatementError::BufferTooSmall));
 }
+
+#[test]
+fn stm_032_a_brief_has_the_bytes_of_its_update() {
+    let events = [Event::new(EventType::Installed, 7), Event::new(EventType::LogWrap, 0)];
+    let result = UpdateResult {
+        phase: Phase::Install,
+        error: Some(3),
+        attempts: Some(2),
+        duration_ms: Some(900),
+        power: Some(PowerState::Battery),
+        test: None,
+    };
+    let checkpoint = CheckpointSeen { size: 12, root: Digest([6; 32]) };
+    let unit = Unit {
+        manufacturer: None,
+        model: None,
+        hw_rev: None,
+        udi_di: None,
+        journal: None,
+        dropped: Some(5),
+        dropped_root: Some(Digest([8; 32])),
+    };
+    let full = Update {
+        events: Events::new(&events).unwrap(),
+        release: Some(Digest([9; 32])),
+        result: Some(result.clone()),
+        checkpoint: Some(checkpoint.clone()),
+        unit: Some(unit),
+        ..update()
+    };
+    for (full, whole) in [(full, true), (update(), false)] {
+        let brief = Brief {
+            device: full.device,
+            image: full.image,
+            version: full.version,
+            counter: full.counter,
+            outcome: full.outcome,
+            seq: full.seq,
+            prev: full.prev,
+            events: &full.events,
+            time: &full.time,
+            release: full.release,
+            result: whole.then_some(&result),
+            checkpoint: whole.then_some(&checkpoint),
+            dropped: whole.then_some((5, Digest([8; 32]))),
+        };
+        let (mut one, mut other) = ([0; 640], [0; 640]);
+        let names = ("acme.example/devices", "ip-200/app");
+        let len = seal(&full, names.0, names.1, &Element, &mut one).unwrap();
+        assert_eq!(brief.seal(names.0, names.1, &Element, &mut other), Ok(len));
+        assert_eq!(one[..len], other[..len]);
+    }
+    let none = Brief {
+        device: update().device,
+        image: Digest([0; 32]),
+        version: VersionCode(0),
+        counter: SecurityCounter(0),
+        outcome: Outcome::State,
+        seq: Seq(0),
+        prev: Digest([0; 32]),
+        events: &[],
+        time: &update().time,
+        release: None,
+        result: None,
+        checkpoint: None,
+        dropped: None,
+    };
+    let refused = none.seal("acme.example/devices", "ip-200/app", &Element, &mut [0; 640]);
+    assert_eq!(refused, Err(SignError::Statement(StatementError::EventsMissing)));
+}
