@@ -31,6 +31,7 @@
 extern crate std;
 
 mod crc;
+mod fields;
 pub mod flash;
 pub mod journal;
 pub mod mcuboot;

@@ -9,6 +9,7 @@
 //! of either. A power cut forgets what was counted since the last note: at most half, so a count
 //! is "at least".
 
+use crate::fields::Put;
 use firmlog_statement::event::EventType;
 
 /// What repeats: the refusal and the image it was about.
@@ -78,12 +79,17 @@ impl Repeats {
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
-        let Some(key) = self.last else { return out };
-        let event = key.event.code().to_be_bytes();
-        let unsaid = self.unsaid.to_be_bytes();
-        let bytes = event.iter().chain(&[0, 0]).chain(&unsaid).chain(&key.image);
-        out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.put(&mut Put(&mut out));
         out
+    }
+
+    pub(crate) fn put(&self, put: &mut Put<'_>) {
+        if let Some(key) = self.last {
+            put.put(&key.event.code().to_be_bytes()).put(&[0, 0]);
+            put.u32(self.unsaid).put(&key.image);
+        } else {
+            put.put(&[0; Self::LEN]);
+        }
     }
 
     /// Reads what [`encode`](Self::encode) wrote; none if it is something else.

@@ -7,7 +7,6 @@ use crate::status::told;
 use crate::{Clock, Status};
 use firmlog_agent::journal::{Error, Report};
 use firmlog_agent::update::{Identity, Refused};
-use firmlog_statement::SignError;
 
 /// Number of this interface; another one means other structures.
 pub const FIRMLOG_ABI_VERSION: u32 = 1;
@@ -60,9 +59,7 @@ impl Inner {
     pub(crate) fn failed(&mut self, error: Error) -> Status {
         let status = Status::from(error);
         self.cause = match error {
-            Error::NotAnUpdate(rule) | Error::Signer(SignError::Statement(rule)) => {
-                i32::from(rule.code()).saturating_add(RULES)
-            }
+            Error::NotAnUpdate(rule) => i32::from(rule.code()).saturating_add(RULES),
             _ => status.code(),
         };
         status

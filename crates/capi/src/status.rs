@@ -176,7 +176,8 @@ impl From<Error> for Status {
             Error::NeedsOpening => Self::NeedsOpening,
             Error::BufferTooSmall => Self::BufferTooSmall,
             Error::NotCovering => Self::NotCovering,
-            Error::Signer(error) => error.into(),
+            Error::SignerRefused => Self::SignerRefused,
+            Error::SignerUnavailable => Self::SignerUnavailable,
             _ => Self::Bug,
         }
     }
@@ -247,7 +248,7 @@ mod tests {
     fn no_error_of_the_journal_is_called_a_bug() {
         let own = [Error::Geometry, Error::Unformatted, Error::HeadLost, Error::Full];
         let more = [Error::TooLong, Error::NotNext, Error::ChainUnknown, Error::NeedsOpening];
-        let rest = [Error::BufferTooSmall, Error::NotCovering, Error::Signer(SignError::Refused)];
+        let rest = [Error::BufferTooSmall, Error::NotCovering, Error::SignerRefused];
         for error in own.into_iter().chain(more).chain(rest) {
             assert_ne!(Status::from(error), Status::Bug, "{error}");
         }

@@ -14,7 +14,8 @@ use crate::record::{Put, put_payload};
 use crate::sign::{Payload, seal_payload};
 use crate::time::DeviceTime;
 use crate::{
-    CheckpointSeen, DeviceId, Digest, Event, Field, Kind, Outcome, Parsed, SecurityCounter, Seq,
+    CheckpointSeen, DeviceId, Digest, Event, Field, Initiator, Kind, Outcome, Parsed,
+    Reason, SecurityCounter, Seq,
     SignError, Signer, StatementError as E, Update, UpdateResult, VersionCode, codec,
 };
 
@@ -41,6 +42,10 @@ pub struct Brief<'a> {
     pub time: &'a DeviceTime,
     /// Leaf hash of the release.
     pub release: Option<Digest>,
+    /// Who set it in motion.
+    pub initiator: Option<&'a Initiator>,
+    /// Why.
+    pub reason: Option<&'a Reason>,
     /// How it went, in detail.
     pub result: Option<&'a UpdateResult>,
     /// Newest checkpoint seen: not before.
@@ -80,6 +85,8 @@ impl Payload for Brief<'_> {
             (9, &Items(self.events)),
             (10, &Ref(Some(self.time))),
             (13, &self.release),
+            (15, &Ref(self.initiator)),
+            (16, &Ref(self.reason)),
             (18, &Ref(self.result)),
             (20, &Ref(self.checkpoint)),
             (21, &Lost(self.dropped)),

@@ -110,6 +110,8 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         power: Some(PowerState::Battery),
         test: None,
     };
+    let initiator = Initiator { kind: InitiatorKind::Person, credential: None, user: None, role: None };
+    let reason = Reason { code: ReasonCode::SecurityFix, context: None, work_order: None, reference: None };
     let checkpoint = CheckpointSeen { size: 12, root: Digest([6; 32]) };
     let unit = Unit {
         manufacturer: None,
@@ -123,6 +125,8 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
     let full = Update {
         events: Events::new(&events).unwrap(),
         release: Some(Digest([9; 32])),
+        initiator: Some(initiator.clone()),
+        reason: Some(reason.clone()),
         result: Some(result.clone()),
         checkpoint: Some(checkpoint.clone()),
         unit: Some(unit),
@@ -140,6 +144,8 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
             events: &full.events,
             time: &full.time,
             release: full.release,
+            initiator: whole.then_some(&initiator),
+            reason: whole.then_some(&reason),
             result: whole.then_some(&result),
             checkpoint: whole.then_some(&checkpoint),
             dropped: whole.then_some((5, Digest([8; 32]))),
@@ -161,6 +167,8 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         events: &[],
         time: &update().time,
         release: None,
+        initiator: None,
+        reason: None,
         result: None,
         checkpoint: None,
         dropped: None,

@@ -32,8 +32,10 @@ pub enum Error {
     BufferTooSmall = 11,
     /// A receipt for what the device never said, or for less than an earlier one.
     NotCovering = 12,
-    /// The key's holder did not sign.
-    Signer(SignError) = 13,
+    /// The key's holder refused to sign.
+    SignerRefused = 13,
+    /// The key's holder is out of reach.
+    SignerUnavailable = 14,
     /// Internal contradiction.
     Bug = 65535,
 }
@@ -55,13 +57,27 @@ impl core::fmt::Display for Error {
             Self::NeedsOpening => "the flash failed: open the journal again",
             Self::BufferTooSmall => "the buffer does not hold the entry",
             Self::NotCovering => "the receipt covers other statements than these",
-            Self::Signer(_) => "the key's holder did not sign",
+            Self::SignerRefused => "the key's holder refused to sign",
+            Self::SignerUnavailable => "the key's holder is out of reach",
             Self::Bug => "internal contradiction",
         })
     }
 }
 
 impl core::error::Error for Error {}
+
+/// In one word of a small processor, so that results are returned in a register.
+const _: () = assert!(size_of::<Result<(), Error>>() == 4);
+
+impl From<SignError> for Error {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Statement(error) => Self::NotAnUpdate(error),
+            SignError::Unavailable => Self::SignerUnavailable,
+            _ => Self::SignerRefused,
+        }
+    }
+}
 
 /// What was wrong with the flash when the journal was opened. Pages are places in flash, offsets
 /// are bytes in a page.

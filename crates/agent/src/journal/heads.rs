@@ -31,7 +31,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         let mut blank = false;
         for slot in 0..Self::SLOTS {
             let frame = self.frame(place, slot.saturating_mul(FRAME))?;
-            if frame == [0xff; FRAME] {
+            if frame.iter().all(|byte| *byte == 0xff) {
                 blank = true;
                 continue;
             }

@@ -10,6 +10,7 @@
 
 use super::Note;
 use crate::crc::{Crc, crc32c};
+use crate::fields::{Put, Take};
 
 /// Length of a page header and of a head slot, bytes.
 pub(crate) const FRAME: usize = 128;
@@ -122,37 +123,6 @@ impl RecordHeader {
     }
 }
 
-/// Lays fields into a frame one after another; what does not fit is a bug of this file, shown by
-/// its tests.
-struct Put<'a>(&'a mut [u8]);
-
-impl Put<'_> {
-    fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        let whole = core::mem::take(&mut self.0);
-        let (front, rest) = whole.split_at_mut(bytes.len().min(whole.len()));
-        front.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        self.0 = rest;
-        self
-    }
-}
-
-/// Reads fields one after another.
-struct Take<'a>(&'a [u8]);
-
-impl Take<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (front, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*front)
-    }
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_be_bytes)
-    }
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-}
-
 /// Puts the CRC of all but the last four bytes into those.
 fn seal(frame: &mut [u8]) {
     if let Some((body, crc)) = frame.split_last_chunk_mut::<4>() {
@@ -169,13 +139,13 @@ impl Head {
     pub(crate) fn encode(&self) -> [u8; FRAME] {
         let mut out = [0; FRAME];
         Put(&mut out)
-            .put(&HEAD_MAGIC.to_be_bytes())
-            .put(&self.dropped.count.to_be_bytes())
-            .put(&self.version.to_be_bytes())
-            .put(&self.oldest.to_be_bytes())
-            .put(&self.newest.to_be_bytes())
-            .put(&self.covered.next.to_be_bytes())
-            .put(&self.covered.size.to_be_bytes())
+            .u32(HEAD_MAGIC)
+            .u32(self.dropped.count)
+            .u64(self.version)
+            .u64(self.oldest)
+            .u64(self.newest)
+            .u64(self.covered.next)
+            .u64(self.covered.size)
             .put(&self.covered.root)
             .put(&self.dropped.root);
         seal(&mut out);
@@ -202,14 +172,14 @@ impl PageHeader {
         let mut out = [0; FRAME];
         let chain = self.chain.unwrap_or(Chain { next: UNKNOWN, hash: [0; 32] });
         Put(&mut out)
-            .put(&PAGE_MAGIC.to_be_bytes())
-            .put(&page_bytes.to_be_bytes())
-            .put(&self.page.to_be_bytes())
-            .put(&self.number.to_be_bytes())
-            .put(&chain.next.to_be_bytes())
-            .put(&self.said.to_be_bytes())
-            .put(&self.before_len.to_be_bytes())
-            .put(&self.before_crc.to_be_bytes())
+            .u32(PAGE_MAGIC)
+            .u32(page_bytes)
+            .u64(self.page)
+            .u64(self.number)
+            .u64(chain.next)
+            .u32(self.said)
+            .u32(self.before_len)
+            .u32(self.before_crc)
             .put(&[word, 0, 0, 0])
             .put(&self.link)
             .put(&chain.hash);
@@ -239,11 +209,11 @@ impl RecordHeader {
         Put(&mut out)
             .put(&[self.kind as u8, self.note_len])
             .put(&self.entry_len.to_be_bytes())
-            .put(&self.said.to_be_bytes())
-            .put(&self.number.to_be_bytes())
-            .put(&self.seq.to_be_bytes())
+            .u32(self.said)
+            .u64(self.number)
+            .u64(self.seq)
             .put(&self.link)
-            .put(&self.body_crc.to_be_bytes());
+            .u32(self.body_crc);
         seal(&mut out);
         out
     }

@@ -2,7 +2,7 @@
 //! erasing.
 
 use super::error::Error;
-use super::layout::{FRAME, HEAD_PAGES, HEADER, Kind, RecordHeader, WORD_MAX};
+use super::layout::{FRAME, HEAD_PAGES, HEADER, Kind, PageHeader, RecordHeader, WORD_MAX};
 use crate::crc::Crc;
 use crate::flash::{Flash, FlashError};
 use sha2::{Digest as _, Sha256};
@@ -63,8 +63,12 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
 
     /// The place in flash of a page of the journal's life.
     pub(crate) fn place(&self, page: u64) -> Result<u32, Error> {
-        let ring = page.checked_rem(u64::from(self.data_pages())).ok_or(Error::Geometry)?;
-        u32::try_from(ring).ok().and_then(|ring| ring.checked_add(HEAD_PAGES)).ok_or(Error::Bug)
+        // A byte at a time: small processors divide by 32 bits, and pages are fewer than 2^22.
+        let pages = self.data_pages();
+        let ring = page.to_be_bytes().into_iter().try_fold(0u32, |rest, byte| {
+            rest.checked_mul(0x100)?.checked_add(u32::from(byte))?.checked_rem(pages)
+        });
+        ring.ok_or(Error::Geometry)?.checked_add(HEAD_PAGES).ok_or(Error::Bug)
     }
 
     fn address(place: u32, at: usize) -> Result<u32, Error> {
@@ -84,6 +88,28 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         let mut frame = [0; FRAME];
         self.read(place, at, &mut frame)?;
         Ok(frame)
+    }
+
+    /// The header of a page of the journal's life; none if it does not hold.
+    pub(crate) fn page_header(&mut self, page: u64) -> Result<Option<PageHeader>, Error> {
+        let place = self.place(page)?;
+        let frame = self.frame(place, 0)?;
+        let header = PageHeader::parse(&frame, Self::page_bytes(), Self::word());
+        Ok(header.filter(|header| header.page == page))
+    }
+
+    /// A page's header, for this flash.
+    pub(crate) fn lay_header(&self, header: &PageHeader) -> [u8; FRAME] {
+        header.encode(Self::page_bytes(), Self::word())
+    }
+
+    /// Geometry was checked: it fits.
+    fn page_bytes() -> u32 {
+        u32::try_from(PAGE).unwrap_or_default()
+    }
+
+    fn word() -> u8 {
+        u8::try_from(WORD).unwrap_or_default()
     }
 
     /// One program operation, read back.

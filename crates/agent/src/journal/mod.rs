@@ -150,7 +150,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             before_crc: 0,
         };
         let place = medium.place(0)?;
-        medium.program(place, 0, &header.encode(Self::page_bytes(), Self::word()))?;
+        medium.program(place, 0, &medium.lay_header(&header))?;
         let covered = Covered { next: chain.next, size: 0, root: [0; 32] };
         let dropped = Dropped::default();
         let head = Head { version: 0, oldest: 0, newest: 0, covered, dropped };
@@ -226,21 +226,5 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Gives the flash back.
     pub fn into_flash(self) -> F {
         self.medium.0
-    }
-
-    /// Geometry was checked: it fits.
-    fn page_bytes() -> u32 {
-        u32::try_from(PAGE).unwrap_or_default()
-    }
-
-    fn word() -> u8 {
-        u8::try_from(WORD).unwrap_or_default()
-    }
-
-    fn page_header(&mut self, page: u64) -> Result<Option<PageHeader>, Error> {
-        let place = self.medium.place(page)?;
-        let frame = self.medium.frame(place, 0)?;
-        let header = PageHeader::parse(&frame, Self::page_bytes(), Self::word());
-        Ok(header.filter(|header| header.page == page))
     }
 }

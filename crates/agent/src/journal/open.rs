@@ -44,32 +44,10 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::Unformatted`], [`Error::HeadLost`], [`Error::Geometry`] or [`Error::Flash`].
     pub fn open(flash: F) -> Result<(Self, Report), Error> {
         let mut medium = Medium::<F, PAGE, WORD>(flash);
-        medium.check()?;
         let mut report = Report::default();
-        let (head, slots) = medium.recover_heads(&mut report)?;
-        let live = head.newest.saturating_sub(head.oldest);
-        if live >= u64::from(medium.data_pages()) {
-            return Err(Error::HeadLost);
-        }
-        medium.clean_free(&head, &mut report)?;
-        let (state, unmarked) = Self::scan(&mut medium, head, slots, &mut report)?;
+        let (state, unmarked) = medium.recover(&mut report)?;
         let mut journal = Self { medium, state };
-        if let Some(at) = unmarked
-            && journal.complete(at).is_err()
-        {
-            journal.state.closed = true;
-            report.add(Finding::PageUnusable { page: journal.medium.place(head.newest)? });
-        }
-        if journal.state.closed {
-            match journal.turn_page(Class::Urgent) {
-                // Without room the page stays as it is; nothing is appended to it.
-                Ok(()) | Err(Error::Full) => {}
-                Err(_) => {
-                    let page = journal.medium.place(head.newest.saturating_add(1))?;
-                    report.add(Finding::PageUnusable { page });
-                }
-            }
-        }
+        journal.settle(unmarked, &mut report)?;
         Ok((journal, report))
     }
 
@@ -79,14 +57,58 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// As [`open`](Self::open).
     pub fn reopen(&mut self) -> Result<Report, Error> {
         self.state.broken = true;
-        let (again, report) = Journal::<&mut F, PAGE, WORD>::open(&mut self.medium.0)?;
-        self.state = again.state;
+        let mut report = Report::default();
+        let (state, unmarked) = self.medium.recover(&mut report)?;
+        self.state = state;
+        self.settle(unmarked, &mut report)?;
         Ok(report)
+    }
+
+    /// Puts right how the newest page ends: sets a missing marker, closes what takes no more.
+    fn settle(&mut self, unmarked: Option<usize>, report: &mut Report) -> Result<(), Error> {
+        let newest = self.state.head.newest;
+        if let Some(at) = unmarked
+            && self.complete(at).is_err()
+        {
+            self.state.closed = true;
+            report.add(Finding::PageUnusable { page: self.medium.place(newest)? });
+        }
+        if self.state.closed {
+            match self.turn_page(Class::Urgent) {
+                // Without room the page stays as it is; nothing is appended to it.
+                Ok(()) | Err(Error::Full) => {}
+                Err(_) => {
+                    let page = self.medium.place(newest.saturating_add(1))?;
+                    report.add(Finding::PageUnusable { page });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the marker that a cut kept from a whole record.
+    fn complete(&mut self, marker_at: usize) -> Result<(), Error> {
+        let place = self.medium.place(self.state.head.newest)?;
+        self.medium.mark(place, marker_at)
+    }
+}
+
+impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
+    /// What is on flash, and where a last record only lacks its marker.
+    #[inline(never)]
+    fn recover(&mut self, report: &mut Report) -> Result<(State, Option<usize>), Error> {
+        self.check()?;
+        let (head, slots) = self.recover_heads(report)?;
+        if head.newest.saturating_sub(head.oldest) >= u64::from(self.data_pages()) {
+            return Err(Error::HeadLost);
+        }
+        self.clean_free(&head, report)?;
+        self.scan(head, slots, report)
     }
 
     /// Reads the live pages; also tells the length of a last record that only lacks its marker.
     fn scan(
-        medium: &mut Medium<F, PAGE, WORD>,
+        &mut self,
         head: Head,
         slots: [usize; 2],
         report: &mut Report,
@@ -94,26 +116,26 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let mut scan = Scan::new(report);
         let mut unmarked = None;
         let mut end = End { at: FRAME, closed: false };
-        let mut header = Self::header_of(medium, head.oldest)?;
+        let mut header = self.page_header(head.oldest)?;
         for page in head.oldest..=head.newest {
             let next = match page.checked_add(1) {
-                Some(next) if next <= head.newest => Some((next, Self::header_of(medium, next)?)),
+                Some(next) if next <= head.newest => Some(self.page_header(next)?),
                 _ => None,
             };
-            let place = medium.place(page)?;
+            let place = self.place(page)?;
             let has_header = scan.page(header.as_ref(), place, page == head.oldest);
             match next {
-                Some((_, after)) => {
-                    scan.closed_page(medium, page, place, after.as_ref())?;
+                Some(after) => {
+                    scan.closed_page(self, page, place, after.as_ref())?;
                     header = after;
                 }
                 None => {
-                    (end, unmarked) = scan.open_page(medium, page, place)?;
+                    (end, unmarked) = scan.open_page(self, page, place)?;
                     end.closed |= !has_header;
                 }
             }
         }
-        let note = scan.read_note(medium)?;
+        let note = scan.read_note(self)?;
         let state = State {
             head,
             slots,
@@ -131,24 +153,6 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok((state, unmarked))
     }
 
-    fn header_of(
-        medium: &mut Medium<F, PAGE, WORD>,
-        page: u64,
-    ) -> Result<Option<PageHeader>, Error> {
-        let place = medium.place(page)?;
-        let frame = medium.frame(place, 0)?;
-        let header = PageHeader::parse(&frame, Self::page_bytes(), Self::word());
-        Ok(header.filter(|header| header.page == page))
-    }
-
-    /// Sets the marker that a cut kept from a whole record.
-    fn complete(&mut self, marker_at: usize) -> Result<(), Error> {
-        let place = self.medium.place(self.state.head.newest)?;
-        self.medium.mark(place, marker_at)
-    }
-}
-
-impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// Erases what is not live and not blank.
     fn clean_free(&mut self, head: &Head, report: &mut Report) -> Result<(), Error> {
         for place in HEAD_PAGES..self.0.pages() {

@@ -12,7 +12,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// [`Error::Flash`].
     pub fn oldest(&mut self) -> Result<u64, Error> {
-        let header = self.page_header(self.state.head.oldest)?;
+        let header = self.medium.page_header(self.state.head.oldest)?;
         let next = header.and_then(|header| header.chain).map(|chain| chain.next);
         Ok(next.unwrap_or(self.state.head.covered.next))
     }
@@ -32,7 +32,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     }
 
     fn find_in(&mut self, page: u64, seq: u64) -> Result<Option<Found>, Error> {
-        let chain = self.page_header(page)?.and_then(|header| header.chain);
+        let chain = self.medium.page_header(page)?.and_then(|header| header.chain);
         if chain.is_some_and(|chain| chain.next > seq) {
             return Ok(None);
         }

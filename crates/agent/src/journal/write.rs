@@ -165,7 +165,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let mut buffer = [0; FRAME + RECORD_MAX];
         let front = if turns { FRAME } else { 0 };
         if turns {
-            let frame = self.next_page_header()?.encode(Self::page_bytes(), Self::word());
+            let frame = self.next_page_header()?;
             buffer.get_mut(..FRAME).ok_or(Error::Bug)?.copy_from_slice(&frame);
         }
         let room = buffer.get_mut(front..).ok_or(Error::Bug)?;
@@ -212,7 +212,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         self.check_opened()?;
         self.make_room(class)?;
         let page = self.newest(true)?;
-        let frame = self.next_page_header()?.encode(Self::page_bytes(), Self::word());
+        let frame = self.next_page_header()?;
         let place = self.medium.place(page)?;
         self.medium.make_blank(place)?;
         self.state.broken = true;
@@ -224,9 +224,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok(())
     }
 
-    fn next_page_header(&mut self) -> Result<PageHeader, Error> {
+    fn next_page_header(&mut self) -> Result<[u8; FRAME], Error> {
         let before = self.medium.place(self.state.head.newest)?;
-        Ok(PageHeader {
+        let header = PageHeader {
             page: self.newest(true)?,
             number: self.state.number,
             link: self.state.link,
@@ -234,7 +234,8 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             said: self.state.said,
             before_len: u32::try_from(self.state.at).map_err(|_| Error::Bug)?,
             before_crc: self.medium.crc(before)?,
-        })
+        };
+        Ok(self.medium.lay_header(&header))
     }
 
     /// Sees to it that a page is free for this class, erasing what the log has.
@@ -260,7 +261,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             return Ok(false);
         }
         for page in second..=newest {
-            let header = self.page_header(page)?;
+            let header = self.medium.page_header(page)?;
             if let Some(chain) = header.and_then(|header| header.chain) {
                 return Ok(chain.next <= covered.next);
             }

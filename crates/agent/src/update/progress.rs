@@ -4,6 +4,7 @@
 //! 01 · last step u8 · attempts u16 · committed 44 · target 44 · release 32 · repeats 40
 //! ```
 
+use crate::fields::{Put, Take};
 use crate::journal::Note;
 use crate::repeats::Repeats;
 use firmlog_statement::event::EventType;
@@ -76,13 +77,12 @@ impl Progress {
     pub fn encode(&self) -> Option<Note> {
         let last = self.last.map_or(0, EventType::code);
         let mut out = [0; LEN];
-        let [high, low] = self.attempts.to_be_bytes();
-        let head = [VERSION, u8::try_from(last).ok()?, high, low];
-        let (committed, target) = (encode_image(&self.committed), encode_image(&self.target.image));
-        let repeats = self.repeats.encode();
-        let parts = head.iter().chain(&committed).chain(&target);
-        let parts = parts.chain(&self.target.release).chain(&repeats);
-        out.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        let mut put = Put(&mut out);
+        put.put(&[VERSION, u8::try_from(last).ok()?]).put(&self.attempts.to_be_bytes());
+        put_image(&mut put, &self.committed);
+        put_image(&mut put, &self.target.image);
+        put.put(&self.target.release);
+        self.repeats.put(&mut put);
         Note::new(&out)
     }
 
@@ -90,40 +90,26 @@ impl Progress {
     #[must_use]
     pub fn parse(note: &Note) -> Option<Self> {
         let bytes: &[u8; LEN] = note.as_bytes().try_into().ok()?;
-        let (head, rest) = bytes.split_first_chunk::<4>()?;
-        let [VERSION, last, high, low] = *head else { return None };
-        let (committed, rest) = rest.split_first_chunk::<IMAGE>()?;
-        let (target, rest) = rest.split_first_chunk::<IMAGE>()?;
-        let (release, repeats) = rest.split_first_chunk::<32>()?;
-        Some(Self {
-            last: match last {
-                0 => None,
-                code => Some(EventType::from_code(u64::from(code))?),
-            },
-            committed: parse_image(committed)?,
-            target: Target { image: parse_image(target)?, release: *release },
-            attempts: u16::from_be_bytes([high, low]),
-            repeats: Repeats::parse(repeats.try_into().ok()?)?,
-        })
+        let mut take = Take(bytes);
+        let [VERSION, last] = take.take()? else { return None };
+        let attempts = u16::from_be_bytes(take.take()?);
+        let committed = take_image(&mut take)?;
+        let target = Target { image: take_image(&mut take)?, release: take.take()? };
+        let last = match last {
+            0 => None,
+            code => Some(EventType::from_code(u64::from(code))?),
+        };
+        let repeats = Repeats::parse(&take.take()?)?;
+        Some(Self { last, committed, target, attempts, repeats })
     }
 }
 
-fn encode_image(image: &Image) -> [u8; IMAGE] {
-    let mut out = [0; IMAGE];
-    let (version, counter) = (image.version.to_be_bytes(), image.counter.to_be_bytes());
-    let parts = image.sha256.iter().chain(&version).chain(&counter);
-    out.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
-    out
+fn put_image(put: &mut Put<'_>, image: &Image) {
+    put.put(&image.sha256).u64(image.version).u32(image.counter);
 }
 
-fn parse_image(bytes: &[u8; IMAGE]) -> Option<Image> {
-    let (sha256, rest) = bytes.split_first_chunk::<32>()?;
-    let (version, counter) = rest.split_first_chunk::<8>()?;
-    Some(Image {
-        sha256: *sha256,
-        version: u64::from_be_bytes(*version),
-        counter: u32::from_be_bytes(counter.try_into().ok()?),
-    })
+fn take_image(take: &mut Take<'_>) -> Option<Image> {
+    Some(Image { sha256: take.take()?, version: take.u64()?, counter: take.u32()? })
 }
 
 #[cfg(test)]

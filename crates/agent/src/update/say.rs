@@ -2,13 +2,13 @@
 
 use super::{Clock, Detail, Logged, Pending, Updater};
 use crate::Flash;
+use crate::fields::Put;
 use crate::journal::{Append, Class, Error};
-use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::time::DeviceTime;
 use firmlog_statement::{
-    Digest, Event, Events, Extra, List, Outcome, Phase, SecurityCounter, Seq, Signer,
-    StatementError, Unit, Update, UpdateResult, VersionCode, entry_hash, seal,
+    Brief, Digest, Event, Outcome, Phase, SecurityCounter, Seq, SignError, Signer, StatementError,
+    UpdateResult, VersionCode, entry_hash,
 };
 
 /// Room for a statement while it is signed.
@@ -44,10 +44,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         detail: Detail,
         untold: bool,
     ) -> Result<(), Error> {
-        let update = self.update(detail, untold).map_err(Error::NotAnUpdate)?;
-        let names = &self.identity;
-        let len = seal(&update, names.issuer, names.subject, &self.signer, buffer)
-            .map_err(Error::Signer)?;
+        let len = self.seal(buffer, detail, untold)?;
         let entry = buffer.get(..len).ok_or(Error::Bug)?;
         let note = self.progress.encode().ok_or(Error::Bug)?;
         // What was dropped is told along with something: it may not use up the reserve by itself.
@@ -60,23 +57,22 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.pending.iter().flatten()
     }
 
-    fn update(&mut self, detail: Detail, untold: bool) -> Result<Update, StatementError> {
+    /// Writes and signs a statement of what waits.
+    #[inline(never)]
+    fn seal(
+        &mut self,
+        buffer: &mut [u8; BUFFER],
+        detail: Detail,
+        untold: bool,
+    ) -> Result<usize, SignError> {
         let time = self.clock.now();
-        let events = self.events(&time, untold)?;
+        let mut events = [Event::new(T::LogWrap, 0); super::WAITING + 1];
+        let events = self.events(&mut events, &time, untold)?;
         let last = events.iter().rev().map(|event| event.kind).find(|kind| *kind != T::LogWrap);
         let last = last.unwrap_or(T::LogWrap);
         let (seq, prev) = self.journal.next().unwrap_or_default();
         let image = self.image_of(last);
         let dropped = self.journal.dropped();
-        let unit = untold.then_some(Unit {
-            manufacturer: None,
-            model: None,
-            hw_rev: None,
-            udi_di: None,
-            journal: None,
-            dropped: Some(dropped.count),
-            dropped_root: Some(Digest(dropped.root)),
-        });
         let target = &self.progress.target;
         let release = if image == target.image { target.release } else { [0; 32] };
         let attempts = self.progress.attempts;
@@ -89,7 +85,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             power: detail.power,
             test: None,
         };
-        Ok(Update {
+        let brief = Brief {
             device: self.identity.device,
             image: Digest(image.sha256),
             version: VersionCode(image.version),
@@ -98,43 +94,41 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             seq: Seq(seq),
             prev: Digest(prev),
             events,
-            time,
-            from: None,
-            to: None,
+            time: &time,
             release: (release != [0; 32]).then_some(Digest(release)),
-            authorisation: None,
-            initiator: self.initiator.clone(),
-            reason: self.reason.clone(),
-            transport: None,
-            result: Some(result),
-            boot: None,
-            checkpoint: self.checkpoint.clone(),
-            unit,
-            commitments: Commitments::default(),
-            extra: Extra::default(),
-        })
+            initiator: self.initiator.as_ref(),
+            reason: self.reason.as_ref(),
+            result: Some(&result),
+            checkpoint: self.checkpoint.as_ref(),
+            dropped: untold.then_some((dropped.count, Digest(dropped.root))),
+        };
+        brief.seal(self.identity.issuer, self.identity.subject, &self.signer, buffer)
     }
 
-    fn events(&self, time: &DeviceTime, untold: bool) -> Result<Events, StatementError> {
+    /// What waits, in order, and word of what was dropped behind it.
+    fn events<'e>(
+        &self,
+        out: &'e mut [Event; super::WAITING + 1],
+        time: &DeviceTime,
+        untold: bool,
+    ) -> Result<&'e [Event], StatementError> {
         let now_ms = time.uptime_ms.unwrap_or_default();
-        let mut list = List::<Event, 16>::new();
-        let about = self.waiting().last().and_then(|pending| pending.image);
-        let about = about.map(|image| image.sha256);
-        for pending in self.waiting() {
-            let own = pending.image.map(|image| image.sha256);
-            list.push(Event {
+        let about = self.waiting().last().and_then(|pending| pending.image.as_ref());
+        let about = about.map(|image| &image.sha256);
+        let mut len = usize::from(untold);
+        for (event, pending) in out.iter_mut().zip(self.waiting()) {
+            len = len.saturating_add(1);
+            let own = pending.image.as_ref().map(|image| &image.sha256);
+            *event = Event {
                 kind: pending.kind,
                 ago_ms: now_ms.saturating_sub(pending.at_ms),
                 code: pending.code,
                 count: pending.count,
                 // What the whole statement is about is not said twice.
-                image: own.filter(|own| Some(*own) != about).map(Digest),
-            })?;
+                image: own.filter(|own| Some(*own) != about).copied().map(Digest),
+            };
         }
-        if untold {
-            list.push(Event::new(T::LogWrap, 0))?;
-        }
-        Events::new(&list)
+        out.get(..len).ok_or(StatementError::Bug)
     }
 
     /// The image a statement is about, by its last event.
@@ -150,10 +144,8 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// Counts what could not be said, as far as the journal still can, and goes on.
     pub(super) fn dropped(&mut self) -> Logged {
         for pending in self.pending.iter_mut().filter_map(Option::take) {
-            let [high, low] = pending.kind.code().to_be_bytes();
             let mut said = [0; 10];
-            let parts = [high, low].into_iter().chain(pending.at_ms.to_be_bytes());
-            said.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+            Put(&mut said).put(&pending.kind.code().to_be_bytes()).u64(pending.at_ms);
             // A journal that cannot even count must not stop the device.
             let _ = self.journal.drop_one(&entry_hash(&said));
         }
