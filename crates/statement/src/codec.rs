@@ -17,6 +17,9 @@ use crate::StatementError as E;
 /// How deep an extension value may nest.
 pub const MAX_DEPTH: u8 = 8;
 
+/// Reads over a value.
+pub type Check = fn(&mut Decoder<'_>) -> Result<(), E>;
+
 /// Where encoded bytes go: a buffer, a vector, a counter or a hash.
 pub trait Sink {
     /// Takes the next bytes; refuses with `BufferTooSmall` when there is no room.

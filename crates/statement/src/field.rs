@@ -15,10 +15,6 @@ use crate::codec::{self, Decoder, MapReader, Sink};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, ops::Deref};
 
-/// Reads over a value.
-#[expect(unreachable_pub, reason = "named in the trait")]
-pub type CheckValue = fn(&mut Decoder<'_>) -> Result<(), E>;
-
 /// A value with one encoding.
 pub trait Field: Sized {
     /// Whether the field may be left out; what it then means is [`absent`](Self::absent).
@@ -38,7 +34,7 @@ pub trait Field: Sized {
         Self::decode(d).map(|_| ())
     }
     /// [`check`](Self::check), or that of another type which reads over the same.
-    const CHECK: CheckValue = Self::check;
+    const CHECK: codec::Check = Self::check;
     /// What an unwritten field means; required fields have no such meaning.
     fn absent() -> Result<Self, E> {
         Err(E::FieldMissing)
@@ -107,7 +103,7 @@ impl<T: Field> Field for Option<T> {
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
         T::check(d)
     }
-    const CHECK: CheckValue = T::CHECK;
+    const CHECK: codec::Check = T::CHECK;
     fn absent() -> Result<Self, E> {
         Ok(None)
     }
@@ -298,11 +294,7 @@ fn count_items(d: &mut Decoder<'_>, max: usize) -> Result<usize, E> {
     }
 }
 
-fn check_items<T: Field>(d: &mut Decoder<'_>, max: usize) -> Result<(), E> {
-    check_each(d, max, T::CHECK)
-}
-
-fn check_each(d: &mut Decoder<'_>, max: usize, check: CheckValue) -> Result<(), E> {
+fn check_items(d: &mut Decoder<'_>, max: usize, check: codec::Check) -> Result<(), E> {
     (0..count_items(d, max)?).try_for_each(|_| check(d))
 }
 
@@ -323,7 +315,7 @@ impl<T: Field + Copy + Default, const N: usize> Field for List<T, N> {
         Ok(list)
     }
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
-        check_items::<T>(d, N)
+        check_items(d, N, T::CHECK)
     }
     fn absent() -> Result<Self, E> {
         Ok(Self::new())
@@ -352,7 +344,7 @@ impl<T: Field> Field for Vec<T> {
         (0..count_items(d, LIST_MAX)?).map(|_| T::decode(d)).collect()
     }
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
-        check_items::<T>(d, LIST_MAX)
+        check_items(d, LIST_MAX, T::CHECK)
     }
     fn absent() -> Result<Self, E> {
         Ok(Self::new())
@@ -423,7 +415,7 @@ pub(crate) mod shape {
             Err(E::Bug)
         }
         fn check(d: &mut Decoder<'_>) -> Result<(), E> {
-            check_items::<T>(d, LIST_MAX)
+            check_items(d, LIST_MAX, T::CHECK)
         }
         fn absent() -> Result<Self, E> {
             Err(E::Bug)

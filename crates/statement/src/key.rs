@@ -43,7 +43,7 @@ macro_rules! name32 {
             fn encode(&self, out: &mut dyn Sink) -> Result<(), E> { self.0.encode(out) }
             fn decode(d: &mut Decoder<'_>) -> Result<Self, E> { d.array().copied().map(Self) }
             fn check(d: &mut Decoder<'_>) -> Result<(), E> { d.array::<32>().map(|_| ()) }
-            const CHECK: crate::field::CheckValue = <[u8; 32] as Field>::CHECK;
+            const CHECK: crate::codec::Check = <[u8; 32] as Field>::CHECK;
         }
 
         #[cfg(feature = "json")]

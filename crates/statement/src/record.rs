@@ -58,7 +58,7 @@ pub(crate) fn put_payload(
 }
 
 /// How a field is read over: its key, whether it may be absent, and the check of its value.
-pub(crate) type Check = (u8, bool, crate::field::CheckValue);
+pub(crate) type Check = (u8, bool, crate::codec::Check);
 
 /// Reads over a map that has no other fields than these.
 pub(crate) fn check_record(
