@@ -513,12 +513,12 @@ fn first_line(path: &Path) -> Result<String> {
 }
 
 /// A port nobody uses at the moment.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// GET over a plain loopback connection; anything but 200 is an error.
-fn http_get(url: &str, path: &str) -> Result<Vec<u8>> {
+pub(crate) fn http_get(url: &str, path: &str) -> Result<Vec<u8>> {
     let host = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;

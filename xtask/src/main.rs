@@ -24,11 +24,13 @@ mod contracts;
 mod crash;
 mod demo;
 mod deny;
+mod firmware;
 mod fuzz;
 mod header;
 mod power;
 mod setup;
 mod sh;
+mod size;
 mod test;
 mod tidy;
 mod vectors;
@@ -50,6 +52,8 @@ cargo xtask COMMAND
   chaos [--rounds N]           kill, fork and lie to the anchor client on a real node
   agent-kill [--rounds N]      kill the device's daemon on a bad link and look for what it said
   power [--histories N]        cut the power of simulated devices and check their journals
+  firmware                     devices in QEMU: install, power cut, rollback, refusal, into a log
+  size [--json FILE]           flash, RAM, stack, instructions of the agent against its budgets
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 
@@ -70,11 +74,13 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),
+        "firmware" => firmware::run(rest),
         "fuzz" => fuzz::run(rest),
         "header" => header::run(rest),
         "chaos" => chaos::run(rest),
         "crash" => crash::run(rest),
         "power" => power::run(rest),
+        "size" => size::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
         "help" | "-h" | "--help" => {

@@ -13,6 +13,7 @@
 //! - Beyond Debian packages nothing is written outside `.setup/` and `contracts/node_modules/`.
 //! - A second run changes nothing and takes less than two seconds.
 
+pub(crate) mod board;
 mod debian;
 mod golang;
 mod npm;
@@ -45,19 +46,29 @@ pub(crate) enum Part {
     CargoDeny,
     /// cbindgen, which writes the C header, and what C programs are compiled and checked with.
     C,
+    /// The emulated board, its compilers, and Rust for its processor.
+    Board,
 }
 
 /// What `cargo xtask test` needs.
-pub(crate) const FOR_TESTS: [Part; 6] =
-    [Part::Debian, Part::Python, Part::GoOracle, Part::Contracts, Part::Roughtime, Part::C];
-
-const ALL: [Part; 8] = [
+pub(crate) const FOR_TESTS: [Part; 7] = [
     Part::Debian,
     Part::Python,
     Part::GoOracle,
     Part::Contracts,
     Part::Roughtime,
     Part::C,
+    Part::Board,
+];
+
+const ALL: [Part; 9] = [
+    Part::Debian,
+    Part::Python,
+    Part::GoOracle,
+    Part::Contracts,
+    Part::Roughtime,
+    Part::C,
+    Part::Board,
     Part::CargoFuzz,
     Part::CargoDeny,
 ];
@@ -73,6 +84,7 @@ impl Part {
             Part::CargoFuzz => "fuzz",
             Part::CargoDeny => "deny",
             Part::C => "c",
+            Part::Board => "board",
         }
     }
 
@@ -86,6 +98,7 @@ impl Part {
             Part::Roughtime => tools::missing(tools::ROUGHTIME),
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
+            Part::Board => board::missing(),
             Part::C => tools::missing(tools::HEADER).or(debian::missing(debian::FOR_C)),
         }
     }
@@ -102,6 +115,7 @@ impl Part {
                 tools::install(tools::FUZZ)
             }
             Part::CargoDeny => tools::install(tools::DENY),
+            Part::Board => board::install(),
             Part::C => {
                 debian::install(debian::FOR_C)?;
                 tools::install(tools::HEADER)

@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{api_test, contracts, header, setup, sh};
+use crate::{api_test, contracts, firmware, header, setup, sh};
 
 /// Runs the command: `test [--no-api | --only-api]`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         header::run(&["--check".to_string()])?;
         cargo_test()?;
         contracts::run(&[])?;
+        firmware::run(&[])?;
     } else {
         sh::run(sh::cargo().args(["build", "--package", "firmlog"]))?;
     }

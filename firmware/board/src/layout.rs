@@ -1,0 +1,25 @@
+//! Where what is in external flash.
+//!
+//! ```text
+//! 000000 factory page · 008000 boot choice · 010000 journal, 64 KiB
+//! 100000 slot A · 180000 slot B · 200000 download: image · 280000 download: its evidence
+//! ```
+
+/// What the production line wrote.
+pub const FACTORY: usize = 0;
+/// Which slot runs.
+pub const BOOT: usize = 0x8000;
+/// The journal.
+pub const JOURNAL: usize = 0x1_0000;
+/// Its pages.
+pub const JOURNAL_PAGES: usize = 16;
+/// The two slots.
+pub const SLOTS: [usize; 2] = [0x10_0000, 0x18_0000];
+/// Pages of a slot.
+pub const SLOT_PAGES: usize = 16;
+/// Where a downloaded image goes.
+pub const IMAGE: usize = 0x20_0000;
+/// Where its evidence goes.
+pub const PROOF: usize = 0x28_0000;
+/// Pages of each of the two.
+pub const DOWNLOAD_PAGES: usize = 16;

@@ -1,0 +1,65 @@
+//! Flash that counts what is done to it.
+
+use core::cell::Cell;
+use firmlog_agent::{Flash, FlashError};
+use firmlog_board::NorFlash;
+
+/// Pages of the journal's flash.
+pub(crate) const PAGES: usize = 8;
+
+/// Operations since the last [`clear`](Self::clear).
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    programs: [Cell<u32>; PAGES],
+    erases: Cell<u32>,
+}
+
+impl Tally {
+    pub(crate) fn clear(&self) {
+        self.programs.iter().for_each(|page| page.set(0));
+        self.erases.set(0);
+    }
+
+    /// Program operations on the page that had most.
+    pub(crate) fn most_on_a_page(&self) -> u32 {
+        self.programs.iter().map(Cell::get).max().unwrap_or_default()
+    }
+
+    /// Program operations on all pages.
+    pub(crate) fn programs(&self) -> u32 {
+        self.programs.iter().map(Cell::get).sum()
+    }
+
+    pub(crate) fn erases(&self) -> u32 {
+        self.erases.get()
+    }
+}
+
+/// Flash and its tally.
+#[derive(Debug)]
+pub(crate) struct Counted<'a> {
+    pub(crate) flash: NorFlash,
+    pub(crate) tally: &'a Tally,
+}
+
+impl Flash for Counted<'_> {
+    fn pages(&self) -> u32 {
+        self.flash.pages()
+    }
+
+    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        self.flash.read(at, out)
+    }
+
+    fn program(&mut self, at: u32, words: &[u8]) -> Result<(), FlashError> {
+        if let Some(page) = self.tally.programs.get(at as usize / firmlog_board::flash::PAGE) {
+            page.set(page.get() + 1);
+        }
+        self.flash.program(at, words)
+    }
+
+    fn erase(&mut self, page: u32) -> Result<(), FlashError> {
+        self.tally.erases.set(self.tally.erases.get() + 1);
+        self.flash.erase(page)
+    }
+}

@@ -1,0 +1,86 @@
+//! The smallest program that uses all of the agent: commands of one byte from the gateway.
+//!
+//! ```text
+//! e EVENT    take a step        v TARGET   an image was found good    i    install begins
+//! c          it stays           r IMAGE    refuse it                  k N  the log has all below N
+//! s N        send statement N
+//! ```
+//!
+//! Its flash and static RAM are what `cargo xtask size` reports: journal, update, statements and
+//! signatures, with vectors, start code, flash driver and UART.
+#![no_std]
+#![no_main]
+
+use firmlog_agent::journal::{Covered, ENTRY_MAX};
+use firmlog_agent::update::{Detail, Identity, Image, LogBeforeInstall, Target, Updater};
+use firmlog_board::flash::{PAGE, WORD};
+use firmlog_board::{NorFlash, Uart, entry, halt, ticks};
+use firmlog_measure::clock::Rtc;
+use firmlog_measure::key::Key;
+use firmlog_statement::event::EventType as T;
+use firmlog_statement::{DeviceId, Signer as _};
+
+type Agent<'a> = Updater<'a, NorFlash, Key, Rtc, PAGE, WORD>;
+
+#[entry]
+fn main() -> ! {
+    let mut uart = Uart::open();
+    ticks::start();
+    let running = image(&mut uart);
+    let (Some(flash), Some(key)) = (NorFlash::region(0, 8), Key::new()) else { halt() };
+    let device = DeviceId::from(key.public_key().thumbprint());
+    let names = Identity { device, issuer: "acme.example/devices", subject: "ip-200/app" };
+    match Updater::start(flash, key, Rtc, names, LogBeforeInstall::Required, running) {
+        Ok((mut agent, _)) => loop {
+            let done = obey(&mut agent, &mut uart);
+            uart.byte(if done.is_some() { b'+' } else { b'-' });
+        },
+        Err(_) => halt(),
+    }
+}
+
+fn obey(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
+    let detail = Detail::default();
+    match uart.wait() {
+        b'e' => {
+            let event = T::from_code(u64::from(uart.wait()))?;
+            agent.step(event, detail).ok().map(drop)
+        }
+        b'v' => {
+            let target = Target { image: image(uart), release: bytes(uart) };
+            agent.verified(target, detail).ok().map(drop)
+        }
+        b'i' => agent.install_started(detail).ok().map(drop),
+        b'c' => agent.committed(detail).ok().map(drop),
+        b'r' => {
+            let image = image(uart);
+            agent.refuse(T::RefusedBadSignature, image, detail).ok().map(drop)
+        }
+        b'k' => {
+            let (next, size) = (u64::from_be_bytes(bytes(uart)), u64::from_be_bytes(bytes(uart)));
+            agent.journal().cover(Covered { next, size, root: bytes(uart) }).ok()
+        }
+        b's' => {
+            let mut entry = [0; ENTRY_MAX];
+            let seq = u64::from_be_bytes(bytes(uart));
+            let len = agent.journal().statement(seq, &mut entry).ok()??;
+            entry.get(..len)?.iter().for_each(|byte| uart.byte(*byte));
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+fn image(uart: &mut Uart) -> Image {
+    Image {
+        sha256: bytes(uart),
+        version: u64::from_be_bytes(bytes(uart)),
+        counter: u32::from_be_bytes(bytes(uart)),
+    }
+}
+
+fn bytes<const N: usize>(uart: &mut Uart) -> [u8; N] {
+    let mut out = [0; N];
+    out.iter_mut().for_each(|byte| *byte = uart.wait());
+    out
+}

@@ -1,0 +1,47 @@
+//! The production line: the factory page and the first image, as a programmer writes them.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+const FACTORY: u64 = 0;
+const SLOT_A: u64 = 0x10_0000;
+
+/// What a device is made with.
+pub(super) struct Made<'a> {
+    pub(super) secret: [u8; 32],
+    pub(super) seed: [u8; 32],
+    pub(super) genesis: [u8; 32],
+    pub(super) quorum: u8,
+    /// Issuer, subject, model, the log's key, the witnesses' keys.
+    pub(super) texts: Vec<&'a str>,
+}
+
+/// Writes the factory page.
+pub(super) fn make(flash: &Path, made: &Made<'_>) -> Result<()> {
+    let mut page = b"FLf1".to_vec();
+    page.extend(made.secret);
+    page.extend(made.seed);
+    page.extend(made.genesis);
+    page.extend([made.quorum, u8::try_from(made.texts.len().saturating_sub(4))?, 0, 0]);
+    for text in &made.texts {
+        page.push(u8::try_from(text.len()).context("a text of the factory page is too long")?);
+        page.extend(text.as_bytes());
+    }
+    write(flash, FACTORY, &page)
+}
+
+/// Writes the image a device leaves the line with.
+pub(super) fn first_image(flash: &Path, image: &[u8], version: u64, counter: u32) -> Result<()> {
+    let mut slot = u32::try_from(image.len())?.to_le_bytes().to_vec();
+    slot.extend(counter.to_le_bytes());
+    slot.extend(version.to_le_bytes());
+    slot.extend(image);
+    write(flash, SLOT_A, &slot)
+}
+
+fn write(flash: &Path, at: u64, bytes: &[u8]) -> Result<()> {
+    Ok(OpenOptions::new().write(true).open(flash)?.write_all_at(bytes, at)?)
+}

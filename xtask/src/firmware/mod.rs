@@ -1,0 +1,47 @@
+//! `cargo xtask firmware`: a device in QEMU, its power cut for real, its history in a real log.
+//!
+//! ```text
+//! image ── UART ──► test ── firmlog statement submit ──► log ── bundle ──► firmlog verify
+//!   └── external flash: a file that survives the emulator's SIGKILL
+//! ```
+//!
+//! In scope: install, power cut in the middle, recovery, rollback, refusals, and the history of all
+//! of it in the log. Out of scope: every byte of every history (`cargo xtask power`), sizes
+//! (`cargo xtask size`).
+//!
+//! Invariants:
+//! - Power goes by killing the emulator, by its id, while it writes.
+//! - Everything is below `target/firmware`; sockets are on loopback.
+
+mod emulator;
+mod line;
+mod stage;
+mod story;
+
+pub(crate) use emulator::{Emulator, blank_flash};
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::setup::{self, Part, board};
+use crate::sh;
+
+/// Runs the command.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    if !args.is_empty() {
+        bail!("usage: cargo xtask firmware");
+    }
+    setup::ensure(&[Part::Board])?;
+    sh::run(sh::cargo().args(["build", "--quiet", "--package", "firmlog"]))?;
+    sh::run(board::cargo().args(["--quiet", "--package", "firmlog-device"]))?;
+    let dir = sh::root().join("target/firmware");
+    let stage = stage::Stage::set(&dir)?;
+    let images: [(&str, PathBuf); 1] = [("rust", board::built("firmlog-device"))];
+    let releases = story::Releases::publish(&stage)?;
+    for (name, image) in &images {
+        story::play(name, image, &stage, &releases)?;
+    }
+    println!("{} passed, 0 failed", images.len());
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! What a device goes through: an install, cuts in the middle of one, the way back, refusals.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::emulator::{Emulator, blank_flash};
+use super::line::{self, Made};
+use super::stage::{ISSUER, MODEL, Release, Stage, unhex};
+use crate::sh;
+
+/// Words of flash that an install writes before its statement, in it, and in the slot: where power
+/// is cut. The last lies in the slot, far behind `install_started`.
+const CUTS: [u32; 6] = [1, 7, 60, 130, 220, 1500];
+/// Where power is cut without the device's help, milliseconds after the command.
+const KILLS_MS: [u64; 4] = [0, 30, 120, 400];
+
+/// What must have happened in the end.
+const WANTED: [&str; 11] = [
+    "logger_started",
+    "install_started",
+    "installed",
+    "boot_ok",
+    "committed",
+    "install_failed",
+    "rollback_started",
+    "rolled_back",
+    "refused_unsigned",
+    "refused_bad_sig",
+    "refused_downgrade",
+];
+
+/// The releases of the story, the same for every device.
+pub(super) struct Releases {
+    first: Release,
+    second: Release,
+    third: Release,
+}
+
+impl Releases {
+    pub(super) fn publish(stage: &Stage) -> Result<Self> {
+        Ok(Self {
+            first: stage.release("pump-1", 1, 1)?,
+            second: stage.release("pump-2", 2, 1)?,
+            third: stage.release("pump-3", 3, 2)?,
+        })
+    }
+}
+
+/// A device: its flash and what the gateway brought into the log so far.
+struct Device<'a> {
+    image: &'a Path,
+    flash: PathBuf,
+    stage: &'a Stage,
+    id: String,
+    sent: u64,
+    tree: u64,
+}
+
+/// Plays it all with one image.
+pub(super) fn play(name: &str, image: &Path, stage: &Stage, releases: &Releases) -> Result<()> {
+    let mut device = Device::make(name, image, stage, &releases.first)?;
+    device.install(releases)?;
+    device.cut_in_the_middle(releases)?;
+    device.kill_at_any_time(releases)?;
+    device.give_way(releases)?;
+    device.roll_back(releases)?;
+    device.refuse(releases)?;
+    device.judge(name)
+}
+
+impl<'a> Device<'a> {
+    fn make(name: &str, image: &'a Path, stage: &'a Stage, first: &Release) -> Result<Self> {
+        let flash = stage.dir.join(format!("{name}.flash"));
+        blank_flash(&flash)?;
+        let seed = [0x5e; 32];
+        let (secret, id) = stage.enrol_device(name, &seed)?;
+        let genesis = unhex(&stage.genesis)?;
+        let genesis = *genesis.first_chunk().context("a short genesis")?;
+        let subject = format!("{MODEL}/app");
+        let mut texts = vec![ISSUER, subject.as_str(), MODEL, stage.log_key.as_str()];
+        texts.extend(stage.witness_keys.iter().map(String::as_str));
+        line::make(&flash, &Made { secret, seed, genesis, quorum: 2, texts })?;
+        line::first_image(&flash, &first.image, first.code, 1)?;
+        Ok(Self { image, flash, stage, id, sent: 0, tree: 0 })
+    }
+
+    /// Switches it on; it must run this image and go on like this.
+    fn on(&self, resume: &str, runs: &Release) -> Result<Emulator> {
+        let (device, findings) = self.start(resume, runs)?;
+        ensure!(findings == 0, "{findings} findings in a journal that nothing happened to");
+        Ok(device)
+    }
+
+    /// The same after a cut, which leaves findings and no loss.
+    fn start(&self, resume: &str, runs: &Release) -> Result<(Emulator, u32)> {
+        let mut device = Emulator::start(self.image, &self.flash, false)?;
+        let line = device.line()?;
+        let words: Vec<&str> = line.split(' ').collect();
+        let [word, how, sha256, findings, losses] = words[..] else {
+            anyhow::bail!("the device said `{line}`");
+        };
+        ensure!(word == "ready" && how == resume, "expected `{resume}`, the device said `{line}`");
+        ensure!(sha256 == runs.sha256, "expected {} to run, got {sha256}", runs.sha256);
+        ensure!(losses == "0", "statements were lost: `{line}`");
+        Ok((device, findings.parse()?))
+    }
+
+    /// Brings what is new into the log, and the log's word back.
+    fn send(&mut self, device: &mut Emulator) -> Result<()> {
+        device.tell(&format!("statements {}", self.sent))?;
+        loop {
+            let line = device.line()?;
+            let Some(rest) = line.strip_prefix("statement ") else {
+                ensure!(line == "ok", "the device said `{line}` among its statements");
+                break;
+            };
+            let (seq, entry) = rest.split_once(' ').context("a statement without bytes")?;
+            ensure!(seq == self.sent.to_string(), "expected statement {}, got {seq}", self.sent);
+            let name = format!("{}-{seq}.cose", self.id);
+            self.tree = self.stage.submit(&name, &unhex(entry)?)?.saturating_add(1);
+            self.sent += 1;
+        }
+        let (size, root) = self.stage.head()?;
+        device.must(&format!("receipt {} {size} {root}", self.sent), "ok")
+    }
+
+    fn offer(device: &mut Emulator, release: &Release) -> Result<()> {
+        device.must("check", "ok")?;
+        device.send("image", &release.image)?;
+        device.send("proof", &release.bundle)
+    }
+
+    /// From 1 to 2, without anything in the way.
+    fn install(&mut self, releases: &Releases) -> Result<()> {
+        let mut device = self.on("idle", &releases.first)?;
+        Self::offer(&mut device, &releases.second)?;
+        device.must("install", "installed")?;
+        self.send(&mut device)?;
+        device.cut()?;
+        let mut device = self.on("decide", &releases.second)?;
+        device.must("commit", "ok")?;
+        self.send(&mut device)?;
+        device.cut()?;
+        self.on("idle", &releases.second)?.cut()
+    }
+
+    /// Towards 3, cut at each of [`CUTS`]: in the journal's record, or in the slot.
+    fn cut_in_the_middle(&mut self, releases: &Releases) -> Result<()> {
+        let (mut torn, mut again) = (0, 0);
+        for words in CUTS {
+            let mut device = self.any_start(&releases.second)?.0;
+            Self::offer(&mut device, &releases.third)?;
+            device.must(&format!("cut {words}"), "ok")?;
+            device.must("install", "stopped")?;
+            device.cut()?;
+            let (mut device, findings, resume) = self.any_start(&releases.second)?;
+            torn += findings;
+            again += u32::from(resume == "install_again");
+            self.send(&mut device)?;
+            device.cut()?;
+        }
+        ensure!(torn > 0, "no cut was in the middle of a record");
+        ensure!(again > 0, "no cut was in the middle of an install");
+        Ok(())
+    }
+
+    /// The emulator is killed while it works, at a moment the device does not know of.
+    fn kill_at_any_time(&mut self, releases: &Releases) -> Result<()> {
+        for wait in KILLS_MS {
+            let (mut device, ..) = self.any_start(&releases.second)?;
+            Self::offer(&mut device, &releases.third)?;
+            device.tell("install")?;
+            thread::sleep(Duration::from_millis(wait));
+            device.cut()?;
+            self.settle(releases)?;
+        }
+        Ok(())
+    }
+
+    /// After a kill: wherever it was, the device comes to an end of its update.
+    fn settle(&mut self, releases: &Releases) -> Result<()> {
+        let mut device = Emulator::start(self.image, &self.flash, false)?;
+        let line = device.line()?;
+        ensure!(line.ends_with(" 0"), "statements were lost: `{line}`");
+        if line.starts_with("ready decide ") {
+            device.must("rollback", "ok")?;
+        }
+        self.send(&mut device)?;
+        device.cut()?;
+        let (mut device, ..) = self.any_start(&releases.second)?;
+        self.send(&mut device)?;
+        device.cut()
+    }
+
+    /// Image 3 is tried and power goes before it is committed: the boot chain returns to 2.
+    fn give_way(&mut self, releases: &Releases) -> Result<()> {
+        let (mut device, ..) = self.any_start(&releases.second)?;
+        Self::offer(&mut device, &releases.third)?;
+        device.must("install", "installed")?;
+        device.cut()?;
+        self.on("decide", &releases.third)?.cut()?;
+        let mut device = self.on("idle", &releases.second)?;
+        self.send(&mut device)?;
+        device.cut()
+    }
+
+    /// Image 3 is tried and sent back, with a cut in the middle of saying so.
+    fn roll_back(&mut self, releases: &Releases) -> Result<()> {
+        let mut device = self.on("idle", &releases.second)?;
+        Self::offer(&mut device, &releases.third)?;
+        device.must("install", "installed")?;
+        device.cut()?;
+        let mut device = self.on("decide", &releases.third)?;
+        device.must("cut 20", "ok")?;
+        device.must("rollback", "stopped")?;
+        device.cut()?;
+        // The boot chain had given it one start: it is back at 2, and the torn record is named.
+        let (mut device, findings) = self.start("idle", &releases.second)?;
+        ensure!(findings > 0, "the torn record was not found");
+        Self::offer(&mut device, &releases.third)?;
+        device.must("install", "installed")?;
+        device.cut()?;
+        let mut device = self.on("decide", &releases.third)?;
+        device.must("rollback", "ok")?;
+        device.cut()?;
+        let mut device = self.on("idle", &releases.second)?;
+        self.send(&mut device)?;
+        device.cut()
+    }
+
+    /// An altered image, altered evidence, and an older release.
+    fn refuse(&mut self, releases: &Releases) -> Result<()> {
+        let mut device = self.on("idle", &releases.second)?;
+        let mut altered = releases.third.image.clone();
+        *altered.get_mut(77).context("a short image")? ^= 4;
+        device.must("check", "ok")?;
+        device.send("image", &altered)?;
+        device.send("proof", &releases.third.bundle)?;
+        device.must("install", "refused 3")?;
+        let mut evidence = releases.third.bundle.clone();
+        *evidence.get_mut(300).context("a short bundle")? ^= 1;
+        device.send("image", &releases.third.image)?;
+        device.send("proof", &evidence)?;
+        device.must("install", "refused 1")?;
+        Self::offer(&mut device, &releases.first)?;
+        device.must("install", "refused 11")?;
+        self.send(&mut device)?;
+        device.cut()?;
+        self.on("idle", &releases.second)?.cut()
+    }
+
+    /// The log's bundle of all of it, verified by `firmlog verify`.
+    fn judge(&self, name: &str) -> Result<()> {
+        let said = self.stage.history(&self.id, self.tree)?;
+        fs::write(self.stage.dir.join(format!("{name}.verdict.json")), format!("{said:#}"))?;
+        let verdict = said["verdict"].as_str().unwrap_or_default().to_string();
+        ensure!(verdict == "verified", "the history is `{verdict}`: {said:#}");
+        let findings = said["findings"].as_array().context("no findings")?;
+        let bad = findings.iter().find(|it| it["severity"] != "info");
+        ensure!(bad.is_none(), "a finding in the history: {bad:?}");
+        let told = said["times"].as_array().map_or(0, Vec::len);
+        ensure!(told as u64 == self.sent, "{told} statements verified, {} were sent", self.sent);
+        let events = self.events()?;
+        for wanted in WANTED {
+            ensure!(events.iter().any(|it| it == wanted), "no `{wanted}` in the history");
+        }
+        let (sent, events) = (self.sent, events.len());
+        sh::say(format_args!("firmware {name}: {sent} statements, {events} events, {verdict}"));
+        Ok(())
+    }
+
+    /// Every event of every statement, in order.
+    fn events(&self) -> Result<Vec<String>> {
+        let mut events = Vec::new();
+        for seq in 0..self.sent {
+            let shown = self.stage.show(&format!("{}-{seq}.cose", self.id))?;
+            let list = shown["statement"]["payload"]["events"].as_array();
+            let list = list.with_context(|| format!("no events in {shown}"))?;
+            events.extend(list.iter().filter_map(|it| it["kind"].as_str()).map(str::to_string));
+        }
+        Ok(events)
+    }
+
+    fn any_start(&self, runs: &Release) -> Result<(Emulator, u32, String)> {
+        let mut device = Emulator::start(self.image, &self.flash, false)?;
+        let line = device.line()?;
+        let words: Vec<&str> = line.split(' ').collect();
+        let [_, how, sha256, findings, losses] = words[..] else {
+            anyhow::bail!("the device said `{line}`");
+        };
+        ensure!(sha256 == runs.sha256, "expected {} to run, got {sha256}", runs.sha256);
+        ensure!(losses == "0", "statements were lost: `{line}`");
+        Ok((device, findings.parse()?, how.to_string()))
+    }
+}
