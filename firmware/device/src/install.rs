@@ -43,7 +43,12 @@ pub(crate) fn install(agent: &mut Agent<'_>, boot: &mut Boot, factory: &Factory)
         Err(reason) => {
             let refused = Image { sha256: digest, version: 0, counter: 0 };
             let code = Detail { error: Some(u32::from(reason.code())), ..detail };
-            return match agent.refuse(reason.event(), refused, code) {
+            // What cannot be checked is a failed verification, not a refusal of the image.
+            let said = match reason.event() {
+                T::VerificationFailed => agent.step(T::VerificationFailed, code),
+                event => agent.refuse(event, refused, code),
+            };
+            return match said {
                 Ok(_) => Outcome::Refused(reason),
                 Err(_) => Outcome::NotNow,
             };

@@ -20,7 +20,7 @@ mod story;
 
 pub(crate) use emulator::{Emulator, blank_flash};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -37,11 +37,24 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     sh::run(board::cargo().args(["--quiet", "--package", "firmlog-device"]))?;
     let dir = sh::root().join("target/firmware");
     let stage = stage::Stage::set(&dir)?;
-    let images: [(&str, PathBuf); 1] = [("rust", board::built("firmlog-device"))];
+    let images = [("rust", board::built("firmlog-device")), ("c", image_in_c(&dir)?)];
     let releases = story::Releases::publish(&stage)?;
     for (name, image) in &images {
         story::play(name, image, &stage, &releases)?;
     }
     println!("{} passed, 0 failed", images.len());
     Ok(())
+}
+
+/// The device in C: the library, the header, and no libc.
+fn image_in_c(dir: &Path) -> Result<PathBuf> {
+    let (library, image) = (board::library()?, dir.join("device-in-c"));
+    let mut gcc = sh::command("arm-none-eabi-gcc");
+    gcc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-Os", "-mcpu=cortex-m4", "-mthumb"]);
+    gcc.args(["-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-ffreestanding", "-nostdlib"]);
+    gcc.args(["-ffunction-sections", "-fdata-sections", "-Icrates/capi/include"]);
+    gcc.args(["firmware/c/board.c", "firmware/c/device.c"]).arg(library);
+    gcc.args(["-Wl,--gc-sections", "-Wl,-z,noexecstack", "-T", "firmware/c/link.ld", "-o"]);
+    sh::run(gcc.arg(&image))?;
+    Ok(image)
 }

@@ -44,17 +44,36 @@ pub(super) fn install() -> Result<()> {
     Ok(())
 }
 
-/// `cargo build` for the board, to be run in `firmware/`.
+/// `cargo build` of images for the board, in `firmware/`.
 pub(crate) fn cargo() -> Command {
+    let mut cargo = for_board(&["build", "--release", "--locked"]);
+    // Settings of the main workspace are none of the images'.
+    cargo.current_dir(sh::root().join("firmware"));
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
+    cargo
+}
+
+/// Builds the C library for the board, and tells where it is.
+pub(crate) fn library() -> Result<PathBuf> {
+    let mut cargo = for_board(&["rustc", "--quiet", "--locked", "--profile", "device"]);
+    cargo.args(["--package", "firmlog-capi", "--lib", "--crate-type", "staticlib"]);
+    cargo.args(["--no-default-features", "--features", "static,p256,install,flash-4096-4"]);
+    // Beside the images: the C library takes no part in their workspace.
+    let target = sh::root().join("firmware/target/library");
+    cargo.args(["--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    cargo.env("RUSTFLAGS", "--cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"");
+    sh::run(&mut cargo)?;
+    Ok(target.join(TARGET).join("device/libfirmlog_capi.a"))
+}
+
+fn for_board(args: &[&str]) -> Command {
     let mut cargo = sh::cargo();
-    cargo.current_dir(sh::root().join("firmware")).args(["build", "--release", "--locked"]);
+    cargo.args(args);
     if !has_target() {
         cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
         // Debian's compiler has no linker of its own.
         cargo.env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", "arm-none-eabi-ld");
     }
-    // Settings of the main workspace are none of the images'.
-    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
     cargo
 }
 

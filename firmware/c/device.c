@@ -1,0 +1,363 @@
+/* A device in C: it measures what runs, keeps its journal, and obeys a gateway on its UART.
+ *
+ *     ready idle 3f5c… 0 0              what runs, where the update goes on, findings and losses
+ *     > image 5120 …bytes…              into the download area; `proof` likewise
+ *     > install                         "installed", or "refused 11"
+ *     > statements 0                    "statement 0 d284…", …, "ok"
+ *
+ * The same lines as ../device, which says more about them.
+ */
+
+#include "board.h"
+#include "firmlog.h"
+
+#define ENTRY_MAX 640u
+#define LINE 128u
+#define WITNESSES 5u
+
+static firmlog_agent agent;
+static uint8_t secret[32];
+static uint8_t seed[32];
+static char texts[1024];
+static const char *issuer, *subject, *model;
+static const char *witnesses[WITNESSES];
+static firmlog_root root;
+static uint8_t device_id[32];
+static uint8_t scratch[2048];
+
+static int is(const char *word, const char *other)
+{
+    while (*word && *word == *other) {
+        word++;
+        other++;
+    }
+    return *word == *other;
+}
+
+static uint32_t number(const char **text)
+{
+    uint32_t value = 0;
+    while (**text >= '0' && **text <= '9') {
+        value = value * 10 + (uint32_t)(*(*text)++ - '0');
+    }
+    if (**text == ' ') {
+        (*text)++;
+    }
+    return value;
+}
+
+static uint8_t digit(char c)
+{
+    return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static void copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+    while (len--) {
+        *to++ = *from++;
+    }
+}
+
+/* The next text of the factory page, ended by a zero. */
+static const char *next_text(const uint8_t **page, char **room)
+{
+    uint8_t len = *(*page)++;
+    const char *text = *room;
+    if (*room + len + 1 > texts + sizeof texts) {
+        halt();
+    }
+    copy((uint8_t *)*room, *page, len);
+    *room += len + 1;
+    *page += len;
+    return text;
+}
+
+/* What the production line wrote; ../device/src/factory.rs has the layout. */
+static int read_factory(void)
+{
+    const uint8_t *page = flash_at(FACTORY);
+    char *room = texts;
+    if (page[0] != 'F' || page[1] != 'L' || page[2] != 'f' || page[3] != '1') {
+        return 1;
+    }
+    copy(secret, page + 4, 32);
+    copy(seed, page + 36, 32);
+    copy(root.genesis, page + 68, 32);
+    root.quorum = page[100];
+    root.witnesses_len = page[101];
+    page += 104;
+    issuer = next_text(&page, &room);
+    subject = next_text(&page, &room);
+    model = next_text(&page, &room);
+    root.log = next_text(&page, &room);
+    for (size_t i = 0; i < root.witnesses_len && i < WITNESSES; i++) {
+        witnesses[i] = next_text(&page, &room);
+    }
+    root.witnesses = witnesses;
+    return root.witnesses_len > WITNESSES;
+}
+
+static void now(void *context, firmlog_time *time)
+{
+    (void)context;
+    time->uptime_ms = uptime_ms();
+    time->has_uptime = 1;
+    time->source = FIRMLOG_SOURCE_NONE;
+    time->sync = FIRMLOG_SYNC_NEVER;
+}
+
+static int configure(firmlog_config *config)
+{
+    *config = (firmlog_config){
+        .flash = {.context = (void *)JOURNAL,
+                  .read = flash_read,
+                  .program = flash_program,
+                  .erase = flash_erase,
+                  .pages = PAGES,
+                  .page_bytes = PAGE,
+                  .word_bytes = WORD},
+        .key = {.context = secret, .sign = firmlog_p256_sign, .algorithm = FIRMLOG_ALGORITHM_ES256},
+        .clock = {.now = now},
+        .issuer = issuer,
+        .subject = subject,
+        .log_before_install = FIRMLOG_POLICY_REQUIRED,
+    };
+    return firmlog_p256_public(secret, config->key.public_key) ||
+           firmlog_key_id(&config->key, device_id);
+}
+
+static int format_once(const firmlog_config *config)
+{
+    const uint8_t *flash = flash_at(JOURNAL);
+    for (uint32_t i = 0; i < PAGES * PAGE; i++) {
+        if (flash[i] != 0xff) {
+            return 0;
+        }
+    }
+    firmlog_chain chain = {.next = 0};
+    copy(chain.hash, seed, 32);
+    return firmlog_format(&config->flash, &chain) != FIRMLOG_STATUS_OK;
+}
+
+static int is_step(uint16_t event)
+{
+    return firmlog_step(&agent, event, NULL, NULL) == FIRMLOG_STATUS_OK;
+}
+
+/* Takes `len` bytes into a part of the download area. */
+static int receive(uint32_t at, uint32_t len)
+{
+    for (uint32_t page = 0; page < PAGES; page++) {
+        flash_erase((void *)at, page);
+    }
+    for (uint32_t i = 0; i < len + WORD; i += WORD) {
+        uint8_t word[WORD] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16), 0};
+        for (uint32_t j = 0; i > 0 && j < WORD; j++) {
+            word[j] = i - WORD + j < len ? wait_byte() : 0;
+        }
+        if (flash_program((void *)at, i, word, WORD)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static const uint8_t *download(uint32_t at, uint32_t *len)
+{
+    const uint8_t *area = flash_at(at);
+    *len = (uint32_t)area[0] | (uint32_t)area[1] << 8 | (uint32_t)area[2] << 16;
+    return *len <= PAGES * PAGE - WORD ? area + WORD : NULL;
+}
+
+/* The order that matters: said first, then written, then said. */
+static int write_image(const firmlog_target *target, const uint8_t *image, uint32_t len)
+{
+    firmlog_update_progress progress;
+    if (firmlog_progress(&agent, &progress) != FIRMLOG_STATUS_OK) {
+        return 0;
+    }
+    if (progress.last != FIRMLOG_EVENT_INSTALL_FAILED &&
+        firmlog_verified(&agent, target, NULL, NULL) != FIRMLOG_STATUS_OK) {
+        return 0;
+    }
+    if (firmlog_install_started(&agent, NULL, NULL) != FIRMLOG_STATUS_OK) {
+        return 0; /* The slot is left alone. */
+    }
+    const struct held held = {image, len, target->image.counter, target->image.version};
+    if (boot_write_other(&held) || boot_try_other()) {
+        is_step(FIRMLOG_EVENT_INSTALL_FAILED);
+        return 0;
+    }
+    return is_step(FIRMLOG_EVENT_INSTALLED) && is_step(FIRMLOG_EVENT_REBOOT) &&
+           firmlog_flush(&agent, NULL) == FIRMLOG_STATUS_OK;
+}
+
+/* Records why not, as the library decided. */
+static int refuse(const firmlog_decision *decision, const uint8_t *sha256)
+{
+    const firmlog_detail detail = {.error = decision->reason, .has_error = 1};
+    firmlog_image image = {0};
+    copy(image.sha256, sha256, 32);
+    if (decision->event == FIRMLOG_EVENT_VERIFICATION_FAILED) {
+        return firmlog_step(&agent, decision->event, &detail, NULL) == FIRMLOG_STATUS_OK;
+    }
+    return firmlog_refuse(&agent, decision->event, &image, &detail, NULL) == FIRMLOG_STATUS_OK;
+}
+
+static void install(void)
+{
+    uint32_t image_len, proof_len;
+    uint8_t sha256[32];
+    const uint8_t *image = download(IMAGE, &image_len);
+    const uint8_t *proof = download(PROOF, &proof_len);
+    firmlog_update_progress progress;
+    firmlog_decision decision = {0};
+    if (!image || !proof || firmlog_sha256(image, image_len, sha256) != FIRMLOG_STATUS_OK ||
+        firmlog_progress(&agent, &progress) != FIRMLOG_STATUS_OK) {
+        send_text("no\n");
+        return;
+    }
+    firmlog_running running = {.version = progress.committed.version,
+                               .counter = progress.committed.counter,
+                               .model = model};
+    copy(running.device, device_id, 32);
+    const firmlog_known known = {0};
+    firmlog_status status = firmlog_check_install(&root, &running, &known, sha256, proof, proof_len,
+                                                  scratch, sizeof scratch, &decision);
+    if (status == FIRMLOG_STATUS_NOT_INSTALLABLE && refuse(&decision, sha256)) {
+        send_text("refused ");
+        send_number(decision.reason);
+        send_text("\n");
+    } else if (status == FIRMLOG_STATUS_OK && write_image(&decision.target, image, image_len)) {
+        send_text("installed\n");
+    } else {
+        send_text("no\n");
+    }
+}
+
+static int statements(uint32_t from)
+{
+    static uint8_t entry[ENTRY_MAX];
+    firmlog_chain chain;
+    uint64_t oldest;
+    if (firmlog_chain_next(&agent, &chain) || firmlog_entry_oldest(&agent, &oldest)) {
+        return 0;
+    }
+    for (uint64_t seq = from > oldest ? from : oldest; seq < chain.next; seq++) {
+        size_t len;
+        if (firmlog_entry(&agent, seq, entry, sizeof entry, &len)) {
+            return 0;
+        }
+        send_text("statement ");
+        send_number((uint32_t)seq);
+        send_text(" ");
+        send_hex(entry, len);
+        send_text("\n");
+    }
+    return 1;
+}
+
+/* `next size root`: the gateway has checked the log's receipt. */
+static int receipt(const char *rest)
+{
+    firmlog_covered covered = {.next = number(&rest)};
+    covered.size = number(&rest);
+    for (size_t i = 0; i < 32 && rest[2 * i] && rest[2 * i + 1]; i++) {
+        covered.root[i] = (uint8_t)(digit(rest[2 * i]) << 4 | digit(rest[2 * i + 1]));
+    }
+    return firmlog_confirm(&agent, &covered) == FIRMLOG_STATUS_OK;
+}
+
+static int obey(const char *command, const char *rest)
+{
+    if (is(command, "check")) {
+        return is_step(FIRMLOG_EVENT_CHECK);
+    }
+    if (is(command, "image")) {
+        return receive(IMAGE, number(&rest)) && is_step(FIRMLOG_EVENT_DOWNLOAD_STARTED) &&
+               is_step(FIRMLOG_EVENT_DOWNLOADED);
+    }
+    if (is(command, "proof")) {
+        return receive(PROOF, number(&rest));
+    }
+    if (is(command, "commit")) {
+        return firmlog_committed(&agent, NULL, NULL) == FIRMLOG_STATUS_OK && !boot_confirm();
+    }
+    if (is(command, "rollback")) {
+        return is_step(FIRMLOG_EVENT_ROLLBACK_STARTED) &&
+               firmlog_flush(&agent, NULL) == FIRMLOG_STATUS_OK && !boot_revert();
+    }
+    if (is(command, "statements")) {
+        return statements(number(&rest));
+    }
+    if (is(command, "receipt")) {
+        return receipt(rest);
+    }
+    if (is(command, "cut")) {
+        flash_stop_after(number(&rest));
+        return 1;
+    }
+    return 0;
+}
+
+static char *read_line(char line[LINE])
+{
+    size_t len = 0;
+    for (uint8_t byte = wait_byte(); byte != '\n'; byte = wait_byte()) {
+        if (len < LINE - 1) {
+            line[len++] = (char)byte;
+        }
+    }
+    line[len] = 0;
+    for (char *space = line; *space; space++) {
+        if (*space == ' ') {
+            *space = 0;
+            return space + 1;
+        }
+    }
+    return line + len;
+}
+
+static void greet(const firmlog_started *started, const uint8_t *sha256)
+{
+    static const char *const resumes[] = {"idle", "install_again", "decide", "roll_back_again"};
+    send_text("ready ");
+    send_text(resumes[started->resume & 3]);
+    send_text(" ");
+    send_hex(sha256, 32);
+    send_text(" ");
+    send_number(started->findings);
+    send_text(" ");
+    send_number(started->losses);
+    send_text("\n");
+}
+
+int main(void)
+{
+    struct held held;
+    firmlog_config config;
+    firmlog_started started;
+    firmlog_image image = {0};
+    (void)uptime_ms();
+    if (read_factory() || boot_start() || boot_running(&held) || configure(&config) ||
+        format_once(&config) || firmlog_sha256(held.bytes, held.len, image.sha256)) {
+        send_text("the device is not made whole\n");
+        return 1;
+    }
+    image.version = held.version;
+    image.counter = held.counter;
+    if (firmlog_start(&agent, sizeof agent, &config, &image, &started) != FIRMLOG_STATUS_OK) {
+        send_text("the journal does not open\n");
+        return 1;
+    }
+    greet(&started, image.sha256);
+    for (;;) {
+        char line[LINE];
+        const char *rest = read_line(line);
+        if (is(line, "install")) {
+            install();
+        } else {
+            send_text(obey(line, rest) ? "ok\n" : "no\n");
+        }
+    }
+}
