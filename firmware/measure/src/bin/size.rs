@@ -3,7 +3,7 @@
 //! ```text
 //! e EVENT    take a step        v TARGET   an image was found good    i    install begins
 //! c          it stays           r IMAGE    refuse it                  k N  the log has all below N
-//! s N        send statement N
+//! s N        send statement N              x          check a release's evidence
 //! ```
 //!
 //! Its flash and static RAM are what `cargo xtask size` reports: journal, update, statements and
@@ -67,8 +67,34 @@ fn obey(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
             entry.get(..len)?.iter().for_each(|byte| uart.byte(*byte));
             Some(())
         }
+        #[cfg(feature = "ed25519")]
+        b'x' => check(agent, uart),
         _ => None,
     }
+}
+
+/// Checks the evidence in the download area, by the log's key in the factory page.
+#[cfg(feature = "ed25519")]
+fn check(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
+    use firmlog_board::layout;
+    use firmlog_tlog::{merkle::Hash, note::VerifierKey};
+    use firmlog_verify::crypto::RustCrypto;
+    use firmlog_verify::install::{Evidence, Known, Root, Running};
+    let proof = NorFlash::region(layout::PROOF, layout::DOWNLOAD_PAGES)?.as_slice();
+    let page = NorFlash::region(layout::FACTORY, 1)?.as_slice();
+    let log = VerifierKey::parse(core::str::from_utf8(page.get(..100)?).ok()?).ok()?;
+    let witnesses = [log.clone(), log.clone(), log.clone()];
+    let genesis = Hash(bytes(uart));
+    let root = Root { genesis, log: &log, witnesses: &witnesses, quorum: 3 };
+    let device = DeviceId(bytes(uart));
+    let Image { version, counter, .. } = agent.progress().committed;
+    let running = Running { device, model: "ip-200", hw_rev: None, version, counter };
+    let mut scratch = [0; 2048];
+    let evidence = Evidence::verify(proof, &root, &RustCrypto, &mut scratch).ok()?;
+    let found = evidence.installable(&bytes(uart), &running, &Known::default()).ok()?;
+    let image = Image { sha256: found.image, version: found.version, counter: found.counter };
+    let target = Target { image, release: found.release.0 };
+    agent.verified(target, Detail::default()).ok().map(drop)
 }
 
 fn image(uart: &mut Uart) -> Image {
