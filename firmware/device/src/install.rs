@@ -70,8 +70,8 @@ fn check(
     factory: &Factory,
 ) -> Result<Installable, Reason> {
     let mut witnesses = [const { None::<VerifierKey> }; 5];
-    witnesses.iter_mut().zip(factory.witnesses()).for_each(|(to, from)| *to = Some(from.clone()));
-    let witnesses = witnesses.map(|key| key.unwrap_or(factory.log.clone()));
+    witnesses.iter_mut().zip(factory.witnesses()).for_each(|(to, from)| *to = Some(*from));
+    let witnesses = witnesses.map(|key| key.unwrap_or(factory.log));
     let count = factory.witnesses().count();
     let root = Root {
         genesis: factory.genesis,

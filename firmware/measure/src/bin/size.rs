@@ -83,7 +83,7 @@ fn check(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
     let proof = NorFlash::region(layout::PROOF, layout::DOWNLOAD_PAGES)?.as_slice();
     let page = NorFlash::region(layout::FACTORY, 1)?.as_slice();
     let log = VerifierKey::parse(core::str::from_utf8(page.get(..100)?).ok()?).ok()?;
-    let witnesses = [log.clone(), log.clone(), log.clone()];
+    let witnesses = [log, log, log];
     let genesis = Hash(bytes(uart));
     let root = Root { genesis, log: &log, witnesses: &witnesses, quorum: 3 };
     let device = DeviceId(bytes(uart));
