@@ -14,9 +14,9 @@ use crate::record::{Put, put_payload};
 use crate::sign::{Payload, seal_payload};
 use crate::time::DeviceTime;
 use crate::{
-    CheckpointSeen, DeviceId, Digest, Event, Field, Initiator, Kind, Outcome, Parsed,
-    Reason, SecurityCounter, Seq,
-    SignError, Signer, StatementError as E, Update, UpdateResult, VersionCode, codec,
+    CheckpointSeen, DeviceId, Digest, Event, Field, Initiator, Kind, Outcome, Parsed, Reason,
+    SecurityCounter, Seq, SignError, Signer, StatementError as E, Update, UpdateResult,
+    VersionCode, codec,
 };
 
 /// What a device says of an update.

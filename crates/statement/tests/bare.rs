@@ -110,8 +110,10 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         power: Some(PowerState::Battery),
         test: None,
     };
-    let initiator = Initiator { kind: InitiatorKind::Person, credential: None, user: None, role: None };
-    let reason = Reason { code: ReasonCode::SecurityFix, context: None, work_order: None, reference: None };
+    let initiator =
+        Initiator { kind: InitiatorKind::Person, subject: None, role: None, organisation: None };
+    let reason =
+        Reason { code: ReasonCode::SecurityFix, clinical: None, campaign: None, policy: None };
     let checkpoint = CheckpointSeen { size: 12, root: Digest([6; 32]) };
     let unit = Unit {
         manufacturer: None,
