@@ -36,7 +36,7 @@ fn nts_is_told_from_ntp_and_a_mixture_is_no_nts() {
     let keys = Keys::make();
     let (port, nts_port) = ports();
     let _server = Chronyd::server(&chronyd, port, Some((&keys, nts_port)));
-    let nts = format!("server localhost port {port} nts ntsport {nts_port}");
+    let nts = format!("server 127.0.0.1 port {port} nts ntsport {nts_port}");
     let trusted = format!("ntstrustedcerts {}\nntsdumpdir {{dir}}\n", keys.certificate().display());
     let by_nts = Chronyd::start(&chronyd, &(trusted + &client(&nts)));
     let by_ntp = Chronyd::start(&chronyd, &client(&format!("server 127.0.0.1 port {port}")));
@@ -106,7 +106,7 @@ fn a_wrong_certificate_is_no_nts() {
     let (port, nts_port) = ports();
     let _server = Chronyd::server(&chronyd, port, Some((&keys, nts_port)));
     let trusted = format!("ntstrustedcerts {}\n", others.certificate().display());
-    let nts = format!("server localhost port {port} nts ntsport {nts_port}");
+    let nts = format!("server 127.0.0.1 port {port} nts ntsport {nts_port}");
     let client = Chronyd::start(&chronyd, &(trusted + &client(&nts)));
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(stated(&reading(client.settings())).2, Quality::T1);
