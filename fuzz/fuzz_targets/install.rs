@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use firmlog_statement::{DeviceId, Parsed, leaf_hash};
 use firmlog_tlog::merkle::Hash;
-use firmlog_tlog::note::{Ed25519Check, VerifierKey};
+use firmlog_tlog::note::{Ed25519Check, KeyName, Note, VerifierKey};
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Known, Reason, Root, Running, is_well_formed};
 use firmlog_verify::{Crypto, TrustRoot, verify_release};
@@ -49,7 +49,8 @@ fn check(bytes: &[u8]) {
     assert_eq!(is_well_formed(bytes), whole.is_ok());
     let Ok(bundle) = whole else { return };
     let genesis = Hash(bundle.entries.first().map_or([0; 32], |entry| leaf_hash(&entry.bytes)));
-    let root = Root { genesis, log: TRUST.log_key(), witnesses: &WITNESSES, quorum: 0 };
+    let Some(log) = log_of(&bundle) else { return };
+    let root = Root { genesis, log: &log, witnesses: &WITNESSES, quorum: 0 };
     let Ok(evidence) = Evidence::verify(bytes, &root, &Believe, &mut [0; 65_600]) else { return };
     let mut revoked = 0;
     evidence.revocations(|_| revoked += 1);
@@ -71,4 +72,16 @@ fn check(bytes: &[u8]) {
             Err(other) => panic!("installable in place, but {other}"),
         }
     }
+}
+
+/// A key that the bundle's last checkpoint names as its log's, so that the rest is reached.
+fn log_of(bundle: &Bundle) -> Option<VerifierKey> {
+    let note = Note::parse(bundle.checkpoints.last()?.as_bytes()).ok()?;
+    let mut signatures = note.signatures();
+    let line = signatures.find(|line| line.name() == bundle.origin.as_str())?;
+    Some(VerifierKey {
+        name: KeyName::new(&bundle.origin).ok()?,
+        id: line.key_id(),
+        ..*TRUST.log_key()
+    })
 }
