@@ -175,6 +175,36 @@ fn ins_010_each_reason_by_name() {
     assert_eq!(Reason::Downgrade.event(), EventType::RefusedDowngrade);
 }
 
+/// INS-010: the table in the specification is the one of the code.
+#[test]
+fn ins_010_the_specification_names_each_reason_and_its_event() {
+    use Reason as R;
+    let spec = include_str!("../../../docs/spec/install.md");
+    let rows: Vec<&str> = spec.lines().filter(|line| line.ends_with("` |")).collect();
+    let reasons = [
+        R::EvidenceAltered,
+        R::EvidenceIncomplete,
+        R::ReleaseNotFound,
+        R::NotWitnessed,
+        R::SignerRevoked,
+        R::ApprovalsMissing,
+        R::Rejected,
+        R::Withdrawn,
+        R::WrongModel,
+        R::WrongHardware,
+        R::Downgrade,
+        R::CounterWentBack,
+        R::NotPublished,
+        R::EvidenceStale,
+        R::ScratchTooSmall,
+    ];
+    assert_eq!(rows.len(), reasons.len());
+    for (row, reason) in rows.iter().zip(reasons) {
+        assert!(row.starts_with(&format!("| {} | ", reason.code())), "{reason}: {row}");
+        assert!(row.ends_with(&format!("| `{}` |", reason.event())), "{reason}: {row}");
+    }
+}
+
 /// INS-010, INS-011: what was said later.
 #[test]
 fn ins_011_later_words_count() {
