@@ -22,8 +22,13 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.expect("a process"), signal).expect("it runs");
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+        if signal == rustix::process::Signal::STOP {
+            // It goes on for a moment, and would answer what is sent meanwhile.
+            let stopped = rustix::process::WaitOptions::UNTRACED;
+            rustix::process::waitpid(Some(pid), stopped).expect("it is our child");
+        }
     }
 }
 
