@@ -8,9 +8,9 @@ use firmlog_agent::outbox::{Answer, Outbox, Receipts, Reply, Settings, Step, Unc
 use firmlog_sim::device::{Device, Said};
 use firmlog_sim::history::{SEED, SimJournal};
 use firmlog_sim::{Random, SimFlash, SimLog};
-use firmlog_statement::Outcome;
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{ChainEntry, Outcome};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
@@ -22,7 +22,8 @@ static JOURNAL: LazyLock<SimJournal> = LazyLock::new(|| {
         let said = Said { event, outcome, image: [7; 32], version: 3, uptime_ms, dropped };
         let entry = Device::new(1).say(journal.next().expect("known"), &said);
         let (note, class) = (&Note::EMPTY, Class::Routine);
-        let append = Append { entry: &entry, note, class, tells_of_dropped: false };
+        let entry = ChainEntry::parse(&entry).expect("an update");
+        let append = Append { entry, note, class, tells_of_dropped: false };
         journal.append(&append).expect("has room");
     }
     journal

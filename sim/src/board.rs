@@ -105,7 +105,9 @@ impl Board {
         let names =
             Identity { device: device.id, issuer: "acme.example/devices", subject: "ip-200/app" };
         let (key, clock) = (device.key().clone(), self.clock.clone());
-        Updater::start(&mut self.flash, key, clock, names, self.policy, self.boots)
+        let mut updater = Updater::new(&mut self.flash, key, clock, names, self.policy);
+        let started = updater.start(self.boots)?;
+        Ok((updater, started))
     }
 
     /// One life from power-up to reboot or loss of power; true when the update has ended.

@@ -14,7 +14,7 @@ use crate::{Random, SimFlash};
 use firmlog_agent::journal::{Append, Class, Covered, Error, Journal, Note, Report};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{Outcome, Parsed, entry_hash};
+use firmlog_statement::{ChainEntry, Outcome, Parsed, entry_hash};
 
 /// Bytes of a page in these histories.
 pub const PAGE: usize = 1024;
@@ -206,7 +206,8 @@ impl World {
         let urgent = event.is_urgent() || event == T::LogWrap;
         let class = if urgent { Class::Urgent } else { Class::Routine };
         let tells_of_dropped = event == T::LogWrap;
-        match journal.append(&Append { entry: &entry, note: &note, class, tells_of_dropped }) {
+        let said = ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?;
+        match journal.append(&Append { entry: said, note: &note, class, tells_of_dropped }) {
             Ok(()) => {
                 self.said.push(entry);
                 self.note = note;

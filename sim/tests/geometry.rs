@@ -5,9 +5,9 @@ use firmlog_agent::{Flash, FlashError, Journal};
 use firmlog_sim::device::Said;
 use firmlog_sim::history::SEED;
 use firmlog_sim::{Device, SimFlash};
-use firmlog_statement::Outcome;
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
+use firmlog_statement::{ChainEntry, Outcome};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
@@ -54,7 +54,8 @@ fn say<F: Flash, const PAGE: usize, const WORD: usize>(
     let place = journal.next().ok_or(Error::ChainUnknown)?;
     let entry = device.say(place, &said);
     let (note, class) = (&Note::EMPTY, Class::Routine);
-    journal.append(&Append { entry: &entry, note, class, tells_of_dropped: false })?;
+    let entry = ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?;
+    journal.append(&Append { entry, note, class, tells_of_dropped: false })?;
     if number.is_multiple_of(3) {
         journal.cover(Covered { next: number + 1, size: number + 9, root: [1; 32] })?;
     }

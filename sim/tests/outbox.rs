@@ -9,7 +9,7 @@ use firmlog_sim::log::{Answer, LogReceipts};
 use firmlog_sim::{Link, Random, SimFlash, SimLog};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{Outcome, entry_hash};
+use firmlog_statement::{ChainEntry, Outcome, entry_hash};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -60,7 +60,8 @@ impl World {
         let said = Said { event, outcome, image: [7; 32], version: 3, uptime_ms, dropped };
         let entry = self.device.say((seq, prev), &said);
         let (note, class) = (&Note::EMPTY, Class::Routine);
-        let append = Append { entry: &entry, note, class, tells_of_dropped: false };
+        let said = ChainEntry::parse(&entry).expect("an update");
+        let append = Append { entry: said, note, class, tells_of_dropped: false };
         match self.journal().append(&append) {
             Ok(()) => self.said.push(entry),
             Err(Error::Full) => {}

@@ -25,21 +25,31 @@ impl Put<'_> {
     }
 }
 
-/// Reads fields one after another.
+/// Reads fields one after another; what is not there reads as zeros, which is a bug of the layout,
+/// shown by its tests.
 pub(crate) struct Take<'a>(pub(crate) &'a [u8]);
 
 impl Take<'_> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (front, rest) = self.0.split_first_chunk::<N>()?;
+    pub(crate) fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut out = [0; N];
+        self.into(&mut out);
+        out
+    }
+
+    #[inline(never)]
+    fn into(&mut self, out: &mut [u8]) {
+        let (front, rest) = self.0.split_at(out.len().min(self.0.len()));
+        out.iter_mut().zip(front).for_each(|(to, from)| *to = *from);
         self.0 = rest;
-        Some(*front)
     }
 
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_be_bytes)
+    #[inline(never)]
+    pub(crate) fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.take())
     }
 
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
+    #[inline(never)]
+    pub(crate) fn u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.take())
     }
 }

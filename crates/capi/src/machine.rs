@@ -53,8 +53,8 @@ impl<const PAGE: usize, const WORD: usize> Mode<PAGE, WORD> {
 
     fn start(parts: &Parts, running: Image) -> Result<(Self, Resume, Report), Error> {
         let Parts { flash, holder, clock, identity, policy } = parts;
-        let (updater, started) =
-            Updater::start(*flash, *holder, *clock, *identity, *policy, running)?;
+        let mut updater = Updater::new(*flash, *holder, *clock, *identity, *policy);
+        let started = updater.start(running)?;
         Ok((Self::Updater(updater), started.resume, started.report))
     }
 }

@@ -18,8 +18,8 @@ use firmlog_agent::journal::{Append, Class, Note};
 use firmlog_statement::disclosure::{self, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
-    COMPLETED_BY, Digest, Event, Events, Extra, List, Outcome, Parsed, Phase, SecurityCounter, Seq,
-    Unit, Update, UpdateResult, VersionCode,
+    COMPLETED_BY, ChainEntry, Digest, Event, Events, Extra, List, Outcome, Parsed, Phase,
+    SecurityCounter, Seq, Unit, Update, UpdateResult, VersionCode,
 };
 
 /// One step, and how long before the statement it happened.
@@ -183,6 +183,7 @@ impl Inner {
             return Err(Status::Key);
         }
         self.check_beside(&update)?;
+        let entry = ChainEntry::of(&parsed).ok_or(Status::Bug)?;
         let urgent = update.events.iter().any(|event| event.kind.is_urgent());
         let class = if urgent { Class::Urgent } else { Class::Routine };
         let telling = self.telling.filter(|(seq, _)| *seq == update.seq.0).map(|(_, count)| count);

@@ -81,24 +81,16 @@ impl Sink for Slice<'_> {
 
 /// Writes the head of an item of major type `major` (0 to 5) in its shortest form.
 pub fn head(out: &mut dyn Sink, major: u8, value: u64) -> Result<(), E> {
-    let major = major << 5;
-    let [_, _, _, _, _, _, _, low] = value.to_be_bytes();
-    match value {
-        0..=23 => out.put(&[major | low]),
-        24..=0xff => out.put(&[major | 24, low]),
-        0x100..=0xffff => {
-            out.put(&[major | 25])?;
-            out.put(&(value as u16).to_be_bytes())
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.put(&[major | 26])?;
-            out.put(&(value as u32).to_be_bytes())
-        }
-        _ => {
-            out.put(&[major | 27])?;
-            out.put(&value.to_be_bytes())
-        }
-    }
+    let bytes = value.to_be_bytes();
+    let (info, from) = match value {
+        0..=23 => (value as u8, 8),
+        24..=0xff => (24, 7),
+        0x100..=0xffff => (25, 6),
+        0x1_0000..=0xffff_ffff => (26, 4),
+        _ => (27, 0),
+    };
+    out.put(&[major << 5 | info])?;
+    out.put(bytes.get(from..).unwrap_or_default())
 }
 
 /// Writes an unsigned integer.

@@ -146,6 +146,15 @@ impl Life {
 
     /// Whether `next` may follow.
     pub fn allows(self, next: EventType) -> bool {
+        self.judge(next, follows)
+    }
+
+    /// As [`allows`](Self::allows), where only a device speaks: it carries no rules of others.
+    pub fn allows_device(self, next: EventType) -> bool {
+        next.of_device() && self.judge(next, device_follows)
+    }
+
+    fn judge(self, next: EventType, follows: fn(Option<EventType>, EventType) -> bool) -> bool {
         match self.0 {
             Some(T::Decommissioned) => false,
             _ if next.is_operational() => true,
@@ -162,10 +171,15 @@ impl Life {
         } else {
             Err(SequenceViolation { after: self.0, found: next })
         };
+        self.take(next);
+        judged
+    }
+
+    /// Takes a step that was judged.
+    pub fn take(&mut self, next: EventType) {
         if moves(next) {
             self.0 = Some(next);
         }
-        judged
     }
 }
 
@@ -185,7 +199,7 @@ fn follows(last: Option<EventType>, next: EventType) -> bool {
     let Some(last) = last else {
         return matches!(next, T::ReleaseProposed | T::CampaignCreated | T::UpdateAuthorised)
             || next == T::DowngradeAuthorised
-            || idle_next(next);
+            || device_follows(None, next);
     };
     match last {
         T::ReleaseProposed => next == T::ReleaseVerified,
@@ -204,7 +218,7 @@ fn follows(last: Option<EventType>, next: EventType) -> bool {
         }
         T::ReleaseEndOfSupport | T::AuthorisationRevoked => false,
         T::UpdateOffered => matches!(next, T::UpdateDeferred | T::AuthorisationRevoked),
-        _ => device_follows(last, next),
+        _ => device_follows(Some(last), next),
     }
 }
 
@@ -214,7 +228,8 @@ fn idle_next(next: EventType) -> bool {
         || matches!(next, T::Reboot | T::BootOk | T::BootFailed | T::InstalledState)
 }
 
-fn device_follows(last: EventType, next: EventType) -> bool {
+fn device_follows(last: Option<EventType>, next: EventType) -> bool {
+    let Some(last) = last else { return idle_next(next) };
     if next == T::InstalledState {
         return !writing(last);
     }

@@ -174,7 +174,8 @@ impl<const N: usize> fmt::Display for Text<N> {
 
 impl<const N: usize> Field for Text<N> {
     fn encode(&self, out: &mut dyn Sink) -> Result<(), E> {
-        codec::text(out, self)
+        codec::head(out, 3, u64::from(self.len))?;
+        out.put(self.bytes.get(..usize::from(self.len)).ok_or(E::Bug)?)
     }
     fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
         Self::new(d.text()?)

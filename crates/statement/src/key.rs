@@ -9,11 +9,10 @@
 //! parameters in deterministic CBOR. A device is named by the thumbprint of its
 //! first key, and keeps the name when the key is rotated.
 
-use crate::Field;
 use crate::StatementError as E;
-use crate::codec::{self, Decoder, Sink};
+use crate::codec::{self, Decoder, Sink, Slice};
+use crate::{Field, sha256};
 use core::fmt;
-use sha2::{Digest as _, Sha256};
 
 macro_rules! name32 {
     ($(#[$meta:meta])* $name:ident) => {
@@ -100,6 +99,9 @@ impl Algorithm {
     }
 }
 
+/// Length of the longest COSE_Key, that of P-256.
+const COSE_KEY_MAX: usize = 75;
+
 /// A public key statements are signed with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublicKey {
@@ -131,17 +133,12 @@ impl PublicKey {
 
     /// RFC 9679 thumbprint (SHA-256 of the deterministic COSE_Key).
     pub fn thumbprint(&self) -> Thumbprint {
-        struct Hashing(Sha256);
-        impl Sink for Hashing {
-            fn put(&mut self, bytes: &[u8]) -> Result<(), E> {
-                self.0.update(bytes);
-                Ok(())
-            }
-        }
-        let mut hash = Hashing(Sha256::new());
-        let written = self.encode(&mut hash);
-        debug_assert!(written.is_ok(), "a hash takes everything");
-        Thumbprint(hash.0.finalize().into())
+        let mut key = [0; COSE_KEY_MAX];
+        let mut out = Slice::new(&mut key);
+        let written = self.encode(&mut out);
+        debug_assert!(written.is_ok(), "every key fits");
+        let len = out.len();
+        Thumbprint(sha256(&[key.get(..len).unwrap_or_default()]))
     }
 
     /// The key as a deterministic COSE_Key.

@@ -64,12 +64,14 @@ mod update;
 pub use annotation::{Annotation, Change, Relation};
 pub use approval::{Approval, Authorisation, Factors, Gate};
 pub use audit::{Audit, AuditAction, Severity};
-pub use brief::Brief;
+pub use brief::{Brief, ChainEntry, Step};
 pub use common::{
     CheckpointSeen, ClinicalContext, Digest, ESignature, Firmware, Initiator, InitiatorKind,
     Meaning, Outcome, Reason, ReasonCode, Role, SecurityCounter, Seq, Verdict, VersionCode,
 };
-pub use envelope::{ApprovalHead, Kind, Parsed, ReleaseHead, UpdateHead, entry_hash, leaf_hash};
+pub use envelope::{
+    ApprovalHead, Kind, Parsed, ReleaseHead, UpdateHead, entry_hash, leaf_hash, sha256,
+};
 pub use error::StatementError;
 pub use field::{Bytes, Extra, Field, List, Text};
 pub use key::{Algorithm, DeviceId, PublicKey, Thumbprint};

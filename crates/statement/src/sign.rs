@@ -86,33 +86,35 @@ fn write_protected(
     issuer: &str,
     subject: &str,
 ) -> Result<(), E> {
-    codec::head(out, 5, 4)?;
-    codec::uint(out, 1)?;
+    // {1: algorithm, 3: content type, 4: kid, 15: {1: issuer, 2: subject}}
+    out.put(&[0xa4, 1])?;
     codec::int(out, algorithm.cose())?;
-    codec::uint(out, 3)?;
+    out.put(&[3])?;
     codec::text(out, CONTENT_TYPE)?;
-    codec::uint(out, 4)?;
+    out.put(&[4])?;
     kid.encode(out)?;
-    codec::uint(out, 15)?;
-    codec::head(out, 5, 2)?;
-    codec::uint(out, 1)?;
+    out.put(&[15, 0xa2, 1])?;
     codec::text(out, issuer)?;
-    codec::uint(out, 2)?;
+    out.put(&[2])?;
     codec::text(out, subject)
 }
 
-/// Writes what stands between the first bytes and the signature, `separator` in the middle.
-fn write_middle(
+/// Writes the protected header as the byte string it is in both.
+fn write_header(
     out: &mut dyn Sink,
-    header: (Algorithm, &Thumbprint, &str, &str),
-    separator: u8,
-    body: &dyn Payload,
+    algorithm: Algorithm,
+    kid: &Thumbprint,
+    issuer: &str,
+    subject: &str,
 ) -> Result<(), E> {
-    let (algorithm, kid, issuer, subject) = header;
     let mut size = Count(0);
     write_protected(&mut size, algorithm, kid, issuer, subject)?;
     codec::head(out, 2, size.0 as u64)?;
-    write_protected(out, algorithm, kid, issuer, subject)?;
+    write_protected(out, algorithm, kid, issuer, subject)
+}
+
+/// Writes the payload behind what separates it from the header.
+fn write_body(out: &mut dyn Sink, separator: u8, body: &dyn Payload) -> Result<(), E> {
     out.put(&[separator])?;
     let mut size = Count(0);
     body.write(&mut size)?;
@@ -130,22 +132,9 @@ pub(crate) fn write_unsigned(
     body: &dyn Payload,
 ) -> Result<(), E> {
     check_names(issuer, subject)?;
-    out.put(&[0xd2, 0x84])?;
-    write_middle(out, (algorithm, kid, issuer, subject), 0xa0, body)
-}
-
-/// Writes what is to be signed.
-pub(crate) fn write_tbs(
-    out: &mut dyn Sink,
-    algorithm: Algorithm,
-    kid: &Thumbprint,
-    issuer: &str,
-    subject: &str,
-    body: &dyn Payload,
-) -> Result<(), E> {
-    check_names(issuer, subject)?;
-    out.put(SIG_STRUCTURE)?;
-    write_middle(out, (algorithm, kid, issuer, subject), 0x40, body)
+    out.put(ENTRY_HEAD)?;
+    write_header(out, algorithm, kid, issuer, subject)?;
+    write_body(out, 0xa0, body)
 }
 
 /// Encodes and signs into a fixed buffer, without allocation; returns the entry's length.
@@ -173,7 +162,7 @@ pub fn prepare<B: Body>(
     key: &PublicKey,
     buffer: &mut [u8],
 ) -> Result<usize, E> {
-    prepare_payload(body, issuer, subject, key, buffer)
+    Prepared::write(body, issuer, subject, key, buffer).map(|prepared| prepared.len)
 }
 
 /// Turns what was signed, the first `len` bytes of a buffer, into the entry, in place; returns the
@@ -183,7 +172,7 @@ pub fn prepare<B: Body>(
 /// What [`Parsed::parse_as`] refuses, with bytes that [`prepare`] did not write or another key's
 /// kind of signature; the buffer may hold anything then.
 pub fn complete<B: Body>(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
-    let len = complete_payload(buffer, len, signature)?;
+    let len = Prepared::read(buffer, len)?.complete(buffer, signature)?;
     Parsed::parse_as::<B>(buffer.get(..len).ok_or(E::Bug)?)?;
     Ok(len)
 }
@@ -194,41 +183,61 @@ pub const COMPLETED_BY: usize = 56;
 /// Tag 18, array of four.
 const ENTRY_HEAD: &[u8] = &[0xd2, 0x84];
 
-fn complete_payload(buffer: &mut [u8], len: usize, signature: [u8; 64]) -> Result<usize, E> {
-    let tbs = buffer.get(..len).ok_or(E::BufferTooSmall)?;
-    let tbs = tbs.strip_prefix(SIG_STRUCTURE).ok_or(E::NotCoseSign1)?;
-    let mut rest = Decoder::new(tbs);
-    let (algorithm, ..) = parse_protected(rest.bytes()?)?;
-    let separator = tbs.len().checked_sub(rest.rest().len()).ok_or(E::Bug)?;
-    if rest.rest().first() != Some(&0x40) {
-        return Err(E::NotCoseSign1);
-    }
-    let signature = finish_signature(algorithm, signature)?;
-    // Cell by cell: `copy_within` would bring a panic into images that have none.
-    let cells = Cell::from_mut(buffer.get_mut(..len).ok_or(E::Bug)?).as_slice_of_cells();
-    let to = cells.get(ENTRY_HEAD.len()..).ok_or(E::Bug)?;
-    let from = cells.get(SIG_STRUCTURE.len()..).ok_or(E::Bug)?;
-    to.iter().zip(from).for_each(|(to, from)| to.set(from.get()));
-    let moved = SIG_STRUCTURE.len().checked_sub(ENTRY_HEAD.len()).ok_or(E::Bug)?;
-    let end = len.checked_sub(moved).ok_or(E::Bug)?;
-    buffer.get_mut(..ENTRY_HEAD.len()).ok_or(E::Bug)?.copy_from_slice(ENTRY_HEAD);
-    let separator = separator.checked_add(ENTRY_HEAD.len()).ok_or(E::Bug)?;
-    *buffer.get_mut(separator).ok_or(E::Bug)? = 0xa0;
-    let mut tail = Slice::new(buffer.get_mut(end..).ok_or(E::Bug)?);
-    codec::bytes(&mut tail, &signature)?;
-    end.checked_add(tail.len()).ok_or(E::Bug)
+/// What is to be signed, in the front of a buffer.
+struct Prepared {
+    algorithm: Algorithm,
+    /// Offset of the byte between protected header and payload.
+    separator: usize,
+    len: usize,
 }
 
-fn prepare_payload(
-    body: &dyn Payload,
-    issuer: &str,
-    subject: &str,
-    key: &PublicKey,
-    buffer: &mut [u8],
-) -> Result<usize, E> {
-    let mut out = Slice::new(buffer);
-    write_tbs(&mut out, key.algorithm(), &key.thumbprint(), issuer, subject, body)?;
-    Ok(out.len())
+impl Prepared {
+    fn write(
+        body: &dyn Payload,
+        issuer: &str,
+        subject: &str,
+        key: &PublicKey,
+        buffer: &mut [u8],
+    ) -> Result<Self, E> {
+        let algorithm = key.algorithm();
+        check_names(issuer, subject)?;
+        let mut out = Slice::new(buffer);
+        out.put(SIG_STRUCTURE)?;
+        write_header(&mut out, algorithm, &key.thumbprint(), issuer, subject)?;
+        let separator = out.len();
+        write_body(&mut out, 0x40, body)?;
+        Ok(Self { algorithm, separator, len: out.len() })
+    }
+
+    /// Finds it again in bytes that may be anything.
+    fn read(buffer: &[u8], len: usize) -> Result<Self, E> {
+        let tbs = buffer.get(..len).ok_or(E::BufferTooSmall)?;
+        let mut rest = Decoder::new(tbs.strip_prefix(SIG_STRUCTURE).ok_or(E::NotCoseSign1)?);
+        let (algorithm, ..) = parse_protected(rest.bytes()?)?;
+        let separator = len.checked_sub(rest.rest().len()).ok_or(E::Bug)?;
+        if rest.rest().first() != Some(&0x40) {
+            return Err(E::NotCoseSign1);
+        }
+        Ok(Self { algorithm, separator, len })
+    }
+
+    /// Makes the entry of it, in place; returns the entry's length.
+    fn complete(self, buffer: &mut [u8], signature: [u8; 64]) -> Result<usize, E> {
+        let signature = finish_signature(self.algorithm, signature)?;
+        // Cell by cell: `copy_within` would bring a panic into images that have none.
+        let cells = Cell::from_mut(buffer.get_mut(..self.len).ok_or(E::Bug)?).as_slice_of_cells();
+        let to = cells.get(ENTRY_HEAD.len()..).ok_or(E::Bug)?;
+        let from = cells.get(SIG_STRUCTURE.len()..).ok_or(E::Bug)?;
+        to.iter().zip(from).for_each(|(to, from)| to.set(from.get()));
+        let moved = SIG_STRUCTURE.len().checked_sub(ENTRY_HEAD.len()).ok_or(E::Bug)?;
+        let end = self.len.checked_sub(moved).ok_or(E::Bug)?;
+        let separator = self.separator.checked_sub(moved).ok_or(E::Bug)?;
+        buffer.get_mut(..ENTRY_HEAD.len()).ok_or(E::Bug)?.copy_from_slice(ENTRY_HEAD);
+        *buffer.get_mut(separator).ok_or(E::Bug)? = 0xa0;
+        let mut tail = Slice::new(buffer.get_mut(end..).ok_or(E::Bug)?);
+        codec::bytes(&mut tail, &signature)?;
+        end.checked_add(tail.len()).ok_or(E::Bug)
+    }
 }
 
 /// Writes and signs; whether the payload keeps the rules of its kind is the caller's to check.
@@ -239,9 +248,9 @@ pub(crate) fn seal_payload(
     signer: &dyn Signer,
     buffer: &mut [u8],
 ) -> Result<usize, SignError> {
-    let len = prepare_payload(body, issuer, subject, &signer.public_key(), buffer)?;
-    let signature = signer.sign(buffer.get(..len).ok_or(E::Bug)?)?;
-    Ok(complete_payload(buffer, len, signature)?)
+    let prepared = Prepared::write(body, issuer, subject, &signer.public_key(), buffer)?;
+    let signature = signer.sign(buffer.get(..prepared.len).ok_or(E::Bug)?)?;
+    Ok(prepared.complete(buffer, signature)?)
 }
 
 fn finish_signature(algorithm: Algorithm, mut signature: [u8; 64]) -> Result<[u8; 64], E> {
@@ -260,6 +269,21 @@ mod owned {
     use super::*;
     use crate::{MAX_ENTRY, Statement};
     use alloc::{vec, vec::Vec};
+
+    /// Writes what is to be signed.
+    fn write_tbs(
+        out: &mut dyn Sink,
+        algorithm: Algorithm,
+        kid: &Thumbprint,
+        issuer: &str,
+        subject: &str,
+        body: &dyn Payload,
+    ) -> Result<(), E> {
+        check_names(issuer, subject)?;
+        out.put(SIG_STRUCTURE)?;
+        write_header(out, algorithm, kid, issuer, subject)?;
+        write_body(out, 0x40, body)
+    }
 
     /// Encodes and signs a statement into entry bytes.
     pub fn sign_statement(

@@ -70,19 +70,21 @@ statement! {
     }
 }
 
-/// One step, and how long before the statement's time it happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// What happened.
-    pub kind: EventType,
-    /// Milliseconds before the statement's time, by the monotonic clock.
-    pub ago_ms: u64,
-    /// Error or detail code of the update agent.
-    pub code: Option<u32>,
-    /// How many alike this stands for (refusals are aggregated).
-    pub count: Option<u32>,
-    /// The image concerned, where it is not the statement's.
-    pub image: Option<Digest>,
+record! {
+    /// One step, and how long before the statement's time it happened.
+    #[derive(Copy)]
+    pub struct Event {
+        /// What happened.
+        1 kind: [EventType],
+        /// Milliseconds before the statement's time, by the monotonic clock.
+        2 ago_ms: [u64],
+        /// Error or detail code of the update agent.
+        3 code: [Option<u32>],
+        /// How many alike this stands for (refusals are aggregated).
+        4 count: [Option<u32>],
+        /// The image concerned, where it is not the statement's.
+        5 image: [Option<Digest>],
+    }
 }
 
 impl Default for Event {
@@ -95,46 +97,6 @@ impl Event {
     /// A step without detail.
     pub fn new(kind: EventType, ago_ms: u64) -> Self {
         Self { kind, ago_ms, code: None, count: None, image: None }
-    }
-}
-
-mod wire {
-    use super::{Digest, EventType};
-    record! {
-        /// An event as it is written.
-        pub struct EventFields {
-            /// What.
-            1 kind: [EventType],
-            /// When.
-            2 ago_ms: [u64],
-            /// Detail.
-            3 code: [Option<u32>],
-            /// Alike.
-            4 count: [Option<u32>],
-            /// Image.
-            5 image: [Option<Digest>],
-        }
-    }
-}
-
-impl From<wire::EventFields> for Event {
-    fn from(w: wire::EventFields) -> Self {
-        Self { kind: w.kind, ago_ms: w.ago_ms, code: w.code, count: w.count, image: w.image }
-    }
-}
-
-impl From<&Event> for wire::EventFields {
-    fn from(e: &Event) -> Self {
-        Self { kind: e.kind, ago_ms: e.ago_ms, code: e.code, count: e.count, image: e.image }
-    }
-}
-
-impl Field for Event {
-    fn encode(&self, out: &mut dyn Sink) -> Result<(), E> {
-        wire::EventFields::from(self).encode(out)
-    }
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
-        wire::EventFields::decode(d).map(Self::from)
     }
 }
 
@@ -152,13 +114,7 @@ impl core::ops::Deref for Events {
 impl Events {
     /// Refuses none, more than sixteen, ones of another kind or out of order of time.
     pub fn new(events: &[Event]) -> Result<Self, E> {
-        if events.is_empty() {
-            return Err(E::EventsMissing);
-        }
-        let mut last = u64::MAX;
-        for event in events {
-            last = follow(event, last)?;
-        }
+        check_events(events)?;
         List::from_slice(events).map(Self)
     }
 }
@@ -170,7 +126,22 @@ impl TryFrom<&[Event]> for Events {
     }
 }
 
-fn follow(event: &Event, last_ago_ms: u64) -> Result<u64, E> {
+/// Refuses none, more than sixteen, ones of another kind or out of order of time.
+fn check_events(events: &[Event]) -> Result<(), E> {
+    check_count(events.len())?;
+    events.iter().try_fold(u64::MAX, |last, event| follow(event, last)).map(|_| ())
+}
+
+pub(crate) fn check_count(events: usize) -> Result<(), E> {
+    match events {
+        0 => Err(E::EventsMissing),
+        1..=16 => Ok(()),
+        _ => Err(E::TooManyItems),
+    }
+}
+
+/// Refuses an event of another kind, or one before the last; tells how long ago it was.
+pub(crate) fn follow(event: &Event, last_ago_ms: u64) -> Result<u64, E> {
     if !event.kind.of_device() {
         return Err(E::EventNotForKind);
     }
@@ -190,12 +161,7 @@ impl Field for Events {
     }
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
         let count = d.list()?;
-        if count == 0 {
-            return Err(E::EventsMissing);
-        }
-        if count > 16 {
-            return Err(E::TooManyItems);
-        }
+        check_count(count)?;
         let mut last = u64::MAX;
         for _ in 0..count {
             last = follow(&Event::decode(d)?, last)?;
@@ -206,28 +172,9 @@ impl Field for Events {
 
 #[cfg(feature = "json")]
 mod json {
-    use super::{Event, Events, List, wire};
+    use super::{Event, Events, List};
     use crate::json::{Json, JsonError};
     use serde_json::Value;
-
-    impl Json for Event {
-        fn to_json(&self) -> Value {
-            wire::EventFields::from(self).to_json()
-        }
-        fn from_json(value: &Value) -> Result<Self, JsonError> {
-            wire::EventFields::from_json(value).map(Self::from)
-        }
-
-        fn form() -> alloc::string::String {
-            wire::EventFields::form()
-        }
-        fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
-            wire::EventFields::lines(path, out)
-        }
-        fn fault(value: &Value, path: &str) -> Option<crate::json::shape::Fault> {
-            wire::EventFields::fault(value, path)
-        }
-    }
 
     impl Json for Events {
         fn to_json(&self) -> Value {
@@ -352,66 +299,15 @@ record! {
     }
 }
 record! {
-    /// A measurement as it is written.
-    pub struct MeasurementFields {
+    /// SHA-256 of something that runs.
+    #[derive(Copy, Default)]
+    pub struct Measurement {
         /// PCR or component index.
         1 index: [u16],
         /// SHA-256.
         2 digest: [Digest],
         /// What was measured.
         3 name: [Option<Text<16>>],
-    }
-}
-
-/// SHA-256 of something that runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measurement {
-    /// PCR or component index.
-    pub index: u16,
-    /// SHA-256.
-    pub digest: Digest,
-    /// What was measured.
-    pub name: Option<Text<16>>,
-}
-
-impl From<MeasurementFields> for Measurement {
-    fn from(w: MeasurementFields) -> Self {
-        Self { index: w.index, digest: w.digest, name: w.name }
-    }
-}
-
-impl From<&Measurement> for MeasurementFields {
-    fn from(m: &Measurement) -> Self {
-        Self { index: m.index, digest: m.digest, name: m.name }
-    }
-}
-
-impl Field for Measurement {
-    fn encode(&self, out: &mut dyn Sink) -> Result<(), E> {
-        MeasurementFields::from(self).encode(out)
-    }
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
-        MeasurementFields::decode(d).map(Self::from)
-    }
-}
-
-#[cfg(feature = "json")]
-impl crate::json::Json for Measurement {
-    fn to_json(&self) -> serde_json::Value {
-        MeasurementFields::from(self).to_json()
-    }
-    fn from_json(value: &serde_json::Value) -> Result<Self, crate::json::JsonError> {
-        MeasurementFields::from_json(value).map(Self::from)
-    }
-
-    fn form() -> alloc::string::String {
-        MeasurementFields::form()
-    }
-    fn lines(path: &str, out: &mut alloc::vec::Vec<crate::json::shape::Line>) {
-        MeasurementFields::lines(path, out)
-    }
-    fn fault(value: &serde_json::Value, path: &str) -> Option<crate::json::shape::Fault> {
-        MeasurementFields::fault(value, path)
     }
 }
 

@@ -135,39 +135,43 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         ..update()
     };
     for (full, whole) in [(full, true), (update(), false)] {
+        let lost = usize::from(whole);
+        let steps: Vec<Step> = full.events[..full.events.len() - lost].iter().map(step).collect();
         let brief = Brief {
-            device: full.device,
-            image: full.image,
+            device: &full.device,
+            image: &full.image.0,
             version: full.version,
             counter: full.counter,
             outcome: full.outcome,
             seq: full.seq,
-            prev: full.prev,
-            events: &full.events,
+            prev: &full.prev.0,
+            steps: &steps,
             time: &full.time,
-            release: full.release,
+            release: full.release.as_ref().map(|release| &release.0),
             initiator: whole.then_some(&initiator),
             reason: whole.then_some(&reason),
             result: whole.then_some(&result),
             checkpoint: whole.then_some(&checkpoint),
-            dropped: whole.then_some((5, Digest([8; 32]))),
+            dropped: whole.then_some((5, &[8; 32])),
         };
         let (mut one, mut other) = ([0; 640], [0; 640]);
         let names = ("acme.example/devices", "ip-200/app");
         let len = seal(&full, names.0, names.1, &Element, &mut one).unwrap();
-        assert_eq!(brief.seal(names.0, names.1, &Element, &mut other), Ok(len));
-        assert_eq!(one[..len], other[..len]);
+        let entry = brief.seal(names.0, names.1, &Element, &mut other).unwrap();
+        assert_eq!(entry.bytes(), &one[..len]);
+        assert_eq!(Ok(entry), ChainEntry::parse(&one[..len]));
     }
+    let one = update();
     let none = Brief {
-        device: update().device,
-        image: Digest([0; 32]),
+        device: &one.device,
+        image: &[0; 32],
         version: VersionCode(0),
         counter: SecurityCounter(0),
         outcome: Outcome::State,
         seq: Seq(0),
-        prev: Digest([0; 32]),
-        events: &[],
-        time: &update().time,
+        prev: &[0; 32],
+        steps: &[],
+        time: &one.time,
         release: None,
         initiator: None,
         reason: None,
@@ -175,6 +179,24 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         checkpoint: None,
         dropped: None,
     };
-    let refused = none.seal("acme.example/devices", "ip-200/app", &Element, &mut [0; 640]);
-    assert_eq!(refused, Err(SignError::Statement(StatementError::EventsMissing)));
+    let heartbeat = step(&Event::new(EventType::InstalledState, 5));
+    let before = Step { at_ms: heartbeat.at_ms - 1, ..heartbeat };
+    let not_its = step(&Event::new(EventType::ReleaseApproved, 0));
+    for (steps, expected) in [
+        (&[][..], StatementError::EventsMissing),
+        (&[heartbeat; 17], StatementError::TooManyItems),
+        (&[heartbeat, before], StatementError::EventTimesDescend),
+        (&[not_its], StatementError::EventNotForKind),
+    ] {
+        let brief = Brief { steps, ..none };
+        let mut buffer = [0; 640];
+        let refused = brief.seal("acme.example/devices", "ip-200/app", &Element, &mut buffer);
+        assert_eq!(refused, Err(SignError::Statement(expected)));
+    }
+}
+
+/// As it waited, by the clock of [`update`].
+fn step(event: &Event) -> Step {
+    let Event { kind, ago_ms, code, count, image } = *event;
+    Step { kind, at_ms: 600 - ago_ms, code, count, image: image.map(|image| image.0) }
 }

@@ -56,13 +56,10 @@ fn live(uart: &mut Uart) -> Result<(), &'static str> {
         Identity { device: factory.device, issuer: factory.issuer, subject: factory.subject };
     let policy = LogBeforeInstall::Required;
     let key = Key::new(factory.secret).ok_or("no key")?;
-    match Updater::start(flash, key, firmlog_board::Uptime, names, policy, running) {
-        Ok((mut agent, started)) => {
-            greet(uart, &running.sha256, &started);
-            gateway::serve(uart, &mut agent, &mut boot, &factory)
-        }
-        Err(_) => Err("the journal does not open"),
-    }
+    let mut agent = Updater::new(flash, key, firmlog_board::Uptime, names, policy);
+    let started = agent.start(running).map_err(|_| "the journal does not open")?;
+    greet(uart, &running.sha256, &started);
+    gateway::serve(uart, &mut agent, &mut boot, &factory)
 }
 
 fn greet(uart: &mut Uart, running: &[u8; 32], started: &Started) {

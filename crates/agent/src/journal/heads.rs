@@ -7,41 +7,55 @@
 //! Invariant: at every moment one copy is whole and holds the newest head that was ever reported as
 //! written.
 
+use super::Journal;
 use super::error::{Error, Finding, Report};
 use super::layout::{FRAME, Head};
 use super::medium::Medium;
-use super::{Journal, State};
 use crate::flash::Flash;
 
 /// One copy as it was found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Copy {
-    newest: Option<Head>,
-    /// Slots used, if what is behind them is blank.
+    /// Version of its newest head.
+    version: Option<u64>,
+    /// Slots used, if what is behind them is blank; the newest head is in the last.
     used: usize,
-    /// Each used slot holds and the rest is blank.
-    whole: bool,
+    /// Something in it does not hold, or follows a gap.
+    damaged: bool,
+}
+
+/// What a slot holds.
+enum Slot {
+    Blank,
+    Head,
+    Damaged,
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     const SLOTS: usize = PAGE / FRAME;
 
+    /// Reads a slot; a head that holds is told in `head`.
+    fn head(&mut self, place: u32, slot: usize, head: &mut Head) -> Result<Slot, Error> {
+        let frame = self.frame(place, slot.saturating_mul(FRAME))?;
+        Ok(match frame.iter().all(|byte| *byte == 0xff) {
+            true => Slot::Blank,
+            false if head.read(&frame) => Slot::Head,
+            false => Slot::Damaged,
+        })
+    }
+
     fn copy(&mut self, place: u32) -> Result<Copy, Error> {
-        let mut copy = Copy { newest: None, used: 0, whole: true };
+        let mut copy = Copy::default();
         let mut blank = false;
+        let mut head = Head::default();
         for slot in 0..Self::SLOTS {
-            let frame = self.frame(place, slot.saturating_mul(FRAME))?;
-            if frame.iter().all(|byte| *byte == 0xff) {
-                blank = true;
-                continue;
-            }
-            let newer = |head: &Head| copy.newest.is_none_or(|last| head.version > last.version);
-            match Head::parse(&frame).filter(newer) {
-                Some(head) if !blank => {
-                    copy.newest = Some(head);
+            match self.head(place, slot, &mut head)? {
+                Slot::Blank => blank = true,
+                Slot::Head if !blank && copy.version < Some(head.version) => {
+                    copy.version = Some(head.version);
                     copy.used = slot.saturating_add(1);
                 }
-                _ => copy.whole = false,
+                Slot::Head | Slot::Damaged => copy.damaged = true,
             }
         }
         Ok(copy)
@@ -59,48 +73,6 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(slot.saturating_add(1))
     }
 
-    /// The newest head and the next slot of each copy, both made whole again.
-    pub(super) fn recover_heads(
-        &mut self,
-        report: &mut Report,
-    ) -> Result<(Head, [usize; 2]), Error> {
-        let copies = [self.copy(0)?, self.copy(1)?];
-        let best = copies.iter().filter_map(|copy| copy.newest).max_by_key(|head| head.version);
-        // With damage in both the newest may be lost, and with it the word that a page is live.
-        let sound = copies.iter().any(|copy| copy.whole && copy.newest.is_some());
-        let Some(best) = best.filter(|_| sound) else {
-            return Err(if self.all_blank()? { Error::Unformatted } else { Error::HeadLost });
-        };
-        let mut slots = copies.map(|copy| copy.used);
-        // The copy without the newest head first: it must never be the only one erased.
-        let mut order = [0u32, 1];
-        if copies.first().is_some_and(|copy| copy.newest == Some(best)) {
-            order.reverse();
-        }
-        for place in order {
-            let index = usize::try_from(place).unwrap_or_default();
-            let copy = copies.get(index).ok_or(Error::Bug)?;
-            let number = u8::try_from(place).unwrap_or_default();
-            let slot = match (copy.whole, copy.newest == Some(best)) {
-                (true, true) => continue,
-                (true, false) => {
-                    report.add(Finding::HeadCopyBehind { copy: number });
-                    copy.used
-                }
-                (false, _) => {
-                    report.add(Finding::HeadCopyDamaged { copy: number });
-                    Self::SLOTS
-                }
-            };
-            let slot = self.put_head(place, slot, &best).unwrap_or_else(|_| {
-                report.add(Finding::PageUnusable { page: place });
-                Self::SLOTS
-            });
-            *slots.get_mut(index).ok_or(Error::Bug)? = slot;
-        }
-        Ok((best, slots))
-    }
-
     fn all_blank(&mut self) -> Result<bool, Error> {
         for place in 0..self.0.pages() {
             if !self.is_blank(place, 0)? {
@@ -112,13 +84,54 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
-    /// Makes `head` the head, in both copies. After a cut between them the newer one holds.
-    pub(super) fn write_head(&mut self, head: Head) -> Result<(), Error> {
-        let version = self.state.head.version.checked_add(1).ok_or(Error::Bug)?;
-        let head = Head { version, ..head };
+    /// Reads the newest head and makes both copies whole again.
+    pub(super) fn recover_heads(&mut self, report: &mut Report) -> Result<(), Error> {
+        let Self { medium, state } = self;
+        let [first, second] = [medium.copy(0)?, medium.copy(1)?];
+        // With damage in both the newest may be lost, and with it the word that a page is live.
+        let is_sound = |copy: &Copy| !copy.damaged && copy.version.is_some();
+        if !is_sound(&first) && !is_sound(&second) {
+            return Err(if medium.all_blank()? { Error::Unformatted } else { Error::HeadLost });
+        }
+        let newer = u32::from(second.version > first.version);
+        let used = if newer == 0 { first.used } else { second.used };
+        let Slot::Head = medium.head(newer, used.saturating_sub(1), &mut state.head)? else {
+            return Err(Error::HeadLost);
+        };
+        state.slots = [first.used, second.used];
+        // The copy without the newest head first: it must never be the only one erased.
+        for place in [newer ^ 1, newer] {
+            let copy = if place == 0 { first } else { second };
+            let number = u8::try_from(place).unwrap_or_default();
+            let slot = match copy.version == Some(state.head.version) {
+                _ if copy.damaged => {
+                    report.add(Finding::HeadCopyDamaged { copy: number });
+                    Medium::<F, PAGE, WORD>::SLOTS
+                }
+                true => continue,
+                false => {
+                    report.add(Finding::HeadCopyBehind { copy: number });
+                    copy.used
+                }
+            };
+            let slot = medium.put_head(place, slot, &state.head).unwrap_or_else(|_| {
+                report.add(Finding::PageUnusable { page: place });
+                Medium::<F, PAGE, WORD>::SLOTS
+            });
+            let [first, second] = &mut state.slots;
+            *(if place == 0 { first } else { second }) = slot;
+        }
+        Ok(())
+    }
+
+    /// Changes the head, in both copies. After a cut between them the newer one holds.
+    pub(super) fn write_head(&mut self, change: &dyn Fn(&mut Head)) -> Result<(), Error> {
+        let mut head = self.state.head;
+        change(&mut head);
+        head.version = head.version.checked_add(1).ok_or(Error::Bug)?;
         let was_broken = self.state.broken;
         self.state.broken = true;
-        let State { slots: [first, second], .. } = self.state;
+        let [first, second] = self.state.slots;
         let first = self.medium.put_head(0, first, &head)?;
         let second = self.medium.put_head(1, second, &head)?;
         self.state.slots = [first, second];

@@ -62,7 +62,7 @@ pub struct Dropped {
 }
 
 /// The journal's head: which pages are live, and what must outlive every page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) version: u64,
     pub(crate) oldest: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Head {
 }
 
 /// The front of a data page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PageHeader {
     /// The page's place in the journal's life; its place in flash is the remainder.
     pub(crate) page: u64,
@@ -91,17 +91,18 @@ pub(crate) struct PageHeader {
 }
 
 /// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
     /// A statement, with the note that stood when it was made.
+    #[default]
     Statement = 1,
     /// A note alone.
     Note = 2,
 }
 
 /// The front of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordHeader {
     pub(crate) kind: Kind,
     pub(crate) note_len: u8,
@@ -152,17 +153,16 @@ impl Head {
         out
     }
 
-    pub(crate) fn parse(frame: &[u8; FRAME]) -> Option<Self> {
-        let mut take = open(frame)?;
-        if take.u32()? != HEAD_MAGIC {
-            return None;
-        }
-        let count = take.u32()?;
-        let (version, oldest, newest) = (take.u64()?, take.u64()?, take.u64()?);
-        let covered = Covered { next: take.u64()?, size: take.u64()?, root: take.take()? };
-        let dropped = Dropped { count, root: take.take()? };
-        let head = Self { version, oldest, newest, covered, dropped };
-        (head.encode() == *frame && oldest <= newest).then_some(head)
+    /// Takes what a frame says; false if it does not hold, and then this may be anything.
+    pub(crate) fn read(&mut self, frame: &[u8; FRAME]) -> bool {
+        let Some(mut take) = open(frame) else { return false };
+        let is_head = take.u32() == HEAD_MAGIC;
+        self.dropped.count = take.u32();
+        (self.version, self.oldest, self.newest) = (take.u64(), take.u64(), take.u64());
+        (self.covered.next, self.covered.size) = (take.u64(), take.u64());
+        (self.covered.root, self.dropped.root) = (take.take(), take.take());
+        let rest_is_zero = take.take() == [0; 12];
+        is_head && rest_is_zero && self.oldest <= self.newest
     }
 }
 
@@ -187,19 +187,20 @@ impl PageHeader {
         out
     }
 
-    pub(crate) fn parse(frame: &[u8; FRAME], page_bytes: u32, word: u8) -> Option<Self> {
-        let mut take = open(frame)?;
-        if take.u32()? != PAGE_MAGIC || take.u32()? != page_bytes {
-            return None;
-        }
-        let (page, number, next) = (take.u64()?, take.u64()?, take.u64()?);
-        let (said, before_len, before_crc) = (take.u32()?, take.u32()?, take.u32()?);
-        take.take::<4>()?;
-        let link = take.take()?;
-        let hash = take.take()?;
-        let chain = (next != UNKNOWN).then_some(Chain { next, hash });
-        let header = Self { page, number, link, chain, said, before_len, before_crc };
-        (header.encode(page_bytes, word) == *frame).then_some(header)
+    /// Takes what a frame says; false if it does not hold, and then this may be anything.
+    pub(crate) fn read(&mut self, frame: &[u8; FRAME], page_bytes: u32, word: u8) -> bool {
+        let Some(mut take) = open(frame) else { return false };
+        let is_page = take.u32() == PAGE_MAGIC && take.u32() == page_bytes;
+        (self.page, self.number) = (take.u64(), take.u64());
+        let next = take.u64();
+        (self.said, self.before_len, self.before_crc) = (take.u32(), take.u32(), take.u32());
+        let is_for_this = take.take() == [word, 0, 0, 0];
+        self.link = take.take();
+        let hash = take.take();
+        self.chain = (next != UNKNOWN).then_some(Chain { next, hash });
+        let one_spelling = self.chain.is_some() || hash == [0; 32];
+        let rest_is_zero = take.take() == [0; 12];
+        is_page && is_for_this && one_spelling && rest_is_zero
     }
 }
 
@@ -224,17 +225,17 @@ impl RecordHeader {
             return None;
         }
         let mut take = open(frame)?;
-        let kind = match take.take()? {
+        let kind = match take.take() {
             [1] => Kind::Statement,
             [2] => Kind::Note,
             _ => return None,
         };
-        let [note_len] = take.take()?;
-        let entry_len = u16::from_be_bytes(take.take()?);
-        let (said, number, seq, link) = (take.u32()?, take.u64()?, take.u64()?, take.take()?);
+        let [note_len] = take.take();
+        let entry_len = u16::from_be_bytes(take.take());
+        let (said, number, seq, link) = (take.u32(), take.u64(), take.u64(), take.take());
         let fits = usize::from(note_len) <= NOTE_MAX && usize::from(entry_len) <= ENTRY_MAX;
         let suits = (kind == Kind::Note) == (entry_len == 0);
-        let body_crc = take.u32()?;
+        let body_crc = take.u32();
         let header = Self { kind, note_len, entry_len, said, number, seq, link, body_crc };
         (fits && suits).then_some(header)
     }
@@ -263,6 +264,16 @@ pub(crate) fn lay<const WORD: usize>(
 mod tests {
     use super::*;
 
+    fn parse_head(frame: &[u8; FRAME]) -> Option<Head> {
+        let mut head = Head::default();
+        head.read(frame).then_some(head)
+    }
+
+    fn parse(frame: &[u8; FRAME], page_bytes: u32, word: u8) -> Option<PageHeader> {
+        let mut header = PageHeader::default();
+        header.read(frame, page_bytes, word).then_some(header)
+    }
+
     #[test]
     fn frames_round_trip_and_a_flipped_bit_does_not() {
         let covered = Covered { next: 7, size: 9, root: [3; 32] };
@@ -288,15 +299,15 @@ mod tests {
             link: [9; 32],
             body_crc: 5,
         };
-        assert_eq!(Head::parse(&head.encode()), Some(head));
-        assert_eq!(PageHeader::parse(&page.encode(4096, 8), 4096, 8), Some(page));
+        assert_eq!(parse_head(&head.encode()), Some(head));
+        assert_eq!(parse(&page.encode(4096, 8), 4096, 8), Some(page));
         assert_eq!(RecordHeader::parse(&record.encode()), Some(record));
-        assert_eq!(PageHeader::parse(&page.encode(4096, 8), 4096, 4), None);
+        assert_eq!(parse(&page.encode(4096, 8), 4096, 4), None);
         for bit in 0..FRAME * 8 {
             let (mut a, mut b) = (head.encode(), page.encode(4096, 8));
             a[bit / 8] ^= 1 << (bit % 8);
             b[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!((Head::parse(&a), PageHeader::parse(&b, 4096, 8)), (None, None));
+            assert_eq!((parse_head(&a), parse(&b, 4096, 8)), (None, None));
         }
         for bit in 0..HEADER * 8 {
             let mut bytes = record.encode();
@@ -316,6 +327,6 @@ mod tests {
             before_len: 0,
             before_crc: 0,
         };
-        assert_eq!(PageHeader::parse(&page.encode(512, 4), 512, 4), Some(page));
+        assert_eq!(parse(&page.encode(512, 4), 512, 4), Some(page));
     }
 }

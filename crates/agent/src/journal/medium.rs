@@ -24,22 +24,19 @@ pub(crate) enum Marker {
 }
 
 /// A record whose checksums hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) header: RecordHeader,
-    /// Offset in its page.
-    pub(crate) at: usize,
     /// SHA-256 of header, note, entry and padding: the next record's link.
     pub(crate) hash: [u8; 32],
     /// SHA-256 of the entry.
     pub(crate) entry_hash: [u8; 32],
-    pub(crate) marker: Marker,
 }
 
 /// What stands at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    Record(Found),
+    Record(Marker),
     /// The header holds, the body does not.
     BadBody(Marker),
     /// No header.
@@ -90,12 +87,16 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(frame)
     }
 
-    /// The header of a page of the journal's life; none if it does not hold.
-    pub(crate) fn page_header(&mut self, page: u64) -> Result<Option<PageHeader>, Error> {
+    /// Reads the header of a page of the journal's life into `header`; false if it does not hold.
+    pub(crate) fn page_header(
+        &mut self,
+        page: u64,
+        header: &mut PageHeader,
+    ) -> Result<bool, Error> {
         let place = self.place(page)?;
         let frame = self.frame(place, 0)?;
-        let header = PageHeader::parse(&frame, Self::page_bytes(), Self::word());
-        Ok(header.filter(|header| header.page == page))
+        let holds = header.read(&frame, Self::page_bytes(), Self::word());
+        Ok(holds && header.page == page)
     }
 
     /// A page's header, for this flash.
@@ -155,7 +156,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// Offset of the last byte at or after `from` that is not blank.
     pub(crate) fn last_used(&mut self, place: u32, from: usize) -> Result<Option<usize>, Error> {
         let mut last = None;
-        self.chunks(place, from, PAGE, |at, chunk| {
+        self.chunks(place, from, PAGE, &mut |at, chunk| {
             if let Some(used) = chunk.iter().rposition(|byte| *byte != 0xff) {
                 last = Some(at.saturating_add(used));
             }
@@ -166,7 +167,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// Offset of the first byte at or after `from` that is not blank.
     pub(crate) fn first_used(&mut self, place: u32, from: usize) -> Result<Option<usize>, Error> {
         let mut first = None;
-        self.chunks(place, from, PAGE, |at, chunk| {
+        self.chunks(place, from, PAGE, &mut |at, chunk| {
             let used = chunk.iter().position(|byte| *byte != 0xff);
             first = first.or(used.map(|used| at.saturating_add(used)));
         })?;
@@ -176,16 +177,17 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// CRC-32C of a whole page.
     pub(crate) fn crc(&mut self, place: u32) -> Result<u32, Error> {
         let mut crc = Crc::new();
-        self.chunks(place, 0, PAGE, |_, chunk| crc.update(chunk))?;
+        self.chunks(place, 0, PAGE, &mut |_, chunk| crc.update(chunk))?;
         Ok(crc.finish())
     }
 
+    #[inline(never)]
     fn chunks(
         &mut self,
         place: u32,
         from: usize,
         to: usize,
-        mut each: impl FnMut(usize, &[u8]),
+        each: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<(), Error> {
         let mut at = from;
         while at < to {
@@ -210,13 +212,13 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(RecordHeader::parse(&frame).filter(|header| fits(header.padded::<WORD>())))
     }
 
-    /// What stands at an offset, read once.
-    pub(crate) fn look(&mut self, place: u32, at: usize) -> Result<Look, Error> {
+    /// What stands at an offset, read once; a record that holds is told in `found`.
+    pub(crate) fn look(&mut self, place: u32, at: usize, found: &mut Found) -> Result<Look, Error> {
         let Some(header) = self.header(place, at)? else { return Ok(Look::BadHeader) };
         let end = at.saturating_add(header.padded::<WORD>());
         let frame = header.encode();
         let (mut crc, mut hash) = (Crc::new(), Sha256::new_with_prefix(frame));
-        self.chunks(place, at.saturating_add(HEADER), end, |_, chunk| {
+        self.chunks(place, at.saturating_add(HEADER), end, &mut |_, chunk| {
             crc.update(chunk);
             hash.update(chunk);
         })?;
@@ -224,11 +226,12 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         if crc.finish() != header.body_crc {
             return Ok(Look::BadBody(marker));
         }
-        let entry_hash = match header.kind {
-            Kind::Statement => self.entry_hash(place, at, &header)?,
-            Kind::Note => [0; 32],
-        };
-        Ok(Look::Record(Found { header, at, hash: hash.finalize().into(), entry_hash, marker }))
+        found.header = header;
+        found.hash = hash.finalize().into();
+        if header.kind == Kind::Statement {
+            found.entry_hash = self.entry_hash(place, at, &header)?;
+        }
+        Ok(Look::Record(marker))
     }
 
     fn entry_hash(
@@ -240,7 +243,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         let from = at.saturating_add(HEADER).saturating_add(usize::from(header.note_len));
         let to = from.saturating_add(usize::from(header.entry_len));
         let mut hash = Sha256::new();
-        self.chunks(place, from, to, |_, chunk| hash.update(chunk))?;
+        self.chunks(place, from, to, &mut |_, chunk| hash.update(chunk))?;
         Ok(hash.finalize().into())
     }
 

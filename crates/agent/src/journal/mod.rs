@@ -30,6 +30,7 @@ pub use error::{Error, Finding, Report};
 pub use layout::{Covered, Dropped, ENTRY_MAX, NOTE_MAX, WORD_MAX};
 
 use crate::flash::Flash;
+use firmlog_statement::ChainEntry;
 use firmlog_statement::chain::ChainHead;
 use layout::{Chain, FRAME, Head, PageHeader};
 use medium::Medium;
@@ -80,8 +81,8 @@ pub enum Class {
 /// One thing to record.
 #[derive(Clone, Copy, Debug)]
 pub struct Append<'a> {
-    /// The statement's entry bytes; they must be next in the device chain.
-    pub entry: &'a [u8],
+    /// The statement; it must be next in the device chain.
+    pub entry: ChainEntry<'a>,
     /// The device's state from here on.
     pub note: &'a Note,
     /// Whether it may use the reserve.
@@ -134,43 +135,27 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// [`Error::Geometry`] or [`Error::Flash`].
     pub fn format(flash: F, start: ChainHead) -> Result<Self, Error> {
-        let mut medium = Medium::<F, PAGE, WORD>(flash);
+        let mut journal = Self::unopened(flash);
+        let Self { medium, state } = &mut journal;
         medium.check()?;
         for place in 0..medium.0.pages() {
             medium.erase(place)?;
         }
         let chain = Chain { next: start.next_seq().ok_or(Error::Bug)?, hash: start.hash };
-        let header = PageHeader {
-            page: 0,
-            number: 0,
-            link: [0; 32],
-            chain: Some(chain),
-            said: 0,
-            before_len: 0,
-            before_crc: 0,
-        };
+        state.chain = Some(chain);
+        state.seen = chain.next;
+        let header = PageHeader { chain: state.chain, ..PageHeader::default() };
         let place = medium.place(0)?;
         medium.program(place, 0, &medium.lay_header(&header))?;
-        let covered = Covered { next: chain.next, size: 0, root: [0; 32] };
-        let dropped = Dropped::default();
-        let head = Head { version: 0, oldest: 0, newest: 0, covered, dropped };
-        let state = State {
-            head,
-            slots: [0, 0],
-            at: FRAME,
-            number: 0,
-            link: [0; 32],
-            chain: Some(chain),
-            seen: chain.next,
-            said: 0,
-            note: Note::EMPTY,
-            note_page: 0,
-            closed: false,
-            broken: false,
-        };
-        let mut journal = Self { medium, state };
-        journal.write_head(head)?;
+        state.broken = false;
+        journal.write_head(&|head| head.covered.next = chain.next)?;
         Ok(journal)
+    }
+
+    /// Whether it takes statements: not before it was opened, or after a write failed.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.state.broken
     }
 
     /// Seq the next statement must carry, and its `prev`; none while damage hides them.

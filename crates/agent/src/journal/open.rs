@@ -16,16 +16,17 @@ use super::medium::{Found, Look, Marker, Medium};
 use super::{Class, Journal, Note, State};
 use crate::flash::Flash;
 
-/// What the records told so far.
-struct Scan<'r> {
-    report: &'r mut Report,
+/// What the records told so far; the rest of it stands in the journal's state.
+struct Scan<'s> {
+    state: &'s mut State,
+    report: &'s mut Report,
     number: Option<u64>,
-    link: Option<[u8; 32]>,
-    chain: Option<Chain>,
-    seen: u64,
-    said: u32,
+    /// Whether the state's link is that of the record before.
+    linked: bool,
     /// Where the newest note is: page, offset, length.
     note: Option<(u64, usize, usize)>,
+    /// The record under way.
+    found: Found,
 }
 
 /// How the records of a page end.
@@ -43,23 +44,27 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// [`Error::Unformatted`], [`Error::HeadLost`], [`Error::Geometry`] or [`Error::Flash`].
     pub fn open(flash: F) -> Result<(Self, Report), Error> {
-        let mut medium = Medium::<F, PAGE, WORD>(flash);
-        let mut report = Report::default();
-        let (state, unmarked) = medium.recover(&mut report)?;
-        let mut journal = Self { medium, state };
-        journal.settle(unmarked, &mut report)?;
+        let mut journal = Self::unopened(flash);
+        let report = journal.reopen()?;
         Ok((journal, report))
     }
 
-    /// Opens the journal again after the flash failed. If that fails too it takes nothing more.
+    /// A journal that takes nothing before it was opened by [`reopen`](Self::reopen), for whoever
+    /// has no room to move it about.
+    pub fn unopened(flash: F) -> Self {
+        Self { medium: Medium(flash), state: State::unopened() }
+    }
+
+    /// Opens the journal where it is; again, after the flash failed. If that fails it takes
+    /// nothing more.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reopen(&mut self) -> Result<Report, Error> {
-        self.state.broken = true;
+        (self.state.broken, self.state.chain) = (true, None);
         let mut report = Report::default();
-        let (state, unmarked) = self.medium.recover(&mut report)?;
-        self.state = state;
+        let unmarked = self.recover(&mut report)?;
+        self.state.broken = false;
         self.settle(unmarked, &mut report)?;
         Ok(report)
     }
@@ -74,7 +79,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             report.add(Finding::PageUnusable { page: self.medium.place(newest)? });
         }
         if self.state.closed {
-            match self.turn_page(Class::Urgent) {
+            match self.turn_page(Class::Urgent, &mut [0; FRAME]) {
                 // Without room the page stays as it is; nothing is appended to it.
                 Ok(()) | Err(Error::Full) => {}
                 Err(_) => {
@@ -91,74 +96,58 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let place = self.medium.place(self.state.head.newest)?;
         self.medium.mark(place, marker_at)
     }
-}
 
-impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     /// What is on flash, and where a last record only lacks its marker.
     #[inline(never)]
-    fn recover(&mut self, report: &mut Report) -> Result<(State, Option<usize>), Error> {
-        self.check()?;
-        let (head, slots) = self.recover_heads(report)?;
-        if head.newest.saturating_sub(head.oldest) >= u64::from(self.data_pages()) {
+    fn recover(&mut self, report: &mut Report) -> Result<Option<usize>, Error> {
+        self.medium.check()?;
+        self.recover_heads(report)?;
+        let Head { oldest, newest, .. } = self.state.head;
+        if newest.saturating_sub(oldest) >= u64::from(self.medium.data_pages()) {
             return Err(Error::HeadLost);
         }
-        self.clean_free(&head, report)?;
-        self.scan(head, slots, report)
+        self.clean_free(report)?;
+        self.scan(report)
     }
 
-    /// Reads the live pages; also tells the length of a last record that only lacks its marker.
-    fn scan(
-        &mut self,
-        head: Head,
-        slots: [usize; 2],
-        report: &mut Report,
-    ) -> Result<(State, Option<usize>), Error> {
-        let mut scan = Scan::new(report);
-        let mut unmarked = None;
-        let mut end = End { at: FRAME, closed: false };
-        let mut header = self.page_header(head.oldest)?;
-        for page in head.oldest..=head.newest {
-            let next = match page.checked_add(1) {
-                Some(next) if next <= head.newest => Some(self.page_header(next)?),
-                _ => None,
-            };
-            let place = self.place(page)?;
-            let has_header = scan.page(header.as_ref(), place, page == head.oldest);
-            match next {
-                Some(after) => {
-                    scan.closed_page(self, page, place, after.as_ref())?;
-                    header = after;
-                }
-                None => {
-                    (end, unmarked) = scan.open_page(self, page, place)?;
-                    end.closed |= !has_header;
-                }
-            }
+    /// Reads the live pages; also tells the place of a marker that a last record lacks.
+    fn scan(&mut self, report: &mut Report) -> Result<Option<usize>, Error> {
+        let Self { medium, state } = self;
+        let Head { oldest, newest, .. } = state.head;
+        state.forget_records();
+        let mut scan = Scan::new(state, report);
+        let mut header = PageHeader::default();
+        for page in oldest..newest {
+            let place = medium.place(page)?;
+            let holds = medium.page_header(page, &mut header)?;
+            scan.page(holds.then_some(&header), place, page == oldest);
+            let holds = medium.page_header(page.saturating_add(1), &mut header)?;
+            scan.closed_page(medium, page, place, holds.then_some(&header))?;
         }
-        let note = scan.read_note(self)?;
-        let state = State {
-            head,
-            slots,
-            at: end.at,
-            number: scan.number.unwrap_or_default(),
-            link: scan.link.unwrap_or_default(),
-            chain: scan.chain,
-            seen: scan.seen,
-            said: scan.said,
-            note,
-            note_page: scan.note.map_or(head.oldest, |(page, ..)| page),
-            closed: end.closed,
-            broken: false,
-        };
-        Ok((state, unmarked))
+        let place = medium.place(newest)?;
+        let holds = medium.page_header(newest, &mut header)?;
+        scan.page(holds.then_some(&header), place, newest == oldest);
+        let (end, unmarked) = scan.open_page(medium, newest, place)?;
+        let (note, number) = (scan.note, scan.number);
+        state.at = end.at;
+        state.closed = end.closed || !holds;
+        state.number = number.unwrap_or_default();
+        if let Some((page, at, len)) = note {
+            state.note_page = page;
+            let place = medium.place(page)?;
+            let bytes = state.note.bytes.get_mut(..len).ok_or(Error::Bug)?;
+            medium.read(place, at.saturating_add(HEADER), bytes)?;
+            state.note.len = u8::try_from(len).map_err(|_| Error::Bug)?;
+        }
+        Ok(unmarked)
     }
 
     /// Erases what is not live and not blank.
-    fn clean_free(&mut self, head: &Head, report: &mut Report) -> Result<(), Error> {
-        for place in HEAD_PAGES..self.0.pages() {
-            if !self.is_live(head, place)? && !self.is_blank(place, 0)? {
+    fn clean_free(&mut self, report: &mut Report) -> Result<(), Error> {
+        for place in HEAD_PAGES..self.medium.0.pages() {
+            if !self.is_live(place)? && !self.medium.is_blank(place, 0)? {
                 report.add(Finding::FreePageNotBlank { page: place });
-                if self.erase(place).is_err() {
+                if self.medium.erase(place).is_err() {
                     report.add(Finding::PageUnusable { page: place });
                 }
             }
@@ -166,9 +155,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(())
     }
 
-    fn is_live(&self, head: &Head, place: u32) -> Result<bool, Error> {
-        for page in head.oldest..=head.newest {
-            if self.place(page)? == place {
+    fn is_live(&self, place: u32) -> Result<bool, Error> {
+        for page in self.state.head.oldest..=self.state.head.newest {
+            if self.medium.place(page)? == place {
                 return Ok(true);
             }
         }
@@ -176,9 +165,37 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
     }
 }
 
-impl<'r> Scan<'r> {
-    fn new(report: &'r mut Report) -> Self {
-        Self { report, number: None, link: None, chain: None, seen: 0, said: 0, note: None }
+impl State {
+    /// Before the flash was read. Made by code: as a constant it would lie in flash.
+    fn unopened() -> Self {
+        Self {
+            head: Head::default(),
+            slots: [0; 2],
+            at: FRAME,
+            number: 0,
+            link: [0; 32],
+            chain: None,
+            seen: 0,
+            said: 0,
+            note: Note::EMPTY,
+            note_page: 0,
+            closed: false,
+            broken: true,
+        }
+    }
+
+    /// As if no record had been read.
+    fn forget_records(&mut self) {
+        (self.chain, self.seen, self.said) = (None, 0, 0);
+        (self.link, self.note) = ([0; 32], Note::EMPTY);
+        self.note_page = self.head.oldest;
+    }
+}
+
+impl<'s> Scan<'s> {
+    fn new(state: &'s mut State, report: &'s mut Report) -> Self {
+        let found = Found::default();
+        Self { state, report, number: None, linked: false, note: None, found }
     }
 
     fn add(&mut self, finding: Finding) {
@@ -187,20 +204,22 @@ impl<'r> Scan<'r> {
 
     /// Takes a page's header; in the first page it tells where the scan begins. Behind damage it
     /// tells where the chain goes on.
-    fn page(&mut self, header: Option<&PageHeader>, place: u32, first: bool) -> bool {
+    fn page(&mut self, header: Option<&PageHeader>, place: u32, first: bool) {
         let Some(header) = header else {
             self.add(Finding::PageHeaderDamaged { page: place });
-            return false;
+            return;
         };
         if !first {
             self.expect_number(header.number);
         }
         self.number = Some(header.number);
-        self.link = Some(header.link);
-        self.chain = header.chain.or(self.chain);
-        self.seen = self.seen.max(header.chain.map_or(0, |chain| chain.next));
-        self.said = self.said.max(header.said);
-        true
+        self.state.link = header.link;
+        self.linked = true;
+        if let Some(chain) = &header.chain {
+            self.state.chain = Some(*chain);
+            self.state.seen = self.state.seen.max(chain.next);
+        }
+        self.state.said = self.state.said.max(header.said);
     }
 
     /// Reports what is missing before this number.
@@ -224,7 +243,7 @@ impl<'r> Scan<'r> {
         let mut at = FRAME;
         while at < limit {
             match self.step(medium, page, place, at)? {
-                Some(found) => at = found.at.saturating_add(whole::<WORD>(&found)),
+                Some((next, _)) => at = next,
                 None if after.is_none() && medium.is_blank(place, at)? => break,
                 None => {
                     self.damaged(place, at);
@@ -254,10 +273,10 @@ impl<'r> Scan<'r> {
             if medium.is_blank(place, at)? {
                 return Ok((End { at, closed }, None));
             }
-            let Some(found) = self.step(medium, page, place, at)? else { break };
-            at = found.at.saturating_add(whole::<WORD>(&found));
-            let number = found.header.number;
-            match found.marker {
+            let Some((next, marker)) = self.step(medium, page, place, at)? else { break };
+            at = next;
+            let number = self.found.header.number;
+            match marker {
                 Marker::Set => {}
                 Marker::Blank if medium.is_blank(place, at)? => {
                     self.add(Finding::RecordCompleted { number });
@@ -282,90 +301,77 @@ impl<'r> Scan<'r> {
         Ok((End { at, closed: true }, None))
     }
 
-    /// The record at an offset, or behind damage the next one that holds; none if none follows.
+    /// The record at an offset, or behind damage the next one that holds: where it ends, and its
+    /// marker. None if none follows.
     fn step<F: Flash, const PAGE: usize, const WORD: usize>(
         &mut self,
         medium: &mut Medium<F, PAGE, WORD>,
         page: u64,
         place: u32,
         at: usize,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Option<(usize, Marker)>, Error> {
         let mut here = at;
         while here < PAGE {
-            let look = medium.look(place, here)?;
-            if let Look::Record(found) = look
-                && self.number.is_none_or(|number| found.header.number >= number)
+            if let Look::Record(marker) = medium.look(place, here, &mut self.found)?
+                && self.number.is_none_or(|number| self.found.header.number >= number)
             {
                 if here != at {
                     self.add(Finding::RecordDamaged { page: place, at: small(at) });
                 }
-                self.take(page, &found);
-                return Ok(Some(found));
+                self.take(page, here);
+                let len = self.found.header.padded::<WORD>().saturating_add(WORD);
+                return Ok(Some((here.saturating_add(len), marker)));
             }
             here = here.saturating_add(WORD);
         }
         Ok(None)
     }
 
-    fn take(&mut self, page: u64, found: &Found) {
+    /// Takes the record that was found at an offset.
+    fn take(&mut self, page: u64, at: usize) {
+        let number = self.found.header.number;
+        self.expect_number(number);
+        let Self { state, found, .. } = self;
         let header = &found.header;
-        self.expect_number(header.number);
-        let contiguous = self.number == Some(header.number);
-        if contiguous && self.link.is_some_and(|link| link != header.link) {
-            self.add(Finding::LinkBroken { number: header.number });
+        let contiguous = self.number == Some(number);
+        if contiguous && self.linked && state.link != header.link {
+            self.report.add(Finding::LinkBroken { number });
         }
-        self.number = header.number.checked_add(1);
-        self.link = Some(found.hash);
-        self.said = self.said.max(header.said);
+        self.number = number.checked_add(1);
+        state.link = found.hash;
+        self.linked = true;
+        state.said = state.said.max(header.said);
         if header.kind == Kind::Statement {
             let next = header.seq.saturating_add(1);
-            self.chain = Some(Chain { next, hash: found.entry_hash });
-            self.seen = self.seen.max(next);
-        } else if !contiguous {
-            self.chain = self.chain.filter(|chain| chain.next == header.seq);
+            state.chain = Some(Chain { next, hash: found.entry_hash });
+            state.seen = state.seen.max(next);
+        } else if !contiguous && state.chain.is_some_and(|chain| chain.next != header.seq) {
+            state.chain = None;
         }
-        self.note = Some((page, found.at, usize::from(header.note_len)));
+        self.note = Some((page, at, usize::from(header.note_len)));
     }
 
     /// Something that was confirmed does not hold, and nothing behind it tells what it was.
     fn damaged(&mut self, place: u32, at: usize) {
         self.add(Finding::RecordDamaged { page: place, at: small(at) });
         self.number = self.number.and_then(|number| number.checked_add(1));
-        self.chain = None;
+        self.state.chain = None;
     }
 
     /// Whether a power cut explains what stands at the end: words are programmed in ascending
     /// order, the marker last, so a torn record has a blank marker, and a torn header has nothing
     /// behind it.
     fn is_torn<F: Flash, const PAGE: usize, const WORD: usize>(
-        &self,
+        &mut self,
         medium: &mut Medium<F, PAGE, WORD>,
         place: u32,
         at: usize,
     ) -> Result<bool, Error> {
-        Ok(match medium.look(place, at)? {
+        Ok(match medium.look(place, at, &mut self.found)? {
             Look::BadBody(marker) => marker == Marker::Blank,
             _ => medium.is_blank(place, at.saturating_add(HEADER))?,
         })
     }
-
-    fn read_note<F: Flash, const PAGE: usize, const WORD: usize>(
-        &self,
-        medium: &mut Medium<F, PAGE, WORD>,
-    ) -> Result<Note, Error> {
-        let Some((page, at, len)) = self.note else { return Ok(Note::EMPTY) };
-        let mut note = Note::EMPTY;
-        let place = medium.place(page)?;
-        let bytes = note.bytes.get_mut(..len).ok_or(Error::Bug)?;
-        medium.read(place, at.saturating_add(HEADER), bytes)?;
-        note.len = u8::try_from(len).map_err(|_| Error::Bug)?;
-        Ok(note)
-    }
-}
-
-/// Bytes a record takes with its marker.
-fn whole<const WORD: usize>(found: &Found) -> usize {
-    found.header.padded::<WORD>().saturating_add(WORD)
 }
 
 fn small(at: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! Reading statements back, for whoever sends them.
 
-use super::layout::{HEADER, Kind};
+use super::layout::{HEADER, Kind, PageHeader};
 use super::medium::{Found, Look};
 use super::{Error, FRAME, Journal};
 use crate::flash::Flash;
@@ -12,8 +12,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// [`Error::Flash`].
     pub fn oldest(&mut self) -> Result<u64, Error> {
-        let header = self.medium.page_header(self.state.head.oldest)?;
-        let next = header.and_then(|header| header.chain).map(|chain| chain.next);
+        let mut header = PageHeader::default();
+        let holds = self.medium.page_header(self.state.head.oldest, &mut header)?;
+        let next = header.chain.filter(|_| holds).map(|chain| chain.next);
         Ok(next.unwrap_or(self.state.head.covered.next))
     }
 
@@ -24,16 +25,22 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::BufferTooSmall`] or [`Error::Flash`].
     pub fn statement(&mut self, seq: u64, out: &mut [u8]) -> Result<Option<usize>, Error> {
         for page in self.state.head.oldest..=self.state.head.newest {
-            if let Some(found) = self.find_in(page, seq)? {
-                return self.copy_entry(page, &found, out).map(Some);
+            if let Some((at, len)) = self.find_in(page, seq)? {
+                let out = out.get_mut(..len).ok_or(Error::BufferTooSmall)?;
+                let place = self.medium.place(page)?;
+                self.medium.read(place, at, out)?;
+                return Ok(Some(len));
             }
         }
         Ok(None)
     }
 
-    fn find_in(&mut self, page: u64, seq: u64) -> Result<Option<Found>, Error> {
-        let chain = self.medium.page_header(page)?.and_then(|header| header.chain);
-        if chain.is_some_and(|chain| chain.next > seq) {
+    /// Where in a page the entry of this statement is, and its length.
+    fn find_in(&mut self, page: u64, seq: u64) -> Result<Option<(usize, usize)>, Error> {
+        let mut header = PageHeader::default();
+        if self.medium.page_header(page, &mut header)?
+            && header.chain.is_some_and(|chain| chain.next > seq)
+        {
             return Ok(None);
         }
         let place = self.medium.place(page)?;
@@ -43,11 +50,15 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
                 Some(header) if header.kind != Kind::Statement || header.seq != seq => {
                     at = at.saturating_add(header.padded::<WORD>()).saturating_add(WORD);
                 }
-                Some(_) => {
-                    return Ok(match self.medium.look(place, at)? {
-                        Look::Record(found) => Some(found),
-                        Look::BadBody(_) | Look::BadHeader => None,
-                    });
+                Some(header) => {
+                    if !matches!(
+                        self.medium.look(place, at, &mut Found::default())?,
+                        Look::Record(_)
+                    ) {
+                        return Ok(None);
+                    }
+                    let at = at.saturating_add(HEADER).saturating_add(usize::from(header.note_len));
+                    return Ok(Some((at, usize::from(header.entry_len))));
                 }
                 // Behind damage the next record begins at some word.
                 None if self.medium.is_blank(place, at)? => return Ok(None),
@@ -55,14 +66,5 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             }
         }
         Ok(None)
-    }
-
-    fn copy_entry(&mut self, page: u64, found: &Found, out: &mut [u8]) -> Result<usize, Error> {
-        let len = usize::from(found.header.entry_len);
-        let out = out.get_mut(..len).ok_or(Error::BufferTooSmall)?;
-        let place = self.medium.place(page)?;
-        let body = found.at.saturating_add(HEADER);
-        self.medium.read(place, body.saturating_add(usize::from(found.header.note_len)), out)?;
-        Ok(len)
     }
 }

@@ -14,9 +14,7 @@ use super::layout::{
 use super::{Append, Class, Error, Journal, Note};
 use crate::flash::{Flash, FlashError};
 use firmlog_statement::chain::ChainHead;
-use firmlog_statement::{Parsed, StatementError, Update};
-use firmlog_tlog::merkle::{Hash, node_hash};
-use sha2::{Digest as _, Sha256};
+use firmlog_statement::sha256;
 
 /// A record before it has a place.
 struct Record<'a> {
@@ -32,26 +30,25 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Records the next statement of the device chain; durable when it returns.
     ///
     /// # Errors
-    /// [`Error::NotNext`], [`Error::NotAnUpdate`], [`Error::TooLong`], [`Error::ChainUnknown`] and
-    /// [`Error::Full`] leave the journal as it was. After [`Error::Flash`] it must be opened again.
+    /// [`Error::NotNext`], [`Error::TooLong`], [`Error::ChainUnknown`] and [`Error::Full`] leave it
+    /// as it was. After [`Error::Flash`] it must be opened again.
     pub fn append(&mut self, append: &Append<'_>) -> Result<(), Error> {
         let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
-        let parsed = Parsed::parse_as::<Update>(append.entry).map_err(Error::NotAnUpdate)?;
-        let front = parsed.update_head().ok_or(Error::NotAnUpdate(StatementError::KindMismatch))?;
-        if (front.seq, front.prev) != (chain.next, chain.hash) {
+        let entry = append.entry;
+        if entry.seq() != chain.next || *entry.prev() != chain.hash {
             return Err(Error::NotNext);
         }
-        let next = front.seq.checked_add(1).ok_or(Error::NotNext)?;
+        let next = chain.next.checked_add(1).ok_or(Error::NotNext)?;
         let told = append.tells_of_dropped;
         self.write(&Record {
             kind: Kind::Statement,
             note: append.note,
-            entry: append.entry,
+            entry: entry.bytes(),
             said: if told { self.state.head.dropped.count } else { self.state.said },
-            seq: front.seq,
+            seq: chain.next,
             class: append.class,
         })?;
-        self.state.chain = Some(Chain { next, hash: parsed.entry_hash() });
+        self.state.chain = Some(Chain { next, hash: sha256(&[entry.bytes()]) });
         self.state.seen = next;
         Ok(())
     }
@@ -78,8 +75,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         if covered.next > said || covered.next < self.state.head.covered.next {
             return Err(Error::NotCovering);
         }
-        let head = Head { covered, ..self.state.head };
-        self.write_head(head)
+        self.write_head(&|head| head.covered = covered)
     }
 
     /// Counts something that had no room, by a digest of it. The count and the root over all such
@@ -89,14 +85,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::Flash`].
     pub fn drop_one(&mut self, digest: &[u8; 32]) -> Result<(), Error> {
         self.check_opened()?;
-        let Dropped { count, root } = self.state.head.dropped;
-        let root = match count {
-            0 => *digest,
-            _ => node_hash(&Hash(root), &Hash(*digest)).0,
-        };
-        let dropped = Dropped { count: count.saturating_add(1), root };
-        let head = Head { dropped, ..self.state.head };
-        self.write_head(head)
+        self.write_head(&|head| {
+            let Dropped { count, root } = &mut head.dropped;
+            *root = match count {
+                0 => *digest,
+                _ => sha256(&[&[1], root, digest]),
+            };
+            *count = count.saturating_add(1);
+        })
     }
 
     /// Goes on from the log's head, where damage hides the end of the chain. What the journal holds
@@ -112,7 +108,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         }
         self.state.chain = Some(Chain { next, hash: head.hash });
         self.state.closed = true;
-        let resumed = self.turn_page(Class::Urgent);
+        let resumed = self.turn_page(Class::Urgent, &mut [0; FRAME]);
         if resumed.is_err() {
             self.state.chain = None;
         }
@@ -158,76 +154,47 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         header: &RecordHeader,
         turns: bool,
     ) -> Result<(), Error> {
-        if turns {
-            self.make_room(record.class)?;
-        }
-        let page = self.newest(turns)?;
         let mut buffer = [0; FRAME + RECORD_MAX];
         let front = if turns { FRAME } else { 0 };
-        if turns {
-            let frame = self.next_page_header()?;
-            buffer.get_mut(..FRAME).ok_or(Error::Bug)?.copy_from_slice(&frame);
-        }
         let room = buffer.get_mut(front..).ok_or(Error::Bug)?;
         let len = lay::<WORD>(room, header, record.note, record.entry).ok_or(Error::TooLong)?;
-        let link = Sha256::digest(room.get(..len).ok_or(Error::Bug)?).into();
-        let words = buffer.get(..front.saturating_add(len)).ok_or(Error::Bug)?;
-        let place = self.medium.place(page)?;
+        let link = sha256(&[room.get(..len).ok_or(Error::Bug)?]);
+        let words = buffer.get_mut(..front.saturating_add(len)).ok_or(Error::Bug)?;
         let at = if turns { 0 } else { self.state.at };
         if turns {
-            self.medium.make_blank(place)?;
+            self.turn_page(record.class, words)?;
+        } else {
+            let place = self.medium.place(self.state.head.newest)?;
+            self.state.broken = true;
+            if let Err(e) = self.medium.program(place, at, words) {
+                if e == Error::Flash(FlashError::Worn) {
+                    (self.state.broken, self.state.closed) = (false, true);
+                }
+                return Err(e);
+            }
         }
         self.state.broken = true;
-        let end = at.saturating_add(words.len());
-        match self.medium.program(place, at, words) {
-            Ok(()) => {}
-            Err(Error::Flash(FlashError::Worn)) if !turns => {
-                self.state.broken = false;
-                self.state.closed = true;
-                return Err(Error::Flash(FlashError::Worn));
-            }
-            Err(e) => return Err(e),
-        }
-        if turns {
-            self.write_head(Head { newest: page, ..self.state.head })?;
-        }
-        self.medium.mark(place, end)?;
+        let (newest, end) = (self.state.head.newest, at.saturating_add(words.len()));
+        self.medium.mark(self.medium.place(newest)?, end)?;
         self.state.at = end.saturating_add(WORD);
-        self.state.closed = false;
         self.state.number = header.number.saturating_add(1);
         self.state.link = link;
         self.state.said = record.said;
         self.state.note = *record.note;
-        self.state.note_page = page;
+        self.state.note_page = newest;
         self.state.broken = false;
         Ok(())
     }
 
-    fn newest(&self, turns: bool) -> Result<u64, Error> {
-        self.state.head.newest.checked_add(u64::from(turns)).ok_or(Error::Bug)
-    }
-
-    /// Opens a new page that holds nothing yet.
-    pub(super) fn turn_page(&mut self, class: Class) -> Result<(), Error> {
+    /// Opens a new page with these words; in their front is room for its header.
+    #[inline(never)]
+    pub(super) fn turn_page(&mut self, class: Class, words: &mut [u8]) -> Result<(), Error> {
         self.check_opened()?;
         self.make_room(class)?;
-        let page = self.newest(true)?;
-        let frame = self.next_page_header()?;
-        let place = self.medium.place(page)?;
-        self.medium.make_blank(place)?;
-        self.state.broken = true;
-        self.medium.program(place, 0, &frame)?;
-        self.write_head(Head { newest: page, ..self.state.head })?;
-        self.state.at = FRAME;
-        self.state.closed = false;
-        self.state.broken = false;
-        Ok(())
-    }
-
-    fn next_page_header(&mut self) -> Result<[u8; FRAME], Error> {
         let before = self.medium.place(self.state.head.newest)?;
+        let page = self.state.head.newest.checked_add(1).ok_or(Error::Bug)?;
         let header = PageHeader {
-            page: self.newest(true)?,
+            page,
             number: self.state.number,
             link: self.state.link,
             chain: self.state.chain,
@@ -235,7 +202,17 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             before_len: u32::try_from(self.state.at).map_err(|_| Error::Bug)?,
             before_crc: self.medium.crc(before)?,
         };
-        Ok(self.medium.lay_header(&header))
+        let front = words.get_mut(..FRAME).ok_or(Error::Bug)?;
+        front.copy_from_slice(&self.medium.lay_header(&header));
+        let place = self.medium.place(page)?;
+        self.medium.make_blank(place)?;
+        self.state.broken = true;
+        self.medium.program(place, 0, words)?;
+        self.write_head(&|head| head.newest = page)?;
+        self.state.at = FRAME;
+        self.state.closed = false;
+        self.state.broken = false;
+        Ok(())
     }
 
     /// Sees to it that a page is free for this class, erasing what the log has.
@@ -260,9 +237,11 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         if self.state.note_page <= oldest {
             return Ok(false);
         }
+        let mut header = PageHeader::default();
         for page in second..=newest {
-            let header = self.medium.page_header(page)?;
-            if let Some(chain) = header.and_then(|header| header.chain) {
+            if self.medium.page_header(page, &mut header)?
+                && let Some(chain) = &header.chain
+            {
                 return Ok(chain.next <= covered.next);
             }
         }
@@ -274,7 +253,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let oldest = self.state.head.oldest;
         let place = self.medium.place(oldest)?;
         let after = oldest.checked_add(1).ok_or(Error::Bug)?;
-        self.write_head(Head { oldest: after, ..self.state.head })?;
+        self.write_head(&|head| head.oldest = after)?;
         self.state.broken = true;
         self.medium.erase(place)?;
         self.state.broken = false;

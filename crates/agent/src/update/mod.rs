@@ -17,6 +17,7 @@
 //!   decides. Only `install_started` can be withheld, and only if logging is required.
 //! - What runs is compared with what was said at every start; what nobody announced is said.
 
+mod line;
 mod progress;
 mod say;
 mod start;
@@ -29,7 +30,8 @@ use crate::journal::{Error, Journal};
 use crate::repeats::{Again, Key};
 use firmlog_statement::event::{EventType, Life};
 use firmlog_statement::time::DeviceTime;
-use firmlog_statement::{CheckpointSeen, DeviceId, Initiator, PowerState, Reason, Signer};
+use firmlog_statement::{CheckpointSeen, DeviceId, Initiator, PowerState, Reason, Signer, Step};
+use line::Line;
 
 /// Tells the time as far as the device knows it.
 pub trait Clock {
@@ -90,19 +92,6 @@ pub struct Detail {
     pub power: Option<PowerState>,
 }
 
-/// A step not said yet.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    kind: EventType,
-    at_ms: u64,
-    code: Option<u32>,
-    count: Option<u32>,
-    image: Option<Image>,
-}
-
-/// Most steps that wait for a statement.
-const WAITING: usize = 8;
-
 /// The device's side of an update, over its journal.
 pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     journal: Journal<F, PAGE, WORD>,
@@ -110,8 +99,12 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     clock: C,
     identity: Identity<'a>,
     policy: LogBeforeInstall,
+    /// The journal has said where the update stands: nothing is written before.
+    started: bool,
     progress: Progress,
-    pending: [Option<Pending>; WAITING],
+    line: Line,
+    /// The image that was refused last: that of the newest step in line, if that names one.
+    refused: Image,
     /// The last step that is said.
     said_last: Option<EventType>,
     /// When the attempt began, by the uptime of this boot.
@@ -169,7 +162,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.ready(event)?;
         self.take(event, detail.error);
         let logged = self.flush_if(event.is_urgent(), detail);
-        self.progress = self.progress.settled();
+        self.progress.settle();
         Ok(logged)
     }
 
@@ -202,7 +195,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         match self.say(detail) {
             Ok(()) => Ok(Logged::Recorded),
             Err(e) if self.policy == LogBeforeInstall::Required => {
-                self.untake(EventType::InstallStarted);
+                self.line.pop();
                 self.progress = before;
                 Err(Refused::NotLogged(e))
             }
@@ -243,11 +236,11 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         match self.progress.repeats.observe(key) {
             Again::Say { unsaid } => {
                 if let Some((key, count)) = unsaid {
-                    let earlier = Image { sha256: key.image, version: 0, counter: 0 };
-                    self.wait(key.event, None, Some(count), Some(earlier));
+                    self.wait(key.event, None, Some(count), Some(key.image));
                 }
                 self.progress.last = Some(event);
-                self.wait(event, detail.error, None, Some(image));
+                self.refused = image;
+                self.wait(event, detail.error, None, Some(image.sha256));
                 Ok(self.flush_if(true, detail))
             }
             Again::Note => {
@@ -264,18 +257,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// What led to the same refusal again is in its count.
     fn forget_way_to(&mut self, refusal: EventType) {
         self.progress.last = Some(refusal);
-        let is_harmless = |slot: &&mut Option<Pending>| {
-            slot.is_some_and(|it| !it.kind.is_urgent() && !it.kind.is_operational())
-        };
-        self.pending.iter_mut().filter(is_harmless).for_each(|slot| *slot = None);
-        self.close_ranks();
-    }
-
-    /// What waits stands in front, in order.
-    fn close_ranks(&mut self) {
-        let waiting = self.pending;
-        self.pending = [None; WAITING];
-        waiting.into_iter().flatten().for_each(|pending| self.line_up(pending));
+        self.line.retain(|step| step.kind.is_urgent() || step.kind.is_operational());
     }
 
     /// Says what waits, for instance before the device is switched off.
@@ -287,11 +269,11 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// the note beside it is still that of what waits.
     fn ready(&mut self, event: EventType) -> Result<(), Refused> {
         let after = self.progress.last;
-        if !event.of_device() || !Life::after(after).allows(event) {
+        if !Life::after(after).allows_device(event) {
             return Err(Refused::OutOfOrder { after });
         }
         // A step, a jump of the clock, and two counts of refusals.
-        if self.pending.iter().filter(|slot| slot.is_none()).count() < 4 {
+        if self.line.room() < 4 {
             self.flush();
         }
         Ok(())
@@ -300,61 +282,44 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// Takes a step that was allowed.
     fn take(&mut self, event: EventType, code: Option<u32>) {
         let mut life = Life::after(self.progress.last);
-        // Judged already: this only keeps what does not move an update from counting as its step.
-        let _ = life.observe(event);
+        life.take(event);
         self.progress.last = life.last();
         self.wait(event, code, None, None);
     }
 
-    /// Puts an event in line.
+    /// Puts a step in line.
     fn wait(
         &mut self,
         kind: EventType,
         code: Option<u32>,
         count: Option<u32>,
-        image: Option<Image>,
+        image: Option<[u8; 32]>,
     ) {
         let now = self.clock.now();
         let at_ms = now.uptime_ms.unwrap_or_default();
         if self.jumped(&now) {
-            let step = EventType::ClockStep;
-            self.line_up(Pending { kind: step, at_ms, code: None, count: None, image: None });
+            let kind = EventType::ClockStep;
+            self.line.push(Step { kind, at_ms, code: None, count: None, image: None });
         }
-        self.line_up(Pending { kind, at_ms, code, count, image });
-    }
-
-    fn line_up(&mut self, pending: Pending) {
-        if let Some(slot) = self.pending.iter_mut().find(|slot| slot.is_none()) {
-            *slot = Some(pending);
-        }
+        self.line.push(Step { kind, at_ms, code, count, image });
     }
 
     /// Puts what was counted in front of what waits, where it may stand.
     fn line_up_counted(&mut self) {
         let Some(key) = self.progress.repeats.counted() else { return };
-        let first = self.pending.iter().flatten().next().map(|pending| pending.kind);
-        let room = self.pending.iter().any(Option::is_none);
-        let allowed = Life::after(self.said_last).allows(key.event)
-            && first.is_none_or(|first| Life::after(Some(key.event)).allows(first));
-        if !room || !allowed {
+        let first = self.line.steps().first().map(|step| (step.kind, step.at_ms));
+        let allowed = Life::after(self.said_last).allows_device(key.event)
+            && first.is_none_or(|(first, _)| Life::after(Some(key.event)).allows_device(first));
+        if self.line.room() == 0 || !allowed {
             return;
         }
-        let Some((key, count)) = self.progress.repeats.take() else { return };
-        let image = Some(Image { sha256: key.image, version: 0, counter: 0 });
-        let at_ms = self.pending.iter().flatten().next().map_or(0, |pending| pending.at_ms);
-        self.pending.rotate_right(1);
-        let counted = Pending { kind: key.event, at_ms, code: None, count: Some(count), image };
-        if let Some(slot) = self.pending.first_mut() {
-            *slot = Some(counted);
+        let Some((Key { event, image }, count)) = self.progress.repeats.take() else { return };
+        if first.is_none() && self.refused.sha256 != image {
+            self.refused = Image { sha256: image, ..Image::NONE };
         }
-    }
-
-    /// Takes the newest event out of line again.
-    fn untake(&mut self, kind: EventType) {
-        let newest = self.pending.iter_mut().rev().find(|slot| slot.is_some());
-        if let Some(slot) = newest.filter(|slot| slot.is_some_and(|it| it.kind == kind)) {
-            *slot = None;
-        }
+        let at_ms = first.map_or(0, |(_, at_ms)| at_ms);
+        let (count, image) = (Some(count), Some(image));
+        self.line.push_front(Step { kind: event, at_ms, code: None, count, image });
     }
 
     /// Whether UTC moved by more than five minutes other than time passed.
@@ -372,7 +337,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if !urgent {
             return Logged::Waiting;
         }
-        if self.pending.iter().all(Option::is_none) {
+        if self.line.steps().is_empty() {
             return Logged::Recorded;
         }
         match self.say(detail) {

@@ -20,6 +20,11 @@ pub struct Image {
     pub counter: u32,
 }
 
+impl Image {
+    /// None: zeros.
+    pub const NONE: Self = Self { sha256: [0; 32], version: 0, counter: 0 };
+}
+
 /// What the device is about to run instead, and why it may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {
@@ -49,6 +54,15 @@ const IMAGE: usize = 44;
 const LEN: usize = 4 + 2 * IMAGE + 32 + Repeats::LEN;
 
 impl Progress {
+    /// Nothing is known yet.
+    pub(crate) const NONE: Self = Self {
+        last: None,
+        committed: Image::NONE,
+        target: Target { image: Image::NONE, release: [0; 32] },
+        attempts: 0,
+        repeats: Repeats::new(),
+    };
+
     /// A device that runs this image and does nothing.
     #[must_use]
     pub fn idle(committed: Image) -> Self {
@@ -64,12 +78,10 @@ impl Progress {
 
     /// Once rolled back nothing is under way. The statement of it still names the target, and so
     /// does the note beside it.
-    #[must_use]
-    pub fn settled(mut self) -> Self {
+    pub fn settle(&mut self) {
         if self.last == Some(EventType::RolledBack) {
             self.target = Target { image: self.committed, release: [0; 32] };
         }
-        self
     }
 
     /// As the journal remembers it.
@@ -86,21 +98,22 @@ impl Progress {
         Note::new(&out)
     }
 
-    /// Reads what [`encode`](Self::encode) wrote; none if it is something else.
-    #[must_use]
-    pub fn parse(note: &Note) -> Option<Self> {
+    /// Takes what [`encode`](Self::encode) wrote; none if it is something else, and then this may
+    /// be anything.
+    pub(crate) fn read(&mut self, note: &Note) -> Option<()> {
         let bytes: &[u8; LEN] = note.as_bytes().try_into().ok()?;
         let mut take = Take(bytes);
-        let [VERSION, last] = take.take()? else { return None };
-        let attempts = u16::from_be_bytes(take.take()?);
-        let committed = take_image(&mut take)?;
-        let target = Target { image: take_image(&mut take)?, release: take.take()? };
-        let last = match last {
+        let [VERSION, last] = take.take() else { return None };
+        self.attempts = u16::from_be_bytes(take.take());
+        take_image(&mut take, &mut self.committed);
+        take_image(&mut take, &mut self.target.image);
+        self.target.release = take.take();
+        self.last = match last {
             0 => None,
             code => Some(EventType::from_code(u64::from(code))?),
         };
-        let repeats = Repeats::parse(&take.take()?)?;
-        Some(Self { last, committed, target, attempts, repeats })
+        self.repeats = Repeats::parse(&take.take())?;
+        Some(())
     }
 }
 
@@ -108,29 +121,35 @@ fn put_image(put: &mut Put<'_>, image: &Image) {
     put.put(&image.sha256).u64(image.version).u32(image.counter);
 }
 
-fn take_image(take: &mut Take<'_>) -> Option<Image> {
-    Some(Image { sha256: take.take()?, version: take.u64()?, counter: take.u32()? })
+fn take_image(take: &mut Take<'_>, image: &mut Image) {
+    image.sha256 = take.take();
+    (image.version, image.counter) = (take.u64(), take.u32());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(note: &Note) -> Option<Progress> {
+        let mut progress = Progress::default();
+        progress.read(note).map(|()| progress)
+    }
+
     #[test]
     fn progress_round_trips_and_other_notes_are_no_progress() {
         let image = |byte| Image { sha256: [byte; 32], version: 7, counter: 3 };
         let mut progress = Progress::idle(image(1));
         assert!(!progress.is_under_way());
-        assert_eq!(Progress::parse(&progress.encode().unwrap()), Some(progress));
+        assert_eq!(parse(&progress.encode().unwrap()), Some(progress));
         progress.last = Some(EventType::InstallStarted);
         progress.target = Target { image: image(2), release: [9; 32] };
         progress.attempts = 300;
         let note = progress.encode().unwrap();
         assert!(progress.is_under_way());
-        assert_eq!(Progress::parse(&note), Some(progress));
-        assert_eq!(Progress::parse(&Note::EMPTY), None);
+        assert_eq!(parse(&note), Some(progress));
+        assert_eq!(parse(&Note::EMPTY), None);
         let mut other = note.as_bytes().to_vec();
         other[1] = 250;
-        assert_eq!(Progress::parse(&Note::new(&other).unwrap()), None);
+        assert_eq!(parse(&Note::new(&other).unwrap()), None);
     }
 }

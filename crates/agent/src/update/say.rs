@@ -1,14 +1,13 @@
 //! From steps to a statement in the journal, and what happens when that fails.
 
-use super::{Clock, Detail, Logged, Pending, Updater};
+use super::{Clock, Detail, Image, Logged, Progress, Updater};
 use crate::Flash;
 use crate::fields::Put;
 use crate::journal::{Append, Class, Error};
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::time::DeviceTime;
 use firmlog_statement::{
-    Brief, Digest, Event, Outcome, Phase, SecurityCounter, Seq, SignError, Signer, StatementError,
-    UpdateResult, VersionCode, entry_hash,
+    Brief, ChainEntry, Outcome, Phase, SecurityCounter, Seq, SignError, Signer, UpdateResult,
+    VersionCode, sha256,
 };
 
 /// Room for a statement while it is signed.
@@ -19,6 +18,12 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
 {
     /// Says all that waits in one statement. On an error it waits still.
     pub(super) fn say(&mut self, detail: Detail) -> Result<(), Error> {
+        if !self.started {
+            return Err(Error::NeedsOpening);
+        }
+        if !self.journal.is_open() {
+            self.journal.reopen()?;
+        }
         self.line_up_counted();
         let untold = self.journal.untold() > 0;
         let (seq, _) = self.journal.next().ok_or(Error::ChainUnknown)?;
@@ -33,7 +38,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             }
             done => done?,
         }
-        self.pending = [None; super::WAITING];
+        self.line.clear();
         self.said_last = self.progress.last;
         Ok(())
     }
@@ -44,111 +49,78 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         detail: Detail,
         untold: bool,
     ) -> Result<(), Error> {
-        let len = self.seal(buffer, detail, untold)?;
-        let entry = buffer.get(..len).ok_or(Error::Bug)?;
+        let entry = self.seal(buffer, detail, untold)?;
         let note = self.progress.encode().ok_or(Error::Bug)?;
         // What was dropped is told along with something: it may not use up the reserve by itself.
-        let urgent = self.waiting().any(|pending| pending.kind.is_urgent());
+        let urgent = self.line.steps().iter().any(|step| step.kind.is_urgent());
         let class = if urgent { Class::Urgent } else { Class::Routine };
         self.journal.append(&Append { entry, note: &note, class, tells_of_dropped: untold })
     }
 
-    fn waiting(&self) -> impl Iterator<Item = &Pending> {
-        self.pending.iter().flatten()
-    }
-
     /// Writes and signs a statement of what waits.
     #[inline(never)]
-    fn seal(
+    fn seal<'b>(
         &mut self,
-        buffer: &mut [u8; BUFFER],
+        buffer: &'b mut [u8; BUFFER],
         detail: Detail,
         untold: bool,
-    ) -> Result<usize, SignError> {
+    ) -> Result<ChainEntry<'b>, SignError> {
         let time = self.clock.now();
-        let mut events = [Event::new(T::LogWrap, 0); super::WAITING + 1];
-        let events = self.events(&mut events, &time, untold)?;
-        let last = events.iter().rev().map(|event| event.kind).find(|kind| *kind != T::LogWrap);
-        let last = last.unwrap_or(T::LogWrap);
+        let steps = self.line.steps();
+        let last = steps.last().map_or(T::LogWrap, |step| step.kind);
         let (seq, prev) = self.journal.next().unwrap_or_default();
         let image = self.image_of(last);
         let dropped = self.journal.dropped();
-        let target = &self.progress.target;
-        let release = if image == target.image { target.release } else { [0; 32] };
-        let attempts = self.progress.attempts;
+        let Progress { target, attempts, .. } = &self.progress;
+        let of_release = target.release != [0; 32] && *image == target.image;
         let began = self.began_ms.zip(time.uptime_ms).filter(|_| last != T::InstallStarted);
         let result = UpdateResult {
             phase: phase(last),
             error: detail.error,
-            attempts: (attempts > 1).then_some(attempts),
+            attempts: (*attempts > 1).then_some(*attempts),
             duration_ms: began.map(|(began, now)| now.saturating_sub(began)),
             power: detail.power,
             test: None,
         };
         let brief = Brief {
-            device: self.identity.device,
-            image: Digest(image.sha256),
+            device: &self.identity.device,
+            image: &image.sha256,
             version: VersionCode(image.version),
             counter: SecurityCounter(image.counter),
             outcome: outcome(last),
             seq: Seq(seq),
-            prev: Digest(prev),
-            events,
+            prev: &prev,
+            steps,
             time: &time,
-            release: (release != [0; 32]).then_some(Digest(release)),
+            release: of_release.then_some(&target.release),
             initiator: self.initiator.as_ref(),
             reason: self.reason.as_ref(),
             result: Some(&result),
             checkpoint: self.checkpoint.as_ref(),
-            dropped: untold.then_some((dropped.count, Digest(dropped.root))),
+            dropped: untold.then_some((dropped.count, &dropped.root)),
         };
         brief.seal(self.identity.issuer, self.identity.subject, &self.signer, buffer)
     }
 
-    /// What waits, in order, and word of what was dropped behind it.
-    fn events<'e>(
-        &self,
-        out: &'e mut [Event; super::WAITING + 1],
-        time: &DeviceTime,
-        untold: bool,
-    ) -> Result<&'e [Event], StatementError> {
-        let now_ms = time.uptime_ms.unwrap_or_default();
-        let about = self.waiting().last().and_then(|pending| pending.image.as_ref());
-        let about = about.map(|image| &image.sha256);
-        let mut len = usize::from(untold);
-        for (event, pending) in out.iter_mut().zip(self.waiting()) {
-            len = len.saturating_add(1);
-            let own = pending.image.as_ref().map(|image| &image.sha256);
-            *event = Event {
-                kind: pending.kind,
-                ago_ms: now_ms.saturating_sub(pending.at_ms),
-                code: pending.code,
-                count: pending.count,
-                // What the whole statement is about is not said twice.
-                image: own.filter(|own| Some(*own) != about).copied().map(Digest),
-            };
-        }
-        out.get(..len).ok_or(StatementError::Bug)
-    }
-
-    /// The image a statement is about, by its last event.
-    fn image_of(&self, last: T) -> super::Image {
-        let refused = self.waiting().last().and_then(|pending| pending.image);
-        match (last, refused) {
-            (_, Some(image)) => image,
-            (T::UnexpectedVersion | T::InstalledState, _) => self.progress.committed,
-            _ => self.progress.target.image,
+    /// The image a statement is about, by its last step.
+    fn image_of(&self, last: T) -> &Image {
+        let names_one = self.line.steps().last().is_some_and(|step| step.image.is_some());
+        match last {
+            _ if names_one => &self.refused,
+            T::UnexpectedVersion | T::InstalledState => &self.progress.committed,
+            _ => &self.progress.target.image,
         }
     }
 
     /// Counts what could not be said, as far as the journal still can, and goes on.
     pub(super) fn dropped(&mut self) -> Logged {
-        for pending in self.pending.iter_mut().filter_map(Option::take) {
+        for step in self.line.steps() {
             let mut said = [0; 10];
-            Put(&mut said).put(&pending.kind.code().to_be_bytes()).u64(pending.at_ms);
+            Put(&mut said).put(&step.kind.code().to_be_bytes()).u64(step.at_ms);
             // A journal that cannot even count must not stop the device.
-            let _ = self.journal.drop_one(&entry_hash(&said));
+            let _ = self.journal.drop_one(&sha256(&[&said]));
         }
+        self.line.clear();
         Logged::Dropped
     }
 

@@ -12,7 +12,7 @@
 //!
 //! Any other image is an `unexpected_version`.
 
-use super::{Clock, Detail, Identity, Image, LogBeforeInstall, Progress, Updater, WAITING};
+use super::{Clock, Detail, Identity, Image, Line, LogBeforeInstall, Progress, Updater};
 use crate::Flash;
 use crate::journal::{Error, Journal, Report};
 use firmlog_statement::event::EventType as T;
@@ -43,6 +43,33 @@ pub struct Started {
 impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     Updater<'a, F, S, C, PAGE, WORD>
 {
+    /// An updater that takes nothing before [`start`](Self::start) or [`attach`](Self::attach).
+    pub fn new(
+        flash: F,
+        signer: S,
+        clock: C,
+        identity: Identity<'a>,
+        policy: LogBeforeInstall,
+    ) -> Self {
+        Self {
+            journal: Journal::unopened(flash),
+            signer,
+            clock,
+            identity,
+            policy,
+            started: false,
+            progress: Progress::NONE,
+            line: Line::empty(),
+            refused: Image::NONE,
+            said_last: None,
+            began_ms: None,
+            asked_ms: None,
+            checkpoint: None,
+            initiator: None,
+            reason: None,
+        }
+    }
+
     /// Starts from the journal and the image that runs, measured by the boot chain. Whatever the
     /// start shows is said before it returns, as far as the journal can.
     ///
@@ -51,27 +78,20 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// # Errors
     /// As [`Journal::open`]. The device starts all the same: without a journal nothing is installed
     /// where logging is required.
-    pub fn start(
-        flash: F,
-        signer: S,
-        clock: C,
-        identity: Identity<'a>,
-        policy: LogBeforeInstall,
-        running: Image,
-    ) -> Result<(Self, Started), Error> {
-        let (journal, report) = Journal::open(flash)?;
-        let progress = Progress::parse(journal.note()).map(|progress| progress.settled());
-        let now = progress.unwrap_or(Progress::idle(running));
-        let mut updater = Self::over(journal, (signer, clock), identity, policy, now);
-        if progress.is_none() {
-            updater.take(T::LoggerStarted, None);
+    pub fn start(&mut self, running: Image) -> Result<Started, Error> {
+        let report = self.journal.reopen()?;
+        let has_note = self.take_note();
+        if !has_note {
+            self.progress = Progress::idle(running);
+            self.take(T::LoggerStarted, None);
         }
+        self.started = true;
         if report.losses() > 0 {
-            updater.take(T::LogGap, Some(report.losses()));
+            self.take(T::LogGap, Some(report.losses()));
         }
-        let resume = updater.compare(running);
-        updater.flush_if(true, Detail { error: None, power: None });
-        Ok((updater, Started { resume, report }))
+        let resume = self.compare(running);
+        self.flush_if(true, Detail { error: None, power: None });
+        Ok(Started { resume, report })
     }
 
     /// Goes on from the journal within the same boot, after the process that kept it has ended.
@@ -79,40 +99,20 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     ///
     /// # Errors
     /// As [`Journal::open`]; [`Error::Unformatted`] too where no start was ever recorded.
-    pub fn attach(
-        flash: F,
-        signer: S,
-        clock: C,
-        identity: Identity<'a>,
-        policy: LogBeforeInstall,
-    ) -> Result<(Self, Report), Error> {
-        let (journal, report) = Journal::open(flash)?;
-        let progress = Progress::parse(journal.note()).ok_or(Error::Unformatted)?.settled();
-        Ok((Self::over(journal, (signer, clock), identity, policy, progress), report))
+    pub fn attach(&mut self) -> Result<Report, Error> {
+        let report = self.journal.reopen()?;
+        self.started = self.take_note();
+        if self.started { Ok(report) } else { Err(Error::Unformatted) }
     }
 
-    fn over(
-        journal: Journal<F, PAGE, WORD>,
-        (signer, clock): (S, C),
-        identity: Identity<'a>,
-        policy: LogBeforeInstall,
-        progress: Progress,
-    ) -> Self {
-        Self {
-            journal,
-            signer,
-            clock,
-            identity,
-            policy,
-            progress,
-            pending: [None; WAITING],
-            said_last: progress.last,
-            began_ms: None,
-            asked_ms: None,
-            checkpoint: None,
-            initiator: None,
-            reason: None,
+    /// Takes up where the journal's note says the update stands; false if it says nothing.
+    fn take_note(&mut self) -> bool {
+        let has_note = self.progress.read(self.journal.note()).is_some();
+        if has_note {
+            self.progress.settle();
+            self.said_last = self.progress.last;
         }
+        has_note
     }
 
     fn compare(&mut self, running: Image) -> Resume {
@@ -158,7 +158,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     fn back(&mut self, events: &[T]) -> Resume {
         self.take_all(events, Resume::Idle);
         self.flush_if(true, Detail::default());
-        self.progress = self.progress.settled();
+        self.progress.settle();
         Resume::Idle
     }
 

@@ -132,30 +132,18 @@ fn start<'a>(
     let names =
         Identity { device: config.device()?, issuer: &config.issuer, subject: &config.subject };
     let (key, policy) = (config.open_key()?, config.log_before_install.into());
+    let mut device = Device::new(flash, key, clock, names, policy);
     if !is_new_boot(config) {
-        let attached = Device::attach(flash, key.clone(), clock.clone(), names, policy);
-        match attached {
+        match device.attach() {
+            // Nothing was ever said: this is a start after all.
             Err(JournalError::Unformatted) => {}
-            other => {
-                let (device, report) = other.map_err(|e| journal_error(config, e))?;
+            attached => {
+                let report = attached.map_err(|e| journal_error(config, e))?;
                 return Ok((device, report, None));
             }
         }
-        let flash = open_flash(config)?;
-        return begin(config, flash, (key, clock), names);
     }
-    begin(config, flash, (key, clock), names)
-}
-
-fn begin<'a>(
-    config: &Config,
-    flash: FileFlash,
-    (key, clock): (Key, DaemonClock),
-    names: Identity<'a>,
-) -> Result<(Device<'a>, Report, Option<Resume>)> {
-    let (policy, running) = (config.log_before_install.into(), config.running()?);
-    let started = Device::start(flash, key, clock, names, policy, running);
-    let (device, started) = started.map_err(|e| journal_error(config, e))?;
+    let started = device.start(config.running()?).map_err(|e| journal_error(config, e))?;
     Ok((device, started.report, Some(started.resume)))
 }
 

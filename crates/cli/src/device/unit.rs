@@ -80,7 +80,9 @@ impl<'w> Unit<'w> {
         let flash = FileFlash::open(&path).map_err(|e| Error::io("open", &path, e))?;
         let names = Identity { device: id, issuer: &world.args.issuer, subject: &world.subject };
         let policy = LogBeforeInstall::Required;
-        let (mut device, started) = Device::start(flash, key, UnitClock, names, policy, running)
+        let mut device = Device::new(flash, key, UnitClock, names, policy);
+        let started = device
+            .start(running)
             .map_err(|e| Error::new("E-JOURNAL", format!("{}: {e}", path.display())))?;
         if started.report.losses() > 0 {
             return Err(Error::new("E-JOURNAL", format!("{} is damaged", path.display())));

@@ -30,12 +30,13 @@ fn main() -> ! {
     let (Some(flash), Some(key)) = (NorFlash::region(0, 8), Key::new()) else { halt() };
     let device = DeviceId::from(key.public_key().thumbprint());
     let names = Identity { device, issuer: "acme.example/devices", subject: "ip-200/app" };
-    match Updater::start(flash, key, Rtc, names, LogBeforeInstall::Required, running) {
-        Ok((mut agent, _)) => loop {
-            let done = obey(&mut agent, &mut uart);
-            uart.byte(if done.is_some() { b'+' } else { b'-' });
-        },
-        Err(_) => halt(),
+    let mut agent = Updater::new(flash, key, Rtc, names, LogBeforeInstall::Required);
+    if agent.start(running).is_err() {
+        halt();
+    }
+    loop {
+        let done = obey(&mut agent, &mut uart);
+        uart.byte(if done.is_some() { b'+' } else { b'-' });
     }
 }
 

@@ -45,14 +45,14 @@ struct Seen {
 pub(crate) fn run(uart: &mut Uart) -> Result<(), &'static str> {
     let tally = Tally::default();
     let mut seen = Seen::default();
-    let flash = NorFlash::region(0, PAGES).ok_or("flash")?;
-    let flash = Counted { flash, tally: &tally };
-    let journal = Journal::<_, PAGE, WORD>::format(flash, ChainHead::enrolled(SEED));
-    let flash = journal.map_err(|_| "format")?.into_flash();
-    let flash = install(flash, &mut seen)?;
-    let flash = roll_back(flash, &mut seen)?;
-    wrap(flash, &mut seen)?;
-    tell(uart, &seen);
+    let seen = &mut seen;
+    format(&tally)?;
+    on_start(&tally, image(1), Resume::Idle, |agent| put_in(agent, seen))?;
+    on_start(&tally, IMAGE_2, Resume::Decide, |agent| commit(agent, seen))?;
+    on_start(&tally, IMAGE_2, Resume::Idle, |agent| try_another(agent, seen))?;
+    on_start(&tally, IMAGE_2, Resume::Idle, refuse)?;
+    on_start(&tally, IMAGE_2, Resume::Idle, |agent| wrap(agent, seen))?;
+    tell(uart, seen);
     Ok(())
 }
 
@@ -72,14 +72,30 @@ fn tell(uart: &mut Uart, seen: &Seen) {
     }
 }
 
-fn start(flash: Counted<'_>, runs: Image, wanted: Resume) -> Result<Agent<'_>, &'static str> {
+fn flash(tally: &Tally) -> Result<Counted<'_>, &'static str> {
+    let flash = NorFlash::region(0, PAGES).ok_or("flash")?;
+    Ok(Counted { flash, tally })
+}
+
+fn format(tally: &Tally) -> Result<(), &'static str> {
+    let journal = Journal::<_, PAGE, WORD>::format(flash(tally)?, ChainHead::enrolled(SEED));
+    journal.map(drop).map_err(|_| "format")
+}
+
+/// A life of the device: from a start to the next.
+fn on_start<'a>(
+    tally: &'a Tally,
+    runs: Image,
+    wanted: Resume,
+    live: impl FnOnce(&mut Agent<'a>) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
     let key = Key::new().ok_or("key")?;
     let device = DeviceId::from(key.public_key().thumbprint());
     let names = Identity { device, issuer: "acme.example/devices", subject: "ip-200/app" };
     let policy = LogBeforeInstall::Required;
-    let (agent, started) =
-        Updater::start(flash, key, Rtc, names, policy, runs).map_err(|_| "start")?;
-    if started.resume == wanted { Ok(agent) } else { Err("resume") }
+    let mut agent = Updater::new(flash(tally)?, key, Rtc, names, policy);
+    let started = agent.start(runs).map_err(|_| "start")?;
+    if started.resume == wanted { live(&mut agent) } else { Err("resume") }
 }
 
 /// Up to the reboot into image 2.
@@ -96,43 +112,40 @@ fn put_in(agent: &mut Agent<'_>, seen: &mut Seen) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn install<'a>(flash: Counted<'a>, seen: &mut Seen) -> Result<Counted<'a>, &'static str> {
-    let mut agent = start(flash, image(1), Resume::Idle)?;
-    put_in(&mut agent, seen)?;
-    let mut agent = start(agent.into_flash(), IMAGE_2, Resume::Decide)?;
-    seen.common = measured(&mut agent, seen, |agent| agent.committed(Detail::default()))?;
-    receipt(&mut agent)?;
-    Ok(agent.into_flash())
+fn commit(agent: &mut Agent<'_>, seen: &mut Seen) -> Result<(), &'static str> {
+    seen.common = measured(agent, seen, |agent| agent.committed(Detail::default()))?;
+    receipt(agent)
 }
 
-/// Back to image 2 from 3, which does not come up.
-fn roll_back<'a>(flash: Counted<'a>, seen: &mut Seen) -> Result<Counted<'a>, &'static str> {
+/// Image 3, which does not come up: the next start goes back to image 2.
+fn try_another(agent: &mut Agent<'_>, seen: &mut Seen) -> Result<(), &'static str> {
     let detail = Detail::default();
-    let mut agent = start(flash, IMAGE_2, Resume::Idle)?;
     let target = Target { image: image(3), ..TARGET };
     for event in [T::Check, T::DownloadStarted, T::Downloaded] {
         agent.step(event, detail).map_err(|_| "step")?;
     }
     agent.verified(target, detail).map_err(|_| "verified")?;
-    measured(&mut agent, seen, |agent| agent.install_started(detail))?;
+    measured(agent, seen, |agent| agent.install_started(detail))?;
     agent.step(T::Installed, detail).map_err(|_| "installed")?;
     agent.flush();
-    let mut agent = start(agent.into_flash(), IMAGE_2, Resume::Idle)?;
+    Ok(())
+}
+
+fn refuse(agent: &mut Agent<'_>) -> Result<(), &'static str> {
     for _ in 0..9 {
-        agent.refuse(T::RefusedBadSignature, image(4), detail).map_err(|_| "refuse")?;
+        let refused = agent.refuse(T::RefusedBadSignature, image(4), Detail::default());
+        refused.map_err(|_| "refuse")?;
     }
-    receipt(&mut agent)?;
-    Ok(agent.into_flash())
+    receipt(agent)
 }
 
 /// Heartbeats until each data page was used twice.
-fn wrap(flash: Counted<'_>, seen: &mut Seen) -> Result<(), &'static str> {
-    let mut agent = start(flash, IMAGE_2, Resume::Idle)?;
+fn wrap(agent: &mut Agent<'_>, seen: &mut Seen) -> Result<(), &'static str> {
     for beat in 0..120 {
         agent.step(T::InstalledState, Detail::default()).map_err(|_| "heartbeat")?;
-        measured(&mut agent, seen, |agent| Ok(agent.flush()))?;
+        measured(agent, seen, |agent| Ok(agent.flush()))?;
         if beat % 8 == 7 {
-            receipt(&mut agent)?;
+            receipt(agent)?;
         }
     }
     Ok(())
