@@ -32,12 +32,12 @@ pub(crate) struct Take<'a>(pub(crate) &'a [u8]);
 impl Take<'_> {
     pub(crate) fn take<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];
-        self.into(&mut out);
+        self.fill(&mut out);
         out
     }
 
     #[inline(never)]
-    fn into(&mut self, out: &mut [u8]) {
+    pub(crate) fn fill(&mut self, out: &mut [u8]) {
         let (front, rest) = self.0.split_at(out.len().min(self.0.len()));
         out.iter_mut().zip(front).for_each(|(to, from)| *to = *from);
         self.0 = rest;

@@ -13,6 +13,7 @@
 //!   checked while it is written. So a device carries no reader of what it writes; tests have one.
 
 use crate::codec::Sink;
+use crate::disclosure::Commitments;
 use crate::event::EventType;
 use crate::record::{Put, put_payload};
 use crate::sign::{Payload, seal_payload};
@@ -57,6 +58,8 @@ pub struct Brief<'a> {
     pub checkpoint: Option<&'a CheckpointSeen>,
     /// Records lost for want of room, and the root over them: said as a last step too.
     pub dropped: Option<(u32, &'a [u8; 32])>,
+    /// Salted commitments to what names a person, place or unit.
+    pub commitments: Option<&'a Commitments>,
 }
 
 /// A step that waits to be said: an [`Event`] that knows when it was, not how long ago.
@@ -152,6 +155,7 @@ impl Payload for Brief<'_> {
             (18, &Ref(self.result)),
             (20, &Ref(self.checkpoint)),
             (21, &Lost(self.dropped)),
+            (22, &Ref(self.commitments)),
         ];
         put_payload(Kind::Update, fields, (0, &[]), out)
     }
@@ -162,7 +166,7 @@ struct Ref<'a, T>(Option<&'a T>);
 
 impl<T: Field> Put for Ref<'_, T> {
     fn is_present(&self) -> bool {
-        self.0.is_some()
+        self.0.is_some_and(T::present)
     }
     fn put(&self, out: &mut dyn Sink) -> Result<(), E> {
         self.0.ok_or(E::Bug)?.encode(out)

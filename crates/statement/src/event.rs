@@ -222,41 +222,67 @@ fn follows(last: Option<EventType>, next: EventType) -> bool {
     }
 }
 
-/// What may follow where no update is under way.
-fn idle_next(next: EventType) -> bool {
-    matches!(next, T::Check | T::DownloadStarted | T::Downloaded | T::UpdateDeferred)
-        || matches!(next, T::Reboot | T::BootOk | T::BootFailed | T::InstalledState)
+/// Events of a device whose order matters, as one bit each: 40 to 56, and those of a deferral.
+const fn bit(event: EventType) -> u32 {
+    match event as u16 {
+        code @ 40..=56 => 1 << code.wrapping_sub(40),
+        22 => 1 << 30,
+        23 => 1 << 31,
+        _ => 0,
+    }
 }
+
+const fn any_of(mut events: &[EventType]) -> u32 {
+    let mut bits = 0;
+    while let [first, rest @ ..] = events {
+        bits |= bit(*first);
+        events = rest;
+    }
+    bits
+}
+
+/// Heartbeats may come at any time but while flash is half written.
+const HEARTBEAT: u32 = bit(T::InstalledState);
+/// What may follow where no update is under way.
+const IDLE: u32 = HEARTBEAT
+    | any_of(&[T::Check, T::DownloadStarted, T::Downloaded, T::UpdateDeferred])
+    | any_of(&[T::Reboot, T::BootOk, T::BootFailed]);
+/// An update interrupted by a deferral or a restart goes on where it was.
+const RESUMED: u32 = any_of(&[T::SignatureVerified, T::VerificationFailed, T::InstallStarted]);
+
+/// What may follow what a device did, in order of number from 41 on; what is left out is `IDLE`.
+const AFTER: [u32; 15] = [
+    // download_started, downloaded, download_failed
+    HEARTBEAT | any_of(&[T::DownloadStarted, T::Downloaded, T::DownloadFailed, T::Reboot]),
+    HEARTBEAT | any_of(&[T::SignatureVerified, T::VerificationFailed, T::Reboot]),
+    IDLE,
+    // signature_verified, verification_failed
+    HEARTBEAT | any_of(&[T::InstallStarted, T::UpdateDeferred, T::Reboot]),
+    IDLE,
+    // install_started, installed, install_failed
+    any_of(&[T::Installed, T::InstallFailed]),
+    any_of(&[T::Reboot]),
+    IDLE | any_of(&[T::InstallStarted, T::RollbackStarted]),
+    // reboot, boot_ok, boot_failed
+    any_of(&[T::BootOk, T::BootFailed]),
+    IDLE | RESUMED | any_of(&[T::Committed, T::RollbackStarted]),
+    HEARTBEAT | any_of(&[T::Reboot, T::BootOk, T::BootFailed, T::RollbackStarted]),
+    // committed
+    IDLE,
+    // rollback_started, rolled_back, rollback_failed
+    any_of(&[T::RolledBack, T::RollbackFailed]),
+    IDLE,
+    HEARTBEAT | any_of(&[T::RollbackStarted]),
+];
 
 fn device_follows(last: Option<EventType>, next: EventType) -> bool {
-    let Some(last) = last else { return idle_next(next) };
-    if next == T::InstalledState {
-        return !writing(last);
-    }
-    match last {
-        T::UpdateDeferred => idle_next(next) || resumes(next) || next == T::UpdateOffered,
-        T::DownloadStarted => {
-            matches!(next, T::DownloadStarted | T::Downloaded | T::DownloadFailed | T::Reboot)
+    let allowed = match last {
+        Some(T::UpdateDeferred) => IDLE | RESUMED | bit(T::UpdateOffered),
+        Some(last) => {
+            let row = usize::from(last.code()).checked_sub(41);
+            row.and_then(|row| AFTER.get(row)).copied().unwrap_or(IDLE)
         }
-        T::Downloaded => matches!(next, T::SignatureVerified | T::VerificationFailed | T::Reboot),
-        T::SignatureVerified => matches!(next, T::InstallStarted | T::UpdateDeferred | T::Reboot),
-        T::InstallStarted => matches!(next, T::Installed | T::InstallFailed),
-        T::Installed => next == T::Reboot,
-        T::InstallFailed => {
-            idle_next(next) || matches!(next, T::InstallStarted | T::RollbackStarted)
-        }
-        T::Reboot => matches!(next, T::BootOk | T::BootFailed),
-        T::BootOk => {
-            idle_next(next) || resumes(next) || matches!(next, T::Committed | T::RollbackStarted)
-        }
-        T::BootFailed => matches!(next, T::Reboot | T::BootOk | T::BootFailed | T::RollbackStarted),
-        T::RollbackStarted => matches!(next, T::RolledBack | T::RollbackFailed),
-        T::RollbackFailed => next == T::RollbackStarted,
-        _ => idle_next(next),
-    }
-}
-
-/// An update interrupted by a deferral or a restart goes on where it was.
-fn resumes(next: EventType) -> bool {
-    matches!(next, T::SignatureVerified | T::VerificationFailed | T::InstallStarted)
+        None => IDLE,
+    };
+    allowed & bit(next) != 0
 }

@@ -2,7 +2,7 @@
 //! leaves nothing of the crate that could allocate, and an update is still made,
 //! sealed, parsed and read.
 
-use firmlog_statement::disclosure::Commitments;
+use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType;
 use firmlog_statement::time::{DeviceTime, Source, SyncState};
 use firmlog_statement::*;
@@ -132,6 +132,8 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         result: Some(result.clone()),
         checkpoint: Some(checkpoint.clone()),
         unit: Some(unit),
+        commitments: Commitments::new(&[Commitment::new(FieldId::Site, &[1; 16], "Ward 3")])
+            .unwrap(),
         ..update()
     };
     for (full, whole) in [(full, true), (update(), false)] {
@@ -153,6 +155,7 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
             result: whole.then_some(&result),
             checkpoint: whole.then_some(&checkpoint),
             dropped: whole.then_some((5, &[8; 32])),
+            commitments: Some(&full.commitments),
         };
         let (mut one, mut other) = ([0; 640], [0; 640]);
         let names = ("acme.example/devices", "ip-200/app");
@@ -178,6 +181,7 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         result: None,
         checkpoint: None,
         dropped: None,
+        commitments: None,
     };
     let heartbeat = step(&Event::new(EventType::InstalledState, 5));
     let before = Step { at_ms: heartbeat.at_ms - 1, ..heartbeat };

@@ -160,7 +160,8 @@ impl Head {
         self.dropped.count = take.u32();
         (self.version, self.oldest, self.newest) = (take.u64(), take.u64(), take.u64());
         (self.covered.next, self.covered.size) = (take.u64(), take.u64());
-        (self.covered.root, self.dropped.root) = (take.take(), take.take());
+        take.fill(&mut self.covered.root);
+        take.fill(&mut self.dropped.root);
         let rest_is_zero = take.take() == [0; 12];
         is_head && rest_is_zero && self.oldest <= self.newest
     }
@@ -195,7 +196,7 @@ impl PageHeader {
         let next = take.u64();
         (self.said, self.before_len, self.before_crc) = (take.u32(), take.u32(), take.u32());
         let is_for_this = take.take() == [word, 0, 0, 0];
-        self.link = take.take();
+        take.fill(&mut self.link);
         let hash = take.take();
         self.chain = (next != UNKNOWN).then_some(Chain { next, hash });
         let one_spelling = self.chain.is_some() || hash == [0; 32];
@@ -219,25 +220,23 @@ impl RecordHeader {
         out
     }
 
-    pub(crate) fn parse(frame: &[u8; HEADER]) -> Option<Self> {
+    /// Takes what a frame says; false if it does not hold, and then this may be anything.
+    pub(crate) fn read(&mut self, frame: &[u8; HEADER]) -> bool {
         // Most words that are looked at begin no record: no checksum for those.
-        if !matches!(frame, [1 | 2, ..]) {
-            return None;
-        }
-        let mut take = open(frame)?;
-        let kind = match take.take() {
-            [1] => Kind::Statement,
-            [2] => Kind::Note,
-            _ => return None,
+        self.kind = match frame {
+            [1, ..] => Kind::Statement,
+            [2, ..] => Kind::Note,
+            _ => return false,
         };
-        let [note_len] = take.take();
-        let entry_len = u16::from_be_bytes(take.take());
-        let (said, number, seq, link) = (take.u32(), take.u64(), take.u64(), take.take());
-        let fits = usize::from(note_len) <= NOTE_MAX && usize::from(entry_len) <= ENTRY_MAX;
-        let suits = (kind == Kind::Note) == (entry_len == 0);
-        let body_crc = take.u32();
-        let header = Self { kind, note_len, entry_len, said, number, seq, link, body_crc };
-        (fits && suits).then_some(header)
+        let Some(mut take) = open(frame) else { return false };
+        [_, self.note_len] = take.take();
+        self.entry_len = u16::from_be_bytes(take.take());
+        (self.said, self.number, self.seq) = (take.u32(), take.u64(), take.u64());
+        take.fill(&mut self.link);
+        self.body_crc = take.u32();
+        let fits =
+            usize::from(self.note_len) <= NOTE_MAX && usize::from(self.entry_len) <= ENTRY_MAX;
+        fits && (self.kind == Kind::Note) == (self.entry_len == 0)
     }
 }
 
@@ -267,6 +266,11 @@ mod tests {
     fn parse_head(frame: &[u8; FRAME]) -> Option<Head> {
         let mut head = Head::default();
         head.read(frame).then_some(head)
+    }
+
+    fn parse_record(frame: &[u8; HEADER]) -> Option<RecordHeader> {
+        let mut header = RecordHeader::default();
+        header.read(frame).then_some(header)
     }
 
     fn parse(frame: &[u8; FRAME], page_bytes: u32, word: u8) -> Option<PageHeader> {
@@ -301,7 +305,7 @@ mod tests {
         };
         assert_eq!(parse_head(&head.encode()), Some(head));
         assert_eq!(parse(&page.encode(4096, 8), 4096, 8), Some(page));
-        assert_eq!(RecordHeader::parse(&record.encode()), Some(record));
+        assert_eq!(parse_record(&record.encode()), Some(record));
         assert_eq!(parse(&page.encode(4096, 8), 4096, 4), None);
         for bit in 0..FRAME * 8 {
             let (mut a, mut b) = (head.encode(), page.encode(4096, 8));
@@ -312,7 +316,7 @@ mod tests {
         for bit in 0..HEADER * 8 {
             let mut bytes = record.encode();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(RecordHeader::parse(&bytes), None);
+            assert_eq!(parse_record(&bytes), None);
         }
     }
 

@@ -201,20 +201,29 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(())
     }
 
-    /// The record header at an offset, if it holds and its record fits.
-    pub(crate) fn header(&mut self, place: u32, at: usize) -> Result<Option<RecordHeader>, Error> {
+    /// Reads the record header at an offset into `header`; false if it does not hold or its record
+    /// does not fit.
+    pub(crate) fn header(
+        &mut self,
+        place: u32,
+        at: usize,
+        header: &mut RecordHeader,
+    ) -> Result<bool, Error> {
         let fits = |len: usize| at.checked_add(len.saturating_add(WORD)).is_some_and(|e| e <= PAGE);
         if !fits(HEADER) {
-            return Ok(None);
+            return Ok(false);
         }
         let mut frame = [0; HEADER];
         self.read(place, at, &mut frame)?;
-        Ok(RecordHeader::parse(&frame).filter(|header| fits(header.padded::<WORD>())))
+        Ok(header.read(&frame) && fits(header.padded::<WORD>()))
     }
 
     /// What stands at an offset, read once; a record that holds is told in `found`.
     pub(crate) fn look(&mut self, place: u32, at: usize, found: &mut Found) -> Result<Look, Error> {
-        let Some(header) = self.header(place, at)? else { return Ok(Look::BadHeader) };
+        let Found { header, hash: record_hash, entry_hash } = found;
+        if !self.header(place, at, header)? {
+            return Ok(Look::BadHeader);
+        }
         let end = at.saturating_add(header.padded::<WORD>());
         let frame = header.encode();
         let (mut crc, mut hash) = (Crc::new(), Sha256::new_with_prefix(frame));
@@ -226,10 +235,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         if crc.finish() != header.body_crc {
             return Ok(Look::BadBody(marker));
         }
-        found.header = header;
-        found.hash = hash.finalize().into();
+        *record_hash = hash.finalize().into();
         if header.kind == Kind::Statement {
-            found.entry_hash = self.entry_hash(place, at, &header)?;
+            *entry_hash = self.entry_hash(place, at, header)?;
         }
         Ok(Look::Record(marker))
     }

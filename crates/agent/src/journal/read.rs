@@ -1,6 +1,6 @@
 //! Reading statements back, for whoever sends them.
 
-use super::layout::{HEADER, Kind, PageHeader};
+use super::layout::{HEADER, Kind, PageHeader, RecordHeader};
 use super::medium::{Found, Look};
 use super::{Error, FRAME, Journal};
 use crate::flash::Flash;
@@ -45,25 +45,23 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         }
         let place = self.medium.place(page)?;
         let mut at = FRAME;
+        let mut found = Found::default();
         while at < PAGE {
-            match self.medium.header(place, at)? {
-                Some(header) if header.kind != Kind::Statement || header.seq != seq => {
-                    at = at.saturating_add(header.padded::<WORD>()).saturating_add(WORD);
-                }
-                Some(header) => {
-                    if !matches!(
-                        self.medium.look(place, at, &mut Found::default())?,
-                        Look::Record(_)
-                    ) {
-                        return Ok(None);
-                    }
-                    let at = at.saturating_add(HEADER).saturating_add(usize::from(header.note_len));
-                    return Ok(Some((at, usize::from(header.entry_len))));
+            if !self.medium.header(place, at, &mut found.header)? {
+                if self.medium.is_blank(place, at)? {
+                    return Ok(None);
                 }
                 // Behind damage the next record begins at some word.
-                None if self.medium.is_blank(place, at)? => return Ok(None),
-                None => at = at.saturating_add(WORD),
+                at = at.saturating_add(WORD);
+                continue;
             }
+            let RecordHeader { kind, note_len, entry_len, .. } = found.header;
+            if kind == Kind::Statement && found.header.seq == seq {
+                let holds = matches!(self.medium.look(place, at, &mut found)?, Look::Record(_));
+                let entry = at.saturating_add(HEADER).saturating_add(usize::from(note_len));
+                return Ok(holds.then_some((entry, usize::from(entry_len))));
+            }
+            at = at.saturating_add(found.header.padded::<WORD>()).saturating_add(WORD);
         }
         Ok(None)
     }

@@ -28,6 +28,7 @@ pub use start::{Resume, Started};
 use crate::Flash;
 use crate::journal::{Error, Journal};
 use crate::repeats::{Again, Key};
+use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::{EventType, Life};
 use firmlog_statement::time::DeviceTime;
 use firmlog_statement::{CheckpointSeen, DeviceId, Initiator, PowerState, Reason, Signer, Step};
@@ -114,6 +115,7 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     checkpoint: Option<CheckpointSeen>,
     initiator: Option<Initiator>,
     reason: Option<Reason>,
+    commitments: Option<Commitments>,
 }
 
 impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
@@ -138,6 +140,12 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// told anew or the device starts.
     pub fn because(&mut self, initiator: Option<Initiator>, reason: Option<Reason>) {
         (self.initiator, self.reason) = (initiator, reason);
+    }
+
+    /// Commits to private values in the next statement, and only there: who can open one must not be
+    /// able to tell that another is of the same value. Whoever made them keeps salts and values.
+    pub const fn commit(&mut self, commitments: Commitments) {
+        self.commitments = Some(commitments);
     }
 
     /// Gives the flash back.

@@ -107,7 +107,7 @@ impl Progress {
         self.attempts = u16::from_be_bytes(take.take());
         take_image(&mut take, &mut self.committed);
         take_image(&mut take, &mut self.target.image);
-        self.target.release = take.take();
+        take.fill(&mut self.target.release);
         self.last = match last {
             0 => None,
             code => Some(EventType::from_code(u64::from(code))?),
@@ -122,7 +122,7 @@ fn put_image(put: &mut Put<'_>, image: &Image) {
 }
 
 fn take_image(take: &mut Take<'_>, image: &mut Image) {
-    image.sha256 = take.take();
+    take.fill(&mut image.sha256);
     (image.version, image.counter) = (take.u64(), take.u32());
 }
 

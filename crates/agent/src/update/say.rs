@@ -39,6 +39,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             done => done?,
         }
         self.line.clear();
+        self.commitments = None;
         self.said_last = self.progress.last;
         Ok(())
     }
@@ -98,6 +99,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             result: Some(&result),
             checkpoint: self.checkpoint.as_ref(),
             dropped: untold.then_some((dropped.count, &dropped.root)),
+            commitments: self.commitments.as_ref(),
         };
         brief.seal(self.identity.issuer, self.identity.subject, &self.signer, buffer)
     }

@@ -67,6 +67,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             checkpoint: None,
             initiator: None,
             reason: None,
+            commitments: None,
         }
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! e EVENT    take a step        v TARGET   an image was found good    i    install begins
 //! c          it stays           r IMAGE    refuse it                  k N  the log has all below N
-//! s N        send statement N              x          check a release's evidence
+//! s N        send statement N              p          a person did it, who saw this checkpoint
+//! x          check a release's evidence
 //! ```
 //!
 //! Its flash and static RAM are what `cargo xtask size` reports: journal, update, statements and
@@ -17,8 +18,9 @@ use firmlog_board::flash::{PAGE, WORD};
 use firmlog_board::{NorFlash, Uart, entry, halt, ticks};
 use firmlog_measure::clock::Rtc;
 use firmlog_measure::key::Key;
+use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{DeviceId, Signer as _};
+use firmlog_statement::{CheckpointSeen, DeviceId, Digest, Initiator, InitiatorKind, Signer as _};
 
 type Agent<'a> = Updater<'a, NorFlash, Key, Rtc, PAGE, WORD>;
 
@@ -56,6 +58,17 @@ fn obey(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
         b'r' => {
             let image = image(uart);
             agent.refuse(T::RefusedBadSignature, image, detail).ok().map(drop)
+        }
+        b'p' => {
+            let digest = Digest(bytes(uart));
+            let technician = Commitment { field: FieldId::Technician, digest };
+            agent.commit(Commitments::new(&[technician]).ok()?);
+            let kind = InitiatorKind::Person;
+            let by = Initiator { kind, subject: None, role: None, organisation: None };
+            agent.because(Some(by), None);
+            let size = u64::from_be_bytes(bytes(uart));
+            agent.saw_checkpoint(CheckpointSeen { size, root: Digest(bytes(uart)) });
+            Some(())
         }
         b'k' => {
             let (next, size) = (u64::from_be_bytes(bytes(uart)), u64::from_be_bytes(bytes(uart)));
