@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
+use firmlog_statement::disclosure::{Commitment, Disclosure, DisclosureSet};
+use firmlog_statement::{Parsed, ReasonCode};
 use serde_json::Value;
 use world::device::Device;
 use world::{World, released_in};
@@ -298,4 +300,61 @@ fn agt_040_systemd_is_told() {
     agent.stop();
     let last = std::iter::repeat_with(next).find(|told| told != "WATCHDOG=1");
     assert_eq!(last.as_deref(), Some("STOPPING=1"));
+}
+
+/// AGT-060, AGT-061: what is private stays on the device, and is handed on by who may.
+#[test]
+fn agt_060_private_values_are_committed_to_and_stay() {
+    let world = World::start();
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let agent = device.start();
+    let who = ["--by", "person", "--role", "technician", "--reason", "service"];
+    let waits = device.done(&[&["record", "check"][..], &who].concat());
+    assert_eq!(text(&waits, "logged"), "waiting");
+    let (name, place) = ("technician=badge T-0412", "site=Ward 3");
+    let private = ["record", "service_mode", "--private", name, "--private", place];
+    let said = device.done(&private);
+    let seq = text(&said, "seq");
+    let folder = device.dir.join("private");
+    let entry = std::fs::read(folder.join(format!("{seq}.cose"))).expect("the statement");
+    let opened = folder.join(format!("{seq}.cose.disclosures"));
+    let bytes = std::fs::read(&opened).expect("what opens it");
+    let update = Parsed::parse(&entry).expect("a statement").update().expect("an update");
+    let initiator = update.initiator.as_ref().expect("told");
+    assert_eq!(initiator.role.as_deref(), Some("technician"));
+    assert_eq!(update.reason.as_ref().map(|it| it.code), Some(ReasonCode::Service));
+    assert_eq!(update.commitments.len(), 2);
+    let set = DisclosureSet::parse(&bytes).expect("disclosures");
+    for one in set.as_slice() {
+        let made = Commitment::new(one.field, &one.salt, &one.value).digest;
+        assert_eq!(update.commitments.find(one.field), Some(&made));
+    }
+    // Another statement says neither.
+    let next = device.done(&["record", "service_mode", "--now"]);
+    assert_eq!(text(&next, "seq").parse(), seq.parse::<u64>().map(|seq| seq + 1));
+    let journal = std::fs::read(device.dir.join("journal")).expect("the journal");
+    let holds = |bytes: &[u8]| bytes.windows(6).any(|at| at == b"T-0412");
+    assert!(!holds(&journal) && holds(&bytes));
+    device.done(&["push"]);
+    agent.stop();
+    // Power went between the statement and its disclosures, and before another statement.
+    let waiting: Vec<Value> = set.as_slice().iter().map(waiting).collect();
+    std::fs::remove_file(&opened).expect("is there");
+    let pending = |seq: u64| folder.join(format!("{seq}.pending"));
+    let seq: u64 = seq.parse().expect("a number");
+    for seq in [seq, seq + 1, seq + 2] {
+        std::fs::write(pending(seq), Value::from(waiting.clone()).to_string()).expect("writes");
+    }
+    device.done(&["status"]);
+    assert_eq!(std::fs::read(&opened).expect("made again"), bytes);
+    assert!((seq..seq + 3).all(|seq| !pending(seq).exists()));
+    assert!(!folder.join(format!("{}.cose", seq + 1)).exists());
+    // Whoever may hands it to the log, which has the statement already.
+    let file = format!("pump/private/{seq}.cose");
+    let submitted = world.done(&["statement", "submit", &file]);
+    assert!(submitted["index"].is_string(), "{submitted}");
+}
+
+fn waiting(one: &Disclosure) -> Value {
+    serde_json::json!({"field": one.field.code(), "salt": one.salt, "value": one.value})
 }

@@ -142,8 +142,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         (self.initiator, self.reason) = (initiator, reason);
     }
 
-    /// Commits to private values in the next statement, and only there: who can open one must not be
-    /// able to tell that another is of the same value. Whoever made them keeps salts and values.
+    /// Commits to private values in the next statement, and only there: who can open one must not
+    /// be able to tell that another is of the same value. Whoever made them keeps salts and values.
     pub const fn commit(&mut self, commitments: Commitments) {
         self.commitments = Some(commitments);
     }

@@ -21,6 +21,7 @@ mod daemon;
 pub(crate) mod flash;
 mod init;
 mod notify;
+mod private;
 mod push;
 pub(crate) mod receipts;
 mod record;
@@ -39,7 +40,7 @@ use firmlog_agent::update::Image;
 pub(crate) use self::clock::uptime_ms;
 use self::config::{Config, encode_image};
 use self::courier::OsRandom;
-use self::request::{Request, Step};
+use self::request::{Request, Step, WhyArgs};
 use self::unit::{Held, Unit};
 use crate::Context;
 use crate::answer::Answer;
@@ -54,7 +55,7 @@ pub(crate) enum AgentCommand {
     /// Hold the journal, record what happens, and send it to the log
     Run(RunArgs),
     /// Record a step, as an updater's hooks do
-    Record(RecordArgs),
+    Record(Box<RecordArgs>),
     /// How the device, its journal and its sending stand
     Status(ShortArgs),
     /// What the device said and still has
@@ -95,6 +96,7 @@ Exit: 0 recorded, or waiting for the next statement · 1 it may not follow, or t
 withheld · 3 it had no room and is counted
 
 Example:
+  firmlog agent record check --by person --role technician --reason service
   firmlog agent record signature_verified --image pump-4.2.1.bin --version 4.2.1
   firmlog agent record install_started || exit 1
   firmlog agent record install_failed --error 22")]
@@ -118,6 +120,11 @@ pub(crate) struct RecordArgs {
     /// Make a statement at once, also of a step that may wait for the next
     #[arg(long)]
     now: bool,
+    #[command(flatten)]
+    why: WhyArgs,
+    /// FIELD=VALUE to commit to with a salt (technician, site, …), at once; may be given again
+    #[arg(long = "private", value_name = "FIELD=VALUE")]
+    private: Vec<String>,
 }
 
 /// An image.
@@ -196,6 +203,8 @@ fn step(args: &RecordArgs) -> Result<Step> {
         image: args.image.image()?.as_ref().map(encode_image),
         release: args.release.clone(),
         now: args.now,
+        why: Box::new(args.why.clone()),
+        private: args.private.clone(),
     })
 }
 

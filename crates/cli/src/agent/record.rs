@@ -10,30 +10,41 @@
 //! is withheld · 3 it had no room and was counted.
 
 use firmlog_agent::update::{Detail, Logged, Refused, Target};
-use firmlog_statement::PowerState;
+use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{
+    ClinicalContext, Initiator, InitiatorKind, PowerState, Reason, ReasonCode, Text,
+};
 use serde_json::json;
 
 use super::config::parse_image;
-use super::request::Step;
+use super::request::{Step, WhyArgs};
 use super::unit::Unit;
 use crate::answer::Answer;
+use crate::command::statement::secret;
 use crate::command::trust::unknown;
 use crate::error::{Error, Exit, Result};
-use crate::submit::digest;
+use crate::submit::{self, digest};
 
 /// Takes the step.
 pub(crate) fn record(unit: &mut Unit<'_>, step: &Step) -> Result<Answer> {
     let event = event(&step.event)?;
-    let power = step.power.as_deref().map(power).transpose()?;
+    let power = named("power state", step.power.as_ref(), PowerState::from_name, PowerState::ALL)?;
     let detail = Detail { error: step.error, power };
+    because(unit, &step.why)?;
+    let is_private = commit(unit, &step.private)?;
     let taken = take(unit, event, step, detail);
     let taken = taken.map(|logged| match logged {
-        Logged::Waiting if step.now => unit.device.flush(),
+        Logged::Waiting if step.now || is_private => unit.device.flush(),
         other => other,
     });
     // What waited may have been said even where this step was refused.
     unit.settle()?;
+    if is_private {
+        // If the step was refused, no later statement commits in its place.
+        unit.device.commit(Commitments::default());
+        unit.private.settle(&mut unit.device)?;
+    }
     taken.map(|logged| answer(unit, event, logged)).map_err(|trouble| told(event, trouble))
 }
 
@@ -62,6 +73,43 @@ fn take(
         _ => unit.device.step(event, detail),
     };
     taken.map_err(Trouble::Refused)
+}
+
+/// Who began the update and why, if that is told anew.
+fn because(unit: &mut Unit<'_>, why: &WhyArgs) -> Result<()> {
+    if *why == WhyArgs::default() {
+        return Ok(());
+    }
+    let form = |what: &str, e| Error::form(what, e);
+    let by = named("initiator", why.by.as_ref(), InitiatorKind::from_name, InitiatorKind::ALL)?;
+    let role = why.role.as_deref().map(Text::new).transpose().map_err(|e| form("role", e))?;
+    let organisation = why.organisation.as_deref().map(Text::new).transpose();
+    let organisation = organisation.map_err(|e| form("organisation", e))?;
+    let subject = why.by_id.as_deref().map(digest).transpose()?;
+    let initiator = by.map(|kind| Initiator { kind, subject, role, organisation });
+    let code = named("reason", why.reason.as_ref(), ReasonCode::from_name, ReasonCode::ALL)?;
+    let (context, all) = (ClinicalContext::from_name, ClinicalContext::ALL);
+    let clinical = named("clinical state", why.clinical.as_ref(), context, all)?;
+    let reason = code.map(|code| Reason { code, clinical, campaign: None, policy: None });
+    unit.device.because(initiator, reason);
+    Ok(())
+}
+
+/// Commits to private values in the next statement, and keeps what opens them; false if there are
+/// none.
+fn commit(unit: &mut Unit<'_>, private: &[String]) -> Result<bool> {
+    if private.is_empty() {
+        return Ok(false);
+    }
+    let secrets = private.iter().map(|text| secret(text)).collect::<Result<Vec<_>>>()?;
+    let commitments = submit::commit(&secrets)?;
+    // What waits is another statement's.
+    unit.device.flush();
+    if let Some((seq, _)) = unit.device.journal().next() {
+        unit.private.keep(seq, &secrets)?;
+        unit.device.commit(commitments);
+    }
+    Ok(true)
 }
 
 enum Trouble {
@@ -115,7 +163,14 @@ pub(crate) fn event(name: &str) -> Result<EventType> {
         .ok_or_else(|| unknown("event of a device", name, &known))
 }
 
-fn power(name: &str) -> Result<PowerState> {
-    PowerState::from_name(&name.replace('-', "_"))
-        .ok_or_else(|| unknown("power state", name, PowerState::ALL))
+/// A value of a registry by its name; hooks may write it with dashes.
+fn named<T: Copy + std::fmt::Display>(
+    what: &str,
+    name: Option<&String>,
+    from: fn(&str) -> Option<T>,
+    all: &[T],
+) -> Result<Option<T>> {
+    let found =
+        |name: &String| from(&name.replace('-', "_")).ok_or_else(|| unknown(what, name, all));
+    name.map(found).transpose()
 }

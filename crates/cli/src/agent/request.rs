@@ -8,6 +8,7 @@
 //!
 //! One line each way. Invariant: the same code answers, whoever holds the journal.
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,6 +50,35 @@ pub(crate) struct Step {
     pub(crate) release: Option<String>,
     /// Make a statement of it at once.
     pub(crate) now: bool,
+    /// Who began the update, and why.
+    #[serde(default)]
+    pub(crate) why: Box<WhyArgs>,
+    /// `FIELD=VALUE` that the statement commits to.
+    #[serde(default)]
+    pub(crate) private: Vec<String>,
+}
+
+/// Who began the update under way, and why.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct WhyArgs {
+    /// Who began it: person, system or device. Said from here on, while the agent runs
+    #[arg(long, value_name = "KIND")]
+    pub(crate) by: Option<String>,
+    /// Pseudonymous id of who, such as the thumbprint of a key; never a name
+    #[arg(long, value_name = "HASH", requires = "by")]
+    pub(crate) by_id: Option<String>,
+    /// In which role
+    #[arg(long, requires = "by")]
+    pub(crate) role: Option<String>,
+    /// The name of a system, or an organisation's public name
+    #[arg(long, requires = "by")]
+    pub(crate) organisation: Option<String>,
+    /// Why: security_fix, defect_fix, feature, recall, service, downgrade, …
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// What the device was doing: idle, standby, in_use or maintenance
+    #[arg(long, value_name = "STATE", requires = "reason")]
+    pub(crate) clinical: Option<String>,
 }
 
 /// An answer as a line.

@@ -19,6 +19,7 @@ use super::clock::{DaemonClock, boot_id};
 use super::config::Config;
 use super::counter::{Bound, Standing};
 use super::flash::{FileFlash, PAGE, WORD};
+use super::private::Private;
 use crate::error::{Error, Exit, Result};
 
 /// The update state machine over the file.
@@ -69,6 +70,7 @@ impl Held {
 pub(crate) struct Unit<'a> {
     pub(crate) device: Device<'a>,
     pub(crate) opened: Opened,
+    pub(crate) private: Private,
     clock: DaemonClock,
     counter: Option<Bound>,
     _held: Held,
@@ -99,12 +101,14 @@ impl<'a> Unit<'a> {
         };
         let (device, report, resume) = start(config, flash, clock.clone())?;
         let opened = Opened { report, resume, standing };
-        let mut unit = Self { device, opened, clock, counter, _held: held };
+        let private = Private::of(config);
+        let mut unit = Self { device, opened, private, clock, counter, _held: held };
         if matches!(standing, Some(Standing::RolledBack | Standing::OtherCounter)) {
             let told = unit.device.step(EventType::TamperDetected, Default::default());
             tracing::warn!(?told, "went on after a rollback of the journal");
         }
         unit.settle()?;
+        unit.private.settle(&mut unit.device)?;
         note_boot(config)?;
         Ok(unit)
     }

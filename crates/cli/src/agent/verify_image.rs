@@ -135,7 +135,7 @@ fn step(decided: &Decided, sha256: &[u8; 32]) -> Step {
     };
     let error = decided.as_ref().err().map(|reason| reason.code().into());
     let image = Some(encode_image(&image));
-    Step { event: event.name().to_owned(), error, power: None, image, release, now: false }
+    Step { event: event.name().to_owned(), error, image, release, ..Step::default() }
 }
 
 fn answer(decided: &Decided, sha256: &[u8; 32], step: &Step, recorded: Option<Answer>) -> Answer {

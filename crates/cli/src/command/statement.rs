@@ -354,7 +354,7 @@ fn at<'v>(payload: &'v Value, path: &str) -> Option<&'v Value> {
 }
 
 /// `serial=7X-0091`
-fn secret(text: &str) -> Result<Secret> {
+pub(crate) fn secret(text: &str) -> Result<Secret> {
     let (name, value) =
         text.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or_else(|| {
             Error::new("E-USAGE", "a private value is FIELD=VALUE").expected("serial=7X-0091", text)
