@@ -1,10 +1,11 @@
 //! The update state machine: power cuts at every byte, a journal that is full or fails, and boots
 //! that nobody announced.
 
-use firmlog_agent::update::{Detail, LogBeforeInstall, Logged, Refused, Resume};
+use firmlog_agent::update::{Detail, LogBeforeInstall, Logged, Refused, Resume, Target};
 use firmlog_sim::Device;
 use firmlog_sim::board::{Board, check_order, image};
 use firmlog_sim::history::PAGE;
+use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{Outcome, Update};
 
@@ -247,10 +248,22 @@ fn upd_051_who_began_it_and_why_is_said() {
     let who = Initiator { kind, subject: None, role: None, organisation: None };
     let code = ReasonCode::Periodic;
     let why = Reason { code, clinical: None, campaign: None, policy: None };
-    updater.because(Some(who), Some(why));
-    updater.refuse(T::RefusedUnsigned, image(7), Detail::default()).expect("in order");
+    let detail = Detail::default();
+    updater.because(Some(who.clone()), Some(why.clone()));
+    updater.refuse(T::RefusedUnsigned, image(7), detail).expect("in order");
     updater.because(None, None);
-    updater.refuse(T::RefusedUnsigned, image(8), Detail::default()).expect("in order");
+    updater.refuse(T::RefusedUnsigned, image(8), detail).expect("in order");
+    // To the end of an update, and no further.
+    updater.because(Some(who), Some(why));
+    updater.step(T::DownloadStarted, detail).expect("in order");
+    updater.step(T::Downloaded, detail).expect("in order");
+    let target = Target { image: image(2), release: [0x11; 32] };
+    updater.verified(target, detail).expect("in order");
+    updater.install_started(detail).expect("in order");
+    for step in [T::InstallFailed, T::RollbackStarted, T::RolledBack, T::InstalledState] {
+        updater.step(step, detail).expect("in order");
+    }
+    updater.flush();
     let updates = board.updates().expect("readable");
     let said: Vec<_> = updates
         .iter()
@@ -259,7 +272,26 @@ fn upd_051_who_began_it_and_why_is_said() {
             (kind, update.reason.as_ref().map(|reason| reason.code))
         })
         .collect();
-    assert_eq!(said, [(None, None), (Some(kind), Some(code)), (None, None)]);
+    let (told, not) = ((Some(kind), Some(code)), (None, None));
+    assert_eq!(said, [not, told, not, told, told, told, not]);
+}
+
+/// UPD-052.
+#[test]
+fn upd_052_a_commitment_is_in_one_statement() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let (mut updater, _) = board.start(&device).expect("starts");
+    let one = Commitment::new(FieldId::Technician, &[9; 16], "badge T-0412");
+    updater.commit(Commitments::new(&[one]).expect("one"));
+    for _ in 0..2 {
+        updater.step(T::ServiceMode, Detail::default()).expect("in order");
+        assert_eq!(updater.flush(), Logged::Recorded);
+    }
+    let updates = board.updates().expect("readable");
+    let said: Vec<usize> = updates.iter().map(|update| update.commitments.len()).collect();
+    assert_eq!(said, [0, 1, 0]);
+    assert_eq!(updates[1].commitments.find(one.field), Some(&one.digest));
 }
 
 #[test]

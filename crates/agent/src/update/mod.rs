@@ -136,8 +136,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.checkpoint = Some(checkpoint);
     }
 
-    /// Who began the update under way and why: said with each statement from here on, until this is
-    /// told anew or the device starts.
+    /// Who began the update under way and why: said with each statement from here on, until the
+    /// update has ended, this is told anew, or the device starts.
     pub fn because(&mut self, initiator: Option<Initiator>, reason: Option<Reason>) {
         (self.initiator, self.reason) = (initiator, reason);
     }

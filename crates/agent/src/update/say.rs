@@ -40,6 +40,9 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
         self.line.clear();
         self.commitments = None;
+        if matches!(self.progress.last, Some(T::Committed | T::RolledBack)) {
+            self.because(None, None);
+        }
         self.said_last = self.progress.last;
         Ok(())
     }
