@@ -1,8 +1,9 @@
-//! What both images of the measurement share.
+//! What the images of the measurement share.
 //!
 //! ```text
 //! size      the smallest program that uses all of the agent: its flash and static RAM
 //! history   a scripted history: stack, instructions, flash operations
+//! release   the check of a release before install (largest build): stack, instructions, signatures
 //! ```
 //!
 //! Each is built three times, with more signature code each time: without any (a secure element

@@ -8,6 +8,8 @@
 //! measured in QEMU. Instructions are not cycles: a real core takes more than one for loads,
 //! branches, multiplications and waits for flash.
 
+mod release;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -62,7 +64,16 @@ fn measure(name: &'static str, dir: &Path) -> Result<Build> {
     let (flash, ram) = sections(&board::built("size"))?;
     let file = dir.join(format!("{name}.flash"));
     blank_flash(&file)?;
-    let mut emulator = Emulator::start(&board::built("history"), &file, true)?;
+    let mut told = told(&board::built("history"), &file)?;
+    if name == "ed25519" {
+        told.extend(release::measure(&board::built("release"), dir)?);
+    }
+    Ok(Build { name, flash, ram, told })
+}
+
+/// Runs an image on this flash, and gathers the numbers it tells until it is done.
+fn told(image: &Path, flash: &Path) -> Result<BTreeMap<String, u64>> {
+    let mut emulator = Emulator::start(image, flash, true)?;
     let mut told = BTreeMap::new();
     loop {
         let line = emulator.line()?;
@@ -74,7 +85,7 @@ fn measure(name: &'static str, dir: &Path) -> Result<Build> {
         told.insert(key.to_string(), value);
     }
     emulator.cut()?;
-    Ok(Build { name, flash, ram, told })
+    Ok(told)
 }
 
 /// Bytes in flash (vectors, code, constants, initial data) and in static RAM.
@@ -114,7 +125,7 @@ fn limits(build: &Build) -> Result<Vec<(String, u64, u64)>> {
         build.told.get(key).copied().with_context(|| format!("the image told no {key}"))
     };
     let row = |what: &str, got, most| (format!("{} {what}", build.name), got, most);
-    Ok(vec![
+    let mut limits = vec![
         row("flash", build.flash, budget("flash", build.name)?),
         row("static RAM", build.ram, budget("ram", "static")?),
         row("stack", told("stack.peak")?, budget("ram", "stack")?),
@@ -124,7 +135,12 @@ fn limits(build: &Build) -> Result<Vec<(String, u64, u64)>> {
             told("append.programs.page")?,
             budget("journal", "programs_per_page")?,
         ),
-    ])
+    ];
+    if build.told.contains_key("release.stack") {
+        let stack = told("release.stack")?;
+        limits.push(row("stack of a release's check", stack, budget("ram", "stack")?));
+    }
+    Ok(limits)
 }
 
 fn judge(builds: &[Build]) -> Result<()> {
