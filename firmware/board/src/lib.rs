@@ -10,7 +10,8 @@
 //!
 //! Invariants:
 //! - Flash takes a word once between erases and only clears bits, as the poorest part does.
-//! - `unsafe` is here and nowhere else in the Rust images.
+//! - `unsafe` is here and in `firmware/crypto`, which calls assembly, and nowhere else in the Rust
+//!   images.
 #![no_std]
 
 mod clock;

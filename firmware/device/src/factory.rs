@@ -16,7 +16,7 @@ use firmlog_statement::{DeviceId, Signer as _};
 use firmlog_tlog::merkle::Hash;
 use firmlog_tlog::note::VerifierKey;
 
-use crate::key::Key;
+use firmlog_cortex_m4::Key;
 
 /// Most witnesses a device knows.
 const WITNESSES: usize = 5;

@@ -2,9 +2,9 @@
 
 use firmlog_agent::update::{Detail, Image, Refused, Target};
 use firmlog_board::{Boot, NorFlash, Slot, layout};
+use firmlog_cortex_m4::CortexM4;
 use firmlog_statement::event::EventType as T;
 use firmlog_tlog::note::VerifierKey;
-use firmlog_verify::crypto::RustCrypto;
 use firmlog_verify::install::{Evidence, Installable, Known, Reason, Root, Running};
 use sha2::{Digest as _, Sha256};
 
@@ -88,7 +88,7 @@ fn check(
         counter: committed.counter,
     };
     let mut scratch = [0; SCRATCH];
-    let evidence = Evidence::verify(proof, &root, &RustCrypto, &mut scratch)?;
+    let evidence = Evidence::verify(proof, &root, &CortexM4, &mut scratch)?;
     Ok(*evidence.installable(digest, &running, &Known::default())?)
 }
 

@@ -21,14 +21,13 @@
 mod factory;
 mod gateway;
 mod install;
-mod key;
 
 use core::panic::PanicInfo;
 use factory::Factory;
 use firmlog_agent::update::{Identity, LogBeforeInstall, Resume, Started, Updater};
 use firmlog_board::flash::{PAGE, WORD};
 use firmlog_board::{Boot, NorFlash, Uart, entry, halt, layout, ticks};
-use key::Key;
+use firmlog_cortex_m4::Key;
 
 /// The agent of this device.
 type Agent<'a> = Updater<'a, NorFlash, Key, firmlog_board::Uptime, PAGE, WORD>;

@@ -1,36 +1,15 @@
 //! The device's key: in software, or behind a secure element that costs the image no code.
 
+#[cfg(feature = "p256")]
+pub use firmlog_cortex_m4::Key;
+#[cfg(not(feature = "p256"))]
 use firmlog_statement::{PublicKey, SignError, Signer};
 
-/// The device's key.
+/// The key, always the same.
 #[cfg(feature = "p256")]
-pub struct Key(p256::ecdsa::SigningKey);
-
-#[cfg(feature = "p256")]
-impl Key {
-    /// The key, always the same.
-    #[must_use]
-    pub fn new() -> Option<Self> {
-        p256::ecdsa::SigningKey::from_slice(&[0x42; 32]).ok().map(Self)
-    }
-}
-
-#[cfg(feature = "p256")]
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        let point = self.0.verifying_key().to_sec1_point(false);
-        let mut xy = [0; 64];
-        let bytes = point.as_bytes().iter().skip(1);
-        xy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        PublicKey::P256(xy)
-    }
-
-    fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError> {
-        use p256::ecdsa::signature::Signer as _;
-        let signature: p256::ecdsa::Signature =
-            self.0.try_sign(tbs).map_err(|_| SignError::Refused)?;
-        Ok(signature.to_bytes().into())
-    }
+#[must_use]
+pub fn key() -> Option<Key> {
+    Key::new(&[0x42; 32])
 }
 
 /// Stands for a secure element: 64 bytes in range, which nothing here checks. What is measured
@@ -38,13 +17,11 @@ impl Signer for Key {
 #[cfg(not(feature = "p256"))]
 pub struct Key(());
 
+/// The key, always the same.
 #[cfg(not(feature = "p256"))]
-impl Key {
-    /// The key, always the same.
-    #[must_use]
-    pub fn new() -> Option<Self> {
-        Some(Self(()))
-    }
+#[must_use]
+pub const fn key() -> Option<Key> {
+    Some(Key(()))
 }
 
 #[cfg(not(feature = "p256"))]

@@ -5,9 +5,9 @@
 //!   └── external flash: a file that survives the emulator's SIGKILL
 //! ```
 //!
-//! In scope: install, power cut in the middle, recovery, rollback, refusals, and the history of all
-//! of it in the log. Out of scope: every byte of every history (`cargo xtask power`), sizes
-//! (`cargo xtask size`).
+//! In scope: signatures as other providers judge and make them, install, power cut in the middle,
+//! recovery, rollback, refusals, and the history of all of it in the log. Out of scope: every byte
+//! of every history (`cargo xtask power`), sizes (`cargo xtask size`).
 //!
 //! Invariants:
 //! - Power goes by killing the emulator, by its id, while it writes.
@@ -15,6 +15,7 @@
 
 mod emulator;
 mod line;
+mod signatures;
 mod stage;
 mod story;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     sh::run(board::cargo().args(["--quiet", "--package", "firmlog-device"]))?;
     let dir = sh::root().join("target/firmware");
     let stage = stage::Stage::set(&dir)?;
+    signatures::compare(&dir)?;
     let images = [("rust", board::built("firmlog-device")), ("c", image_in_c(&dir)?)];
     let releases = story::Releases::publish(&stage)?;
     for (name, image) in &images {

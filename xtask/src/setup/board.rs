@@ -17,7 +17,7 @@ pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 
 const PROGRAMS: &[Program] = &[
     ("qemu-system-arm", "qemu-system-arm"),     // the board
-    ("arm-none-eabi-gcc", "gcc-arm-none-eabi"), // the image in C; sizes of all of them
+    ("arm-none-eabi-gcc", "gcc-arm-none-eabi"), // C, and P-256 in assembly; sizes
     ("setpriv", "util-linux"),                  // no emulator outlives the test
 ];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";

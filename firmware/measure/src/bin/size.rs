@@ -17,7 +17,7 @@ use firmlog_agent::update::{Detail, Identity, Image, LogBeforeInstall, Target, U
 use firmlog_board::flash::{PAGE, WORD};
 use firmlog_board::{NorFlash, Uart, entry, halt, ticks};
 use firmlog_measure::clock::Rtc;
-use firmlog_measure::key::Key;
+use firmlog_measure::key::{Key, key};
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{CheckpointSeen, DeviceId, Digest, Initiator, InitiatorKind, Signer as _};
@@ -29,7 +29,7 @@ fn main() -> ! {
     let mut uart = Uart::open();
     ticks::start();
     let running = image(&mut uart);
-    let (Some(flash), Some(key)) = (NorFlash::region(0, 8), Key::new()) else { halt() };
+    let (Some(flash), Some(key)) = (NorFlash::region(0, 8), key()) else { halt() };
     let device = DeviceId::from(key.public_key().thumbprint());
     let names = Identity { device, issuer: "acme.example/devices", subject: "ip-200/app" };
     let mut agent = Updater::new(flash, key, Rtc, names, LogBeforeInstall::Required);
@@ -91,8 +91,8 @@ fn obey(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
 #[cfg(feature = "ed25519")]
 fn check(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
     use firmlog_board::layout;
+    use firmlog_cortex_m4::CortexM4;
     use firmlog_tlog::{merkle::Hash, note::VerifierKey};
-    use firmlog_verify::crypto::RustCrypto;
     use firmlog_verify::install::{Evidence, Known, Root, Running};
     let proof = NorFlash::region(layout::PROOF, layout::DOWNLOAD_PAGES)?.as_slice();
     let page = NorFlash::region(layout::FACTORY, 1)?.as_slice();
@@ -104,7 +104,7 @@ fn check(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
     let Image { version, counter, .. } = agent.progress().committed;
     let running = Running { device, model: "ip-200", hw_rev: None, version, counter };
     let mut scratch = [0; 2048];
-    let evidence = Evidence::verify(proof, &root, &RustCrypto, &mut scratch).ok()?;
+    let evidence = Evidence::verify(proof, &root, &CortexM4, &mut scratch).ok()?;
     let found = evidence.installable(&bytes(uart), &running, &Known::default()).ok()?;
     let image = Image { sha256: found.image, version: found.version, counter: found.counter };
     let target = Target { image, release: found.release.0 };

@@ -9,7 +9,7 @@ use firmlog_agent::update::{
 use firmlog_board::flash::{PAGE, WORD};
 use firmlog_board::{NorFlash, Uart, ticks};
 use firmlog_measure::clock::Rtc;
-use firmlog_measure::key::Key;
+use firmlog_measure::key::{Key, key};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{DeviceId, Signer as _};
@@ -89,7 +89,7 @@ fn on_start<'a>(
     wanted: Resume,
     live: impl FnOnce(&mut Agent<'a>) -> Result<(), &'static str>,
 ) -> Result<(), &'static str> {
-    let key = Key::new().ok_or("key")?;
+    let key = key().ok_or("key")?;
     let device = DeviceId::from(key.public_key().thumbprint());
     let names = Identity { device, issuer: "acme.example/devices", subject: "ip-200/app" };
     let policy = LogBeforeInstall::Required;

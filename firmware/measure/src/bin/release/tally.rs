@@ -1,9 +1,9 @@
 //! The provider of a device, and how often it was asked.
 
 use core::sync::atomic::{AtomicU32, Ordering};
+use firmlog_cortex_m4::CortexM4;
 use firmlog_tlog::note::Ed25519Check;
 use firmlog_verify::Crypto;
-use firmlog_verify::crypto::RustCrypto;
 
 /// Signatures checked so far.
 #[derive(Debug, Default)]
@@ -25,13 +25,13 @@ impl Tally {
 impl Ed25519Check for Tally {
     fn ed25519(&self, public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         self.ed25519.fetch_add(1, Ordering::Relaxed);
-        RustCrypto.ed25519(public_key, message, signature)
+        CortexM4.ed25519(public_key, message, signature)
     }
 }
 
 impl Crypto for Tally {
     fn p256(&self, key: &[u8; 64], message: &[u8], signature: &[u8; 64]) -> bool {
         self.p256.fetch_add(1, Ordering::Relaxed);
-        RustCrypto.p256(key, message, signature)
+        CortexM4.p256(key, message, signature)
     }
 }
