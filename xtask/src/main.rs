@@ -53,7 +53,7 @@ cargo xtask COMMAND
   agent-kill [--rounds N]      kill the device's daemon on a bad link and look for what it said
   power [--histories N]        cut the power of simulated devices and check their journals
   firmware                     devices in QEMU: install, power cut, rollback, refusal, into a log
-  size [--json FILE]           flash, RAM, stack, instructions of the agent against its budgets
+  size [--baseline] [--json F] what the agent takes of a small processor, against its budgets
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 

@@ -48,6 +48,8 @@ pub(crate) enum Part {
     C,
     /// The emulated board, its compilers, and Rust for its processor.
     Board,
+    /// A C library's headers for the board, for other people's code.
+    Baseline,
 }
 
 /// What `cargo xtask test` needs.
@@ -61,7 +63,7 @@ pub(crate) const FOR_TESTS: [Part; 7] = [
     Part::Board,
 ];
 
-const ALL: [Part; 9] = [
+const ALL: [Part; 10] = [
     Part::Debian,
     Part::Python,
     Part::GoOracle,
@@ -69,6 +71,7 @@ const ALL: [Part; 9] = [
     Part::Roughtime,
     Part::C,
     Part::Board,
+    Part::Baseline,
     Part::CargoFuzz,
     Part::CargoDeny,
 ];
@@ -85,6 +88,7 @@ impl Part {
             Part::CargoDeny => "deny",
             Part::C => "c",
             Part::Board => "board",
+            Part::Baseline => "baseline",
         }
     }
 
@@ -99,6 +103,7 @@ impl Part {
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
             Part::Board => board::missing(),
+            Part::Baseline => board::no_libc(),
             Part::C => tools::missing(tools::HEADER).or(debian::missing(debian::FOR_C)),
         }
     }
@@ -116,6 +121,7 @@ impl Part {
             }
             Part::CargoDeny => tools::install(tools::DENY),
             Part::Board => board::install(),
+            Part::Baseline => debian::packages_by_name(&["libnewlib-arm-none-eabi"]),
             Part::C => {
                 debian::install(debian::FOR_C)?;
                 tools::install(tools::HEADER)
@@ -127,7 +133,7 @@ impl Part {
 /// Runs the command: `setup [--check] [PART…]`.
 ///
 /// Without names it installs what `test` needs; `cargo fuzz` and `cargo deny` are built when they
-/// are first asked for, because each takes minutes.
+/// are first asked for, because each takes minutes; so is what only `size --baseline` needs.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut check = false;
     let mut relock = false;

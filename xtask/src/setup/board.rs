@@ -44,6 +44,14 @@ pub(super) fn install() -> Result<()> {
     Ok(())
 }
 
+/// Whether other people's C finds a C library.
+pub(super) fn no_libc() -> Option<String> {
+    // The compiler answers with the bare name when it knows of no such file.
+    let mut gcc = sh::command("arm-none-eabi-gcc");
+    let found = sh::read(gcc.arg("-print-file-name=nano.specs")).unwrap_or_default();
+    (!found.trim().contains('/')).then(|| "no libnewlib-arm-none-eabi".into())
+}
+
 /// `cargo build` of images for the board, in `firmware/`.
 pub(crate) fn cargo() -> Command {
     let mut cargo = for_board(&["build", "--release", "--locked"]);

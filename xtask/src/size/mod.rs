@@ -8,11 +8,13 @@
 //! measured in QEMU. Instructions are not cycles: a real core takes more than one for loads,
 //! branches, multiplications and waits for flash.
 
+mod baseline;
 mod release;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ use crate::firmware::{Emulator, blank_flash};
 use crate::setup::{self, Part, board};
 use crate::sh;
 
-const USAGE: &str = "cargo xtask size [--json FILE]";
+const USAGE: &str = "cargo xtask size [--baseline] [--docs] [--json FILE]";
 /// The builds, and what each has in software.
 const BUILDS: [&str; 3] = ["bare", "p256", "ed25519"];
 
@@ -36,22 +38,53 @@ struct Build {
 
 /// Runs the command.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let json = match args {
-        [] => None,
-        [flag, file] if flag == "--json" => Some(std::path::absolute(file)?),
-        _ => bail!("usage: {USAGE}"),
-    };
+    let asked = Asked::read(args)?;
     setup::ensure(&[Part::Board])?;
     let dir = sh::root().join("target/size");
     fs::create_dir_all(&dir)?;
     let builds =
         BUILDS.into_iter().map(|name| measure(name, &dir)).collect::<Result<Vec<Build>>>()?;
-    let figures = figures(&builds)?;
+    let baseline = if asked.baseline { Some(baseline::measure(&dir)?) } else { None };
     print(&builds);
-    if let Some(file) = json {
-        fs::write(file, format!("{figures:#}\n"))?;
+    if let Some(baseline) = &baseline {
+        println!("{baseline:#}");
+    }
+    if let Some(file) = asked.json {
+        fs::write(file, format!("{:#}\n", figures(&builds, baseline.as_ref())?))?;
+    }
+    if asked.docs {
+        table::write(&builds, baseline.as_ref())?;
     }
     judge(&builds)
+}
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Asked {
+    /// Libraries in C as well.
+    baseline: bool,
+    /// The tables in the documents anew.
+    docs: bool,
+    json: Option<PathBuf>,
+}
+
+impl Asked {
+    fn read(args: &[String]) -> Result<Self> {
+        let mut asked = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--baseline" => asked.baseline = true,
+                "--docs" => asked.docs = true,
+                "--json" => {
+                    let file = args.next().with_context(|| format!("usage: {USAGE}"))?;
+                    asked.json = Some(std::path::absolute(file)?);
+                }
+                _ => bail!("usage: {USAGE}"),
+            }
+        }
+        Ok(asked)
+    }
 }
 
 fn measure(name: &'static str, dir: &Path) -> Result<Build> {
@@ -153,7 +186,7 @@ fn judge(builds: &[Build]) -> Result<()> {
     Ok(())
 }
 
-fn figures(builds: &[Build]) -> Result<Value> {
+fn figures(builds: &[Build], baseline: Option<&Value>) -> Result<Value> {
     let mut all = serde_json::Map::new();
     for build in builds {
         let mut figures = serde_json::Map::new();
@@ -170,6 +203,7 @@ fn figures(builds: &[Build]) -> Result<Value> {
         "qemu": qemu.lines().next(),
         "target": board::TARGET,
         "builds": all,
+        "baseline": baseline,
     }))
 }
 
