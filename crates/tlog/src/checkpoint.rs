@@ -88,7 +88,8 @@ impl<'a> Checkpoint<'a> {
         if origin.is_empty() {
             return Err(CheckpointError::OriginEmpty);
         }
-        if extensions.starts_with('\n') || extensions.contains("\n\n") {
+        let is_blank = |two: &[u8]| two == b"\n\n";
+        if extensions.starts_with('\n') || extensions.as_bytes().windows(2).any(is_blank) {
             return Err(CheckpointError::ExtensionEmpty);
         }
         Ok(Self { origin, size: parse_size(size)?, root: parse_root(root)?, extensions })

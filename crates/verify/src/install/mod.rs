@@ -14,6 +14,7 @@
 //! Invariants:
 //! - No allocation; the bundle is read in place, and `scratch` holds one message at a time.
 //! - The security counter never goes back, whoever authorised it.
+//! - The steps are not inlined, so that their frames share a small stack one after the other.
 //! - A bundle from which one statement is missing or altered never opens the way.
 //!
 //! Normative text: `docs/spec/install.md`, rules `INS-…`.
@@ -258,6 +259,7 @@ impl Book for Evidence<'_> {
 
 /// The log's signature and the quorum. A wrong cosignature of a known witness is no missing one:
 /// somebody altered it.
+#[inline(never)]
 fn verify_checkpoint<C: Crypto + ?Sized>(
     note: &str,
     root: &Root<'_>,
@@ -280,6 +282,7 @@ fn verify_checkpoint<C: Crypto + ?Sized>(
 }
 
 /// One entry: in the tree, signed by who may sign it then.
+#[inline(never)]
 fn verify_entry<C: Crypto + ?Sized>(
     entry: &Entry<'_>,
     head: &TreeHead,
@@ -326,6 +329,7 @@ fn judges_itself(parsed: &Parsed<'_>, keys: &Keys<'_>) -> bool {
     release.is_some_and(|head| keys.signed(parsed.kid(), &Hash(head.release)))
 }
 
+#[inline(never)]
 fn check_signature<C: Crypto + ?Sized>(
     parsed: &Parsed<'_>,
     key: &PublicKey,

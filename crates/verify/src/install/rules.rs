@@ -40,6 +40,7 @@ pub(crate) trait Book {
 }
 
 /// Decides whether the image with this SHA-256 may be installed.
+#[inline(never)]
 pub(crate) fn decide(
     book: &impl Book,
     image: &[u8; 32],

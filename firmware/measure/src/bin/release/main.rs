@@ -29,14 +29,15 @@ const SCRATCH: usize = 2048;
 fn main() -> ! {
     let mut uart = Uart::open();
     ticks::start();
-    let Some(offer) = Offer::read() else {
+    let offer = Offer::read();
+    let Some(offer) = &offer else {
         uart.text("failed offer").end();
         halt();
     };
     let tally = Tally::default();
     stack::paint();
     let before = ticks::instructions();
-    let decided = decide(&offer, &tally);
+    let decided = decide(offer, &tally);
     let took = ticks::instructions() - before;
     let peak = stack::peak();
     let lines = [
