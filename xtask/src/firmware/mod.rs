@@ -15,6 +15,7 @@
 
 mod emulator;
 mod line;
+mod objects;
 mod signatures;
 mod stage;
 mod story;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     sh::run(board::cargo().args(["--quiet", "--package", "firmlog-device"]))?;
     let dir = sh::root().join("target/firmware");
     let stage = stage::Stage::set(&dir)?;
+    objects::compare(&dir)?;
     signatures::compare(&dir)?;
     let images = [("rust", board::built("firmlog-device")), ("c", image_in_c(&dir)?)];
     let releases = story::Releases::publish(&stage)?;
