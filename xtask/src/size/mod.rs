@@ -23,7 +23,7 @@ use crate::firmware::{Emulator, blank_flash};
 use crate::setup::{self, Part, board};
 use crate::sh;
 
-const USAGE: &str = "cargo xtask size [--baseline] [--docs] [--json FILE]";
+const USAGE: &str = "cargo xtask size [--baseline [--docs]] [--json FILE]";
 /// The builds, and what each has in software.
 const BUILDS: [&str; 3] = ["bare", "p256", "ed25519"];
 
@@ -48,12 +48,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     print(&builds);
     if let Some(baseline) = &baseline {
         println!("{baseline:#}");
+        if asked.docs {
+            table::write(&builds, baseline)?;
+        }
     }
     if let Some(file) = asked.json {
         fs::write(file, format!("{:#}\n", figures(&builds, baseline.as_ref())?))?;
-    }
-    if asked.docs {
-        table::write(&builds, baseline.as_ref())?;
     }
     judge(&builds)
 }
@@ -83,6 +83,8 @@ impl Asked {
                 _ => bail!("usage: {USAGE}"),
             }
         }
+        // The tables have the libraries in them.
+        ensure!(asked.baseline || !asked.docs, "usage: {USAGE}");
         Ok(asked)
     }
 }
