@@ -71,6 +71,7 @@ impl Device {
             journal: None,
             dropped: Some(count),
             dropped_root: Some(Digest(root)),
+            lost_from: None,
         });
         let update = Update {
             device: self.id,

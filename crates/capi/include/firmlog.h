@@ -969,7 +969,8 @@ typedef struct firmlog_detail {
 
 // What a statement says. What is not known stays zero.
 typedef struct firmlog_statement {
-  // What happened, in order of time: 1 to 16, or 15 while the journal has dropped some.
+  // What happened, in order of time: 1 to 16; one less while the journal has dropped some, and
+  // one less after `firmlog_chain_resume`.
   const struct firmlog_said *events;
   // How many.
   size_t events_len;
@@ -1081,8 +1082,12 @@ const char *firmlog_finding_text(uint16_t kind);
 firmlog_status firmlog_chain_next(struct firmlog_agent *agent, struct firmlog_chain *chain);
 
 // Goes on from the log's head, where damage hides the end of the chain and the log has all that
-// can still be read.
-firmlog_status firmlog_chain_resume(struct firmlog_agent *agent, const struct firmlog_chain *chain);
+// can still be read. An update machine says so at once; without one the next statement that is
+// built says so, and until it is appended nothing of this is durable. `running` is what a start
+// was given and could not compare; null without an update machine.
+firmlog_status firmlog_chain_resume(struct firmlog_agent *agent,
+                                    const struct firmlog_chain *chain,
+                                    const struct firmlog_image *running);
 
 // How full the journal is, what the log has, and what had no room.
 firmlog_status firmlog_room(struct firmlog_agent *agent, struct firmlog_journal_room *room);

@@ -3,10 +3,10 @@
 use crate::context::{Inner, open_sized};
 use crate::key::Holder;
 use crate::machine::{Machine, Parts, on};
-use crate::pointer::{answer, borrow, buffer, check, list, name};
+use crate::pointer::{answer, borrow, borrow_if_any, buffer, check, list, name};
 use crate::slot::with;
 use crate::status::told;
-use crate::{Agent, Clock, Flash, Key, Policy, Resume, Status};
+use crate::{Agent, Clock, Flash, Image, Key, Policy, Resume, Status};
 use core::ffi::{CStr, c_char};
 use firmlog_agent::journal::{self, Class, Error, Note};
 use firmlog_agent::update::{Identity, LogBeforeInstall};
@@ -291,14 +291,21 @@ pub unsafe extern "C" fn firmlog_chain_next(agent: *mut Agent, chain: *mut Chain
 }
 
 /// Goes on from the log's head, where damage hides the end of the chain and the log has all that
-/// can still be read.
+/// can still be read. An update machine says so at once; without one the next statement that is
+/// built says so, and until it is appended nothing of this is durable. `running` is what a start
+/// was given and could not compare; null without an update machine.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn firmlog_chain_resume(agent: *mut Agent, chain: *const Chain) -> Status {
+pub unsafe extern "C" fn firmlog_chain_resume(
+    agent: *mut Agent,
+    chain: *const Chain,
+    running: *const Image,
+) -> Status {
     // SAFETY: the crate's contract.
     unsafe {
         with(agent, |inner| {
             let head = borrow(chain)?.head();
-            let done = on!(&mut inner.machine, mode => mode.journal().resume(&head));
+            let running = borrow_if_any(running)?.map(Into::into);
+            let done = on!(&mut inner.machine, mode => mode.resume(&head, running));
             done.map_err(|error| inner.failed(error))
         })
     }

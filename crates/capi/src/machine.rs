@@ -43,6 +43,14 @@ impl<const PAGE: usize, const WORD: usize> Mode<PAGE, WORD> {
         }
     }
 
+    /// Goes on from the log's head; an update machine says so at once.
+    pub(crate) fn resume(&mut self, head: &ChainHead, running: Option<Image>) -> Result<(), Error> {
+        match self {
+            Self::Journal(journal) => journal.resume(head),
+            Self::Updater(updater) => updater.resume(head, None, running).map(|_| ()),
+        }
+    }
+
     fn format(flash: Flash, start: ChainHead) -> Result<(), Error> {
         Journal::<_, PAGE, WORD>::format(flash, start).map(|_| ())
     }

@@ -54,7 +54,8 @@ pub struct Commitment {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Statement {
-    /// What happened, in order of time: 1 to 16, or 15 while the journal has dropped some.
+    /// What happened, in order of time: 1 to 16; one less while the journal has dropped some, and
+    /// one less after `firmlog_chain_resume`.
     pub events: *const Said,
     /// How many.
     pub events_len: usize,
@@ -185,6 +186,7 @@ impl Inner {
         self.check_beside(&update)?;
         let entry = ChainEntry::of(&parsed).ok_or(Status::Bug)?;
         let urgent = update.events.iter().any(|event| event.kind.is_urgent());
+        let urgent = urgent || update.unit.as_ref().is_some_and(|unit| unit.lost_from.is_some());
         let class = if urgent { Class::Urgent } else { Class::Routine };
         let telling = self.telling.filter(|(seq, _)| *seq == update.seq.0).map(|(_, count)| count);
         let done = on!(&mut self.machine, mode => {
@@ -219,9 +221,10 @@ impl Inner {
     }
 
     fn update(&mut self, said: &Statement) -> Result<Update, Status> {
-        let (next, dropped, untold) = on!(&mut self.machine, mode => {
+        let (next, dropped, untold, lost_from) = on!(&mut self.machine, mode => {
             let journal = mode.journal();
-            (journal.next(), journal.dropped(), journal.untold())
+            let untold = journal.untold() > 0;
+            (journal.next(), journal.dropped(), untold, journal.lost_from())
         });
         let (seq, prev) = next.ok_or(Status::ChainUnknown)?;
         // SAFETY: the crate's contract: lists are as long as said.
@@ -230,14 +233,15 @@ impl Inner {
         };
         let time = firmlog_agent::update::Clock::now(&mut self.clock);
         let detail = Detail::read(Some(&said.detail))?;
-        let unit = (untold > 0).then_some(Unit {
+        let unit = (untold || lost_from.is_some()).then_some(Unit {
             manufacturer: None,
             model: None,
             hw_rev: None,
             udi_di: None,
             journal: None,
-            dropped: Some(dropped.count),
-            dropped_root: Some(Digest(dropped.root)),
+            dropped: untold.then_some(dropped.count),
+            dropped_root: untold.then_some(Digest(dropped.root)),
+            lost_from,
         });
         Ok(Update {
             device: self.identity.device,
@@ -247,7 +251,7 @@ impl Inner {
             outcome: known(Outcome::from_code(u64::from(said.outcome)))?,
             seq: Seq(seq),
             prev: Digest(prev),
-            events: events_of(events, untold > 0)?,
+            events: events_of(events, untold, lost_from.is_some())?,
             time,
             from: None,
             to: None,
@@ -277,8 +281,11 @@ fn digest_if_any(digest: [u8; 32]) -> Option<Digest> {
     (digest != [0; 32]).then_some(Digest(digest))
 }
 
-fn events_of(said: &[Said], untold: bool) -> Result<Events, Status> {
+fn events_of(said: &[Said], untold: bool, gap: bool) -> Result<Events, Status> {
     let mut list = List::<Event, 16>::new();
+    if let Some(first) = said.first().filter(|_| gap) {
+        list.push(Event::new(T::LogGap, first.ago_ms)).map_err(|_| Status::Events)?;
+    }
     for said in said {
         let event = Event {
             kind: known(T::from_code(u64::from(said.event)))?,

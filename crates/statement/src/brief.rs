@@ -60,6 +60,8 @@ pub struct Brief<'a> {
     pub dropped: Option<(u32, &'a [u8; 32])>,
     /// Salted commitments to what names a person, place or unit.
     pub commitments: Option<&'a Commitments>,
+    /// Seq from which on the device could not read its own statements.
+    pub lost_from: Option<u64>,
 }
 
 /// A step that waits to be said: an [`Event`] that knows when it was, not how long ago.
@@ -154,7 +156,7 @@ impl Payload for Brief<'_> {
             (16, &Ref(self.reason)),
             (18, &Ref(self.result)),
             (20, &Ref(self.checkpoint)),
-            (21, &Lost(self.dropped)),
+            (21, &Lost { dropped: self.dropped, from: self.lost_from }),
             (22, &Ref(self.commitments)),
         ];
         put_payload(Kind::Update, fields, (0, &[]), out)
@@ -203,15 +205,19 @@ impl Put for Steps<'_> {
 }
 
 /// A unit of which only the losses are said.
-struct Lost<'a>(Option<(u32, &'a [u8; 32])>);
+struct Lost<'a> {
+    dropped: Option<(u32, &'a [u8; 32])>,
+    from: Option<u64>,
+}
 
 impl Put for Lost<'_> {
     fn is_present(&self) -> bool {
-        self.0.is_some()
+        self.dropped.is_some() || self.from.is_some()
     }
     fn put(&self, out: &mut dyn Sink) -> Result<(), E> {
-        let (count, root) = self.0.ok_or(E::Bug)?;
-        codec::head(out, 5, 2)?;
-        crate::record::put_fields(&[(6, &count), (7, root)], out)
+        let (count, root) = self.dropped.unzip();
+        let both = if count.is_some() { 2 } else { 0 };
+        codec::head(out, 5, both | u64::from(self.from.is_some()))?;
+        crate::record::put_fields(&[(6, &count), (7, &Ref(root)), (8, &self.from)], out)
     }
 }

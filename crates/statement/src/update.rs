@@ -347,6 +347,9 @@ record! {
         6 dropped: [Option<u32>],
         /// Merkle root over what was lost.
         7 dropped_root: [Option<Digest>],
+        /// Seq from which on the device could not read its own statements any more: it took the
+        /// one before this from the log, and what it had said after that one is lost.
+        8 lost_from: [Option<u64>],
     }
 }
 

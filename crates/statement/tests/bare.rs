@@ -123,6 +123,7 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         journal: None,
         dropped: Some(5),
         dropped_root: Some(Digest([8; 32])),
+        lost_from: Some(2),
     };
     let full = Update {
         events: Events::new(&events).unwrap(),
@@ -156,6 +157,7 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
             checkpoint: whole.then_some(&checkpoint),
             dropped: whole.then_some((5, &[8; 32])),
             commitments: Some(&full.commitments),
+            lost_from: whole.then_some(2),
         };
         let (mut one, mut other) = ([0; 640], [0; 640]);
         let names = ("acme.example/devices", "ip-200/app");
@@ -182,6 +184,7 @@ fn stm_032_a_brief_has_the_bytes_of_its_update() {
         checkpoint: None,
         dropped: None,
         commitments: None,
+        lost_from: None,
     };
     let heartbeat = step(&Event::new(EventType::InstalledState, 5));
     let before = Step { at_ms: heartbeat.at_ms - 1, ..heartbeat };

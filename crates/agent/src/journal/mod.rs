@@ -112,9 +112,12 @@ struct State {
     /// Number of the next record.
     number: u64,
     link: [u8; 32],
-    chain: Option<Chain>,
-    /// One more than the highest seq that can be read.
-    seen: u64,
+    /// Where the device chain stands, as far as can be read; zeros where nothing tells.
+    chain: Chain,
+    /// Damage hides what came after that.
+    hidden: bool,
+    /// From where statements are lost, while no statement tells of it.
+    lost_from: Option<u64>,
     /// How many of the dropped were told of.
     said: u32,
     note: Note,
@@ -124,6 +127,18 @@ struct State {
     closed: bool,
     /// A write failed in the middle: flash and this may differ.
     broken: bool,
+}
+
+impl State {
+    /// Where the device chain ends; none while damage hides it.
+    const fn known_chain(&self) -> Option<Chain> {
+        if self.hidden { None } else { Some(self.chain) }
+    }
+
+    const fn go_on(&mut self, chain: Chain) {
+        self.chain = chain;
+        self.hidden = false;
+    }
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
@@ -142,9 +157,8 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             medium.erase(place)?;
         }
         let chain = Chain { next: start.next_seq().ok_or(Error::Bug)?, hash: start.hash };
-        state.chain = Some(chain);
-        state.seen = chain.next;
-        let header = PageHeader { chain: state.chain, ..PageHeader::default() };
+        state.go_on(chain);
+        let header = PageHeader { chain: Some(chain), ..PageHeader::default() };
         let place = medium.place(0)?;
         medium.program(place, 0, &medium.lay_header(&header))?;
         state.broken = false;
@@ -161,7 +175,21 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Seq the next statement must carry, and its `prev`; none while damage hides them.
     #[must_use]
     pub fn next(&self) -> Option<(u64, [u8; 32])> {
-        self.state.chain.map(|chain| (chain.next, chain.hash))
+        self.state.known_chain().map(|chain| (chain.next, chain.hash))
+    }
+
+    /// How far the device chain can be read: the seq after the newest statement that the journal
+    /// still knows of, and the hash of that; zeros for a hash where nothing tells.
+    #[must_use]
+    pub const fn readable(&self) -> (u64, [u8; 32]) {
+        (self.state.chain.next, self.state.chain.hash)
+    }
+
+    /// Seq from which on the device's own statements could not be read when it went on from the
+    /// log's head; none once a statement was recorded since, which tells of it.
+    #[must_use]
+    pub const fn lost_from(&self) -> Option<u64> {
+        self.state.lost_from
     }
 
     /// What the log has confirmed.

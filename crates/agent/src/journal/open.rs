@@ -61,7 +61,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reopen(&mut self) -> Result<Report, Error> {
-        (self.state.broken, self.state.chain) = (true, None);
+        (self.state.broken, self.state.hidden) = (true, true);
         let mut report = Report::default();
         let unmarked = self.recover(&mut report)?;
         self.state.broken = false;
@@ -174,8 +174,9 @@ impl State {
             at: FRAME,
             number: 0,
             link: [0; 32],
-            chain: None,
-            seen: 0,
+            chain: Chain { next: 0, hash: [0; 32] },
+            hidden: true,
+            lost_from: None,
             said: 0,
             note: Note::EMPTY,
             note_page: 0,
@@ -186,7 +187,8 @@ impl State {
 
     /// As if no record had been read.
     fn forget_records(&mut self) {
-        (self.chain, self.seen, self.said) = (None, 0, 0);
+        (self.chain, self.said) = (Chain { next: 0, hash: [0; 32] }, 0);
+        (self.hidden, self.lost_from) = (true, None);
         (self.link, self.note) = ([0; 32], Note::EMPTY);
         self.note_page = self.head.oldest;
     }
@@ -216,8 +218,7 @@ impl<'s> Scan<'s> {
         self.state.link = header.link;
         self.linked = true;
         if let Some(chain) = &header.chain {
-            self.state.chain = Some(*chain);
-            self.state.seen = self.state.seen.max(chain.next);
+            self.state.go_on(*chain);
         }
         self.state.said = self.state.said.max(header.said);
     }
@@ -343,10 +344,9 @@ impl<'s> Scan<'s> {
         state.said = state.said.max(header.said);
         if header.kind == Kind::Statement {
             let next = header.seq.saturating_add(1);
-            state.chain = Some(Chain { next, hash: found.entry_hash });
-            state.seen = state.seen.max(next);
-        } else if !contiguous && state.chain.is_some_and(|chain| chain.next != header.seq) {
-            state.chain = None;
+            state.go_on(Chain { next, hash: found.entry_hash });
+        } else if !contiguous && state.chain.next != header.seq {
+            state.hidden = true;
         }
         self.note = Some((page, at, usize::from(header.note_len)));
     }
@@ -355,7 +355,7 @@ impl<'s> Scan<'s> {
     fn damaged(&mut self, place: u32, at: usize) {
         self.add(Finding::RecordDamaged { page: place, at: small(at) });
         self.number = self.number.and_then(|number| number.checked_add(1));
-        self.state.chain = None;
+        self.state.hidden = true;
     }
 
     /// Whether a power cut explains what stands at the end: words are programmed in ascending

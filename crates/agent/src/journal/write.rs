@@ -33,7 +33,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::NotNext`], [`Error::TooLong`], [`Error::ChainUnknown`] and [`Error::Full`] leave it
     /// as it was. After [`Error::Flash`] it must be opened again.
     pub fn append(&mut self, append: &Append<'_>) -> Result<(), Error> {
-        let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
+        let chain = self.state.known_chain().ok_or(Error::ChainUnknown)?;
         let entry = append.entry;
         if entry.seq() != chain.next || *entry.prev() != chain.hash {
             return Err(Error::NotNext);
@@ -48,8 +48,8 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             seq: chain.next,
             class: append.class,
         })?;
-        self.state.chain = Some(Chain { next, hash: sha256(&[entry.bytes()]) });
-        self.state.seen = next;
+        self.state.chain = Chain { next, hash: sha256(&[entry.bytes()]) };
+        self.state.lost_from = None;
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// [`Error::ChainUnknown`], [`Error::Full`] or [`Error::Flash`].
     pub fn remember(&mut self, note: &Note, class: Class) -> Result<(), Error> {
-        let chain = self.state.chain.ok_or(Error::ChainUnknown)?;
+        let chain = self.state.known_chain().ok_or(Error::ChainUnknown)?;
         let said = self.state.said;
         self.write(&Record { kind: Kind::Note, note, entry: &[], said, seq: chain.next, class })
     }
@@ -71,7 +71,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::NotCovering`] for more than was said or less than is known, or [`Error::Flash`].
     pub fn cover(&mut self, covered: Covered) -> Result<(), Error> {
         self.check_opened()?;
-        let said = self.state.chain.map_or(u64::MAX, |chain| chain.next);
+        let said = self.state.known_chain().map_or(u64::MAX, |chain| chain.next);
         if covered.next > said || covered.next < self.state.head.covered.next {
             return Err(Error::NotCovering);
         }
@@ -95,24 +95,23 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         })
     }
 
-    /// Goes on from the log's head, where damage hides the end of the chain. What the journal holds
-    /// beyond it stays readable.
+    /// Goes on from the log's head, where damage hides the end of the chain. Nothing is written:
+    /// the next statement makes it durable and tells of it ([`lost_from`](Self::lost_from)). A
+    /// journal that is opened again before that has forgotten the head.
     ///
     /// # Errors
-    /// [`Error::NotNext`] if the end of the chain is known, or the journal holds statements that
-    /// the log has not seen: send those first. [`Error::Full`] or [`Error::Flash`].
+    /// [`Error::NotNext`] if the end of the chain is known, or the journal knows statements that
+    /// the log has not seen: send those first; or has another one in the head's place.
     pub fn resume(&mut self, head: &ChainHead) -> Result<(), Error> {
         let next = head.next_seq().ok_or(Error::NotNext)?;
-        if self.state.chain.is_some() || next < self.state.seen {
+        let known = &self.state.chain;
+        let other = next == known.next && known.hash != [0; 32] && known.hash != head.hash;
+        if !self.state.hidden || next < known.next || other {
             return Err(Error::NotNext);
         }
-        self.state.chain = Some(Chain { next, hash: head.hash });
-        self.state.closed = true;
-        let resumed = self.turn_page(Class::Urgent, &mut [0; FRAME]);
-        if resumed.is_err() {
-            self.state.chain = None;
-        }
-        resumed
+        self.state.lost_from = Some(known.next);
+        self.state.go_on(Chain { next, hash: head.hash });
+        Ok(())
     }
 
     pub(super) fn check_opened(&self) -> Result<(), Error> {
@@ -197,7 +196,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             page,
             number: self.state.number,
             link: self.state.link,
-            chain: self.state.chain,
+            chain: self.state.known_chain(),
             said: self.state.said,
             before_len: u32::try_from(self.state.at).map_err(|_| Error::Bug)?,
             before_crc: self.medium.crc(before)?,

@@ -24,7 +24,7 @@ pub const RETRY_AFTER_MAX_S: u32 = 86_400;
 
 /// A wait under way, and the failures that led to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Backoff {
+pub struct Backoff {
     failures: u8,
     /// Since when and how long.
     wait: Option<(u64, u64)>,
@@ -32,7 +32,7 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// The next failure: waits from `now_ms` on, at least as long as the log asked for.
-    pub(super) fn fail(
+    pub fn fail(
         &mut self,
         now_ms: u64,
         (first_ms, most_ms): (u32, u32),
@@ -63,8 +63,8 @@ impl Backoff {
     }
 
     /// Something went forward.
-    pub(super) fn succeed(&mut self) {
-        *self = Self::default();
+    pub const fn succeed(&mut self) {
+        *self = Self { failures: 0, wait: None };
     }
 
     pub(super) const fn failures(&self) -> u8 {
@@ -72,7 +72,7 @@ impl Backoff {
     }
 
     /// What is left to wait. A clock that went back waits the whole time once more, no longer.
-    pub(super) fn left_ms(&mut self, now_ms: u64) -> Option<u64> {
+    pub fn left_ms(&mut self, now_ms: u64) -> Option<u64> {
         let (since, long) = self.wait?;
         let since = since.min(now_ms);
         let left = since.saturating_add(long).saturating_sub(now_ms);

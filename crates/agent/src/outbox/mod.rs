@@ -25,12 +25,11 @@ mod judge;
 mod proof;
 
 pub use answer::{Answer, Item};
-pub use backoff::{RETRY_AFTER_MAX_S, Random};
+pub use backoff::{Backoff, RETRY_AFTER_MAX_S, Random};
 pub use proof::{Receipts, Unchecked};
 
 use crate::flash::Flash;
 use crate::journal::{Covered, Error, Journal};
-use backoff::Backoff;
 use firmlog_tlog::merkle::TreeHead;
 
 /// The most statements under way at a time.

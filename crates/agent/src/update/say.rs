@@ -57,6 +57,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let note = self.progress.encode().ok_or(Error::Bug)?;
         // What was dropped is told along with something: it may not use up the reserve by itself.
         let urgent = self.line.steps().iter().any(|step| step.kind.is_urgent());
+        let urgent = urgent || self.journal.lost_from().is_some();
         let class = if urgent { Class::Urgent } else { Class::Routine };
         self.journal.append(&Append { entry, note: &note, class, tells_of_dropped: untold })
     }
@@ -103,6 +104,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             checkpoint: self.checkpoint.as_ref(),
             dropped: untold.then_some((dropped.count, &dropped.root)),
             commitments: self.commitments.as_ref(),
+            lost_from: self.journal.lost_from(),
         };
         brief.seal(self.identity.issuer, self.identity.subject, &self.signer, buffer)
     }

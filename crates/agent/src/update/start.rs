@@ -15,8 +15,9 @@
 use super::{Clock, Detail, Identity, Image, Line, LogBeforeInstall, Progress, Updater};
 use crate::Flash;
 use crate::journal::{Error, Journal, Report};
+use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{PowerState, Signer};
+use firmlog_statement::{PowerState, Signer, Step, Update};
 
 /// What the updater does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,10 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             self.take(T::LoggerStarted, None);
         }
         self.started = true;
+        if self.journal.next().is_none() {
+            // Nothing can be said, and the note may be older than what runs: `resume` compares.
+            return Ok(Started { resume: Resume::Idle, report });
+        }
         if report.losses() > 0 {
             self.take(T::LogGap, Some(report.losses()));
         }
@@ -104,6 +109,57 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let report = self.journal.reopen()?;
         self.started = self.take_note();
         if self.started { Ok(report) } else { Err(Error::Unformatted) }
+    }
+
+    /// Goes on from the log's head, where damage hides the end of the journal's chain, and says so.
+    /// `last` is the statement at that head, if there is one: it may know more than the journal of
+    /// what the device runs. `running` is what does, where a start could not compare it.
+    ///
+    /// Nothing is durable before the statement is. The caller has verified that the log has the
+    /// head, and that it is this device's.
+    ///
+    /// # Errors
+    /// [`Error::NotNext`] as [`Journal::resume`]. After any error the end is hidden as before.
+    pub fn resume(
+        &mut self,
+        head: &ChainHead,
+        last: Option<&Update>,
+        running: Option<Image>,
+    ) -> Result<Resume, Error> {
+        self.journal.resume(head)?;
+        let before = self.progress;
+        let told = last.and_then(runs);
+        let mut noted = Progress::NONE;
+        let unknown = told.is_none() && noted.read(self.journal.note()).is_none();
+        if let Some(running) = running {
+            self.settle_what_runs(running, told, unknown);
+        }
+        let at_ms = self.line.steps().first().map(|step| step.at_ms);
+        let at_ms = at_ms.or(self.clock.now().uptime_ms).unwrap_or_default();
+        let (kind, code) = (T::LogGap, None);
+        self.line.push_front(Step { kind, at_ms, code, count: None, image: None });
+        if let Err(error) = self.say(Detail::default()) {
+            self.line.retain(|step| !matches!(step.kind, T::LogGap | T::UnexpectedVersion));
+            self.progress = before;
+            self.journal.reopen()?;
+            return Err(error);
+        }
+        let compared = running.filter(|_| told.is_none() && !unknown);
+        let resume = compared.map_or(Resume::Idle, |running| self.compare(running));
+        self.flush_if(true, Detail::default());
+        Ok(resume)
+    }
+
+    /// The log's newer word on what runs counts, and what nobody told of is said with the gap.
+    fn settle_what_runs(&mut self, running: Image, told: Option<[u8; 32]>, unknown: bool) {
+        let Progress { attempts, repeats, last, .. } = self.progress;
+        let idle = Progress { attempts, repeats, ..Progress::idle(running) };
+        if told == Some(running.sha256) {
+            self.progress = idle;
+        } else if told.is_some() || unknown {
+            self.progress = Progress { last, ..idle };
+            self.take(T::UnexpectedVersion, None);
+        }
     }
 
     /// Takes up where the journal's note says the update stands; false if it says nothing.
@@ -172,5 +228,14 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.take(T::UnexpectedVersion, None);
         self.flush_if(true, Detail::default());
         Resume::Idle
+    }
+}
+
+/// The image that a statement says is what runs.
+fn runs(update: &Update) -> Option<[u8; 32]> {
+    let last = update.events.iter().rev().map(|event| event.kind).find(|kind| *kind != T::LogWrap);
+    match last {
+        Some(T::Committed | T::InstalledState | T::UnexpectedVersion) => Some(update.image.0),
+        _ => None,
     }
 }

@@ -204,6 +204,7 @@ pub(crate) fn full_update() -> Update {
             journal: Some(Bytes::new(&[0xce; 8]).unwrap()),
             dropped: Some(3),
             dropped_root: Some(digest(0xcf)),
+            lost_from: Some(300),
         }),
         commitments: commitments(&[FieldId::Serial, FieldId::Technician, FieldId::Site]),
         ..typical_update()
