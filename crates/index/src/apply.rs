@@ -204,14 +204,30 @@ impl<'c> Batch<'c> {
                 )?
                 .execute((state.id, stored(index), fork))?;
         } else {
+            if let Some(from) = record.lost_from {
+                self.lost(index, device, seq, from)?;
+            }
             let life = self.live(index, device, &state, record)?;
             self.advance_device(state.id, index, seq, model, life, record)?;
         }
         Ok(Some(state.id))
     }
 
+    fn lost(&mut self, index: u64, device: &[u8; 32], seq: u64, from: u64) -> Result<(), Error> {
+        self.findings += 1;
+        let detail = format!(
+            "the device lost its journal from statement {from} on and went on from this log's \
+             account with {seq}: what it said in between and had not sent is gone"
+        );
+        let (kind, severity) = (FindingKind::JournalLost, Severity::Notice);
+        let device = Some(device);
+        let finding = NewFinding { kind, severity, index, other_index: None, device, detail };
+        insert_finding(self.connection, &finding)
+    }
+
     /// Takes the steps a statement reports; those out of order are findings (STM-041). A life that
-    /// is first seen in its middle is believed so far.
+    /// is first seen in its middle is believed so far, and so is one that goes on after a gap;
+    /// until a step tells, `log_gap` stands in its place.
     fn live(
         &mut self,
         index: u64,
@@ -219,10 +235,13 @@ impl<'c> Batch<'c> {
         state: &DeviceState,
         record: &Record,
     ) -> Result<Life, Error> {
-        let mut life = Life::after(state.life);
-        for (place, step) in record.events.iter().enumerate() {
-            if place == 0 && state.seq.is_none() && record.seq != Some(0) {
-                life = Life::after(Some(*step));
+        let gap = Some(EventType::LogGap);
+        let in_the_middle = state.seq.is_none() && record.seq != Some(0);
+        let unknown = in_the_middle || record.lost_from.is_some() || state.life == gap;
+        let mut life = Life::after(if unknown { gap } else { state.life });
+        for step in &record.events {
+            if life.last() == gap {
+                life = Life::after(if step.is_operational() { gap } else { Some(*step) });
                 continue;
             }
             let Err(violation) = life.observe(*step) else { continue };

@@ -101,6 +101,7 @@ fn update(record: &mut Record, it: &Update) {
     record.counter = (it.counter.0 != 0).then_some(it.counter.0);
     record.target = it.release.map(|digest| digest.0);
     let unit = it.unit.as_ref();
+    record.lost_from = unit.and_then(|unit| unit.lost_from);
     record.model = unit.and_then(|unit| unit.model).map(|model| model.as_str().to_owned());
     record.runs = runs(record, it);
 }

@@ -12,6 +12,8 @@ pub enum FindingKind {
     ChainFork,
     /// A device reports a step that may not follow its last one (STM-041).
     SequenceViolation,
+    /// A device lost the end of its journal and went on from the log's account.
+    JournalLost,
     /// Statements were refused in a window; the log's own `Audit` entry says how many and why.
     Refusals,
     /// An anchor is late, or a contract contradicts the log; the log's own `Audit` entry says it.
@@ -24,6 +26,7 @@ impl FindingKind {
         match self {
             Self::ChainFork => "chain_fork",
             Self::SequenceViolation => "sequence_violation",
+            Self::JournalLost => "journal_lost",
             Self::Refusals => "refusals",
             Self::AnchorMissing => "anchor_missing",
         }

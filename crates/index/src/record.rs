@@ -29,6 +29,8 @@ pub struct Record {
     pub device: Option<[u8; 32]>,
     /// Place in the device's chain.
     pub seq: Option<u64>,
+    /// From where on a device could not read its own statements, where it tells that.
+    pub lost_from: Option<u64>,
     /// Firmware version as people write it; where a device leaves it out, the view has what the
     /// release calls the image.
     pub version: Option<String>,

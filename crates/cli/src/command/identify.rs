@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::Context;
 use crate::answer::{Answer, hex, table};
 use crate::command::release::image_digests;
-use crate::command::verify::{compared, exit, report_json, report_text};
+use crate::command::verify::{compared, exit, exit_of, report_json, report_text};
 use crate::error::{Error, Result};
 use crate::evidence::{Found, HowArgs, Source};
 use crate::http::Client;
@@ -140,5 +140,5 @@ fn answer(
     let mut text = format!("{}\n  sha256 {}\n", file.display(), grouped(sha256));
     text.push_str(&table(rows));
     text.push_str(&report_text(&report));
-    Answer::new("identify", json, text).exit(exit(report.verdict))
+    Answer::new("identify", json, text).exit(exit_of(&report))
 }

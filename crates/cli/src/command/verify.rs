@@ -43,7 +43,8 @@ use crate::when::{of_devices, times_json, times_text};
 /// Arguments of `verify`.
 #[derive(Args)]
 #[command(after_help = "\
-Exit: 0 verified · 1 altered · 2 cannot check · 3 verified so far, or not found
+Exit: 0 verified · 1 altered, or misbehaviour is proven · 2 cannot check · 3 verified so far, \
+or not found
 
 Example:
   firmlog verify pump-4.2.1.bin --bundle pump-4.2.1.fwb --trust hospital.trust")]
@@ -148,6 +149,12 @@ pub(crate) fn exit(verdict: Verdict) -> Exit {
     }
 }
 
+/// The exit code of a report: evidence that proves misbehaviour outranks that it is sound.
+pub(crate) fn exit_of(report: &Report) -> Exit {
+    let proves = report.findings.iter().any(|finding| finding.evidence.is_misbehaviour());
+    if proves { Exit::Against } else { exit(report.verdict) }
+}
+
 fn of_report(
     report: Report,
     image: Option<(&Path, [u8; 32])>,
@@ -165,7 +172,7 @@ fn of_report(
     text.push_str(&report_text(&report));
     let mut json = report_json(&report, image.map(|(_, sha256)| sha256));
     json["times"] = times_json(&times);
-    Answer::new("verify", json, text).exit(exit(report.verdict))
+    Answer::new("verify", json, text).exit(exit_of(&report))
 }
 
 /// A report for which the image itself was hashed and looked up: that is no longer left out.
@@ -196,6 +203,9 @@ pub(crate) fn report_text(report: &Report) -> String {
         text.push_str(&format!("  ! {} {}{at}\n", finding.severity, finding.evidence));
     }
     text.push_str(&format!("{}\n", report.verdict.word().to_uppercase()));
+    if report.findings.iter().any(|finding| finding.evidence.is_misbehaviour()) {
+        text.push_str("MISBEHAVIOUR IS PROVEN: see the findings\n");
+    }
     for left_out in &report.not_checked {
         text.push_str(&format!("not checked: {left_out}\n"));
     }
@@ -235,6 +245,7 @@ pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
         "rungs": rungs,
         "mismatches": mismatches,
         "findings": findings,
+        "misbehaviour": report.findings.iter().any(|f| f.evidence.is_misbehaviour()),
         "anchors": report.anchors.iter().map(anchors::json).collect::<Vec<Value>>(),
         "entries": report.entries.len(),
         "not_checked": not_checked,

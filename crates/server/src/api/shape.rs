@@ -203,7 +203,7 @@ impl From<&ReleaseRow> for ReleaseState {
 pub(crate) struct FindingLine {
     /// Position among findings.
     pub id: String,
-    /// `chain_fork`, `sequence_violation`, `refusals` or `anchor_missing`.
+    /// `chain_fork`, `sequence_violation`, `journal_lost`, `refusals` or `anchor_missing`.
     pub kind: String,
     /// `critical` or `notice`.
     pub severity: String,

@@ -41,6 +41,18 @@ pub enum Evidence {
         /// The first that is there again.
         to: u64,
     },
+    /// A device lost the end of its journal and took its place in the chain from the log: what it
+    /// had said after that and not sent is gone.
+    JournalLost {
+        /// The device.
+        device: DeviceId,
+        /// From here on it could not read its own statements.
+        from: u64,
+        /// Seq of the statement that tells; what the log has before it is not lost.
+        to: u64,
+        /// How many are gone, by the device's counter; none if it has no counter.
+        gone: Option<u64>,
+    },
     /// A device's events are out of their legal order.
     SequenceViolation {
         /// The device.
@@ -87,6 +99,20 @@ pub enum Evidence {
     },
 }
 
+impl Evidence {
+    /// Whether this proves that a device or the log signed what it may not: no damage explains it.
+    #[must_use]
+    pub const fn is_misbehaviour(&self) -> bool {
+        matches!(
+            self,
+            Self::ChainFork { .. }
+                | Self::AgainstRules(_)
+                | Self::AnchoredOther { .. }
+                | Self::SplitView { .. }
+        )
+    }
+}
+
 impl core::fmt::Display for Evidence {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
@@ -95,6 +121,17 @@ impl core::fmt::Display for Evidence {
             }
             Self::ChainGap { device, from, to } => {
                 write!(f, "statements {from} to before {to} of device {device} are missing")
+            }
+            Self::JournalLost { device, from, to, gone } => {
+                write!(
+                    f,
+                    "device {device} lost its journal from statement {from} on and went on "
+                )?;
+                write!(f, "from the log's account with {to}: ")?;
+                match gone {
+                    Some(gone) => write!(f, "by its counter {gone} never reached the log"),
+                    None => f.write_str("how many never reached the log is not known"),
+                }
             }
             Self::SequenceViolation { device, after: Some(after), found } => {
                 write!(f, "device {device} reports {found} after {after}")

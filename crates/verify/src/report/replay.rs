@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use firmlog_statement::event::Life;
-use firmlog_statement::{DeviceId, Kind, Meaning, Parsed, Severity, Statement, Thumbprint};
+use firmlog_statement::{DeviceId, Kind, Meaning, Parsed, Severity, Statement, Thumbprint, Update};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use super::{EntryState, Evidence, Finding};
@@ -29,6 +29,8 @@ pub(super) struct Replay {
     pub(super) findings: Vec<Finding>,
     pub(super) opinions: BTreeMap<Hash, Vec<Opinion>>,
     lives: BTreeMap<DeviceId, Life>,
+    /// The counter of each device's newest statement, where it has one.
+    counters: BTreeMap<DeviceId, u64>,
     /// Where each device's statement of a seq is.
     places: BTreeMap<(DeviceId, u64), LeafIndex>,
 }
@@ -93,10 +95,14 @@ impl Replay {
     /// Checks the legal order of a device's events. A life that begins in the middle is believed.
     fn observe(&mut self, parsed: &Parsed, index: LeafIndex) {
         let Ok(update) = parsed.update() else { return };
+        self.lost(&update, index);
         let fresh = if update.seq.0 == 0 { Some(Life::NEW) } else { None };
         for event in update.events.iter() {
             let start = fresh.unwrap_or_else(|| Life::after(Some(event.kind)));
             let known = self.lives.contains_key(&update.device);
+            if !known && fresh.is_none() && event.kind.is_operational() {
+                continue;
+            }
             let life = self.lives.entry(update.device).or_insert(start);
             if !known && fresh.is_none() {
                 continue;
@@ -110,6 +116,23 @@ impl Replay {
                 self.found(Severity::P2, evidence, [index].into());
             }
         }
+    }
+
+    /// What a device says that it lost. What it remembers of its own steps may be older.
+    fn lost(&mut self, update: &Update, index: LeafIndex) {
+        let device = update.device;
+        let counter = update.time.counter;
+        let before = match counter {
+            Some(counter) => self.counters.insert(device, counter),
+            None => self.counters.remove(&device),
+        };
+        let Some(from) = update.unit.as_ref().and_then(|unit| unit.lost_from) else { return };
+        self.lives.remove(&device);
+        let counted = |(counter, before): (u64, u64)| counter.checked_sub(before)?.checked_sub(1);
+        let gone = counter.zip(before).and_then(counted);
+        let severity = if gone == Some(0) { Severity::Info } else { Severity::P2 };
+        let evidence = Evidence::JournalLost { device, from, to: update.seq.0, gone };
+        self.found(severity, evidence, [index].into());
     }
 
     fn opinion(&mut self, parsed: &Parsed, leaf: Hash, index: LeafIndex) {

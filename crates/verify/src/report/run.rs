@@ -384,9 +384,11 @@ impl<'a> Run<'a> {
         if !self.entries.iter().any(|entry| entry.asked) {
             return Verdict::NotFound;
         }
-        use Evidence::{ApprovalsMissing, ChainGap, Rejected};
-        let incomplete = self.replay.findings.iter().any(|finding| {
-            matches!(finding.evidence, ChainGap { .. } | ApprovalsMissing { .. } | Rejected { .. })
+        use Evidence::{ApprovalsMissing, ChainGap, JournalLost, Rejected};
+        let incomplete = self.replay.findings.iter().any(|finding| match finding.evidence {
+            ChainGap { .. } | ApprovalsMissing { .. } | Rejected { .. } => true,
+            JournalLost { gone, .. } => gone != Some(0),
+            _ => false,
         });
         let anchored =
             self.root.evm().contracts.is_empty() || self.anchored_rung().0 == RungState::Reached;

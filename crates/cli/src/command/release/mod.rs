@@ -32,7 +32,7 @@ use crate::answer::{Answer, table};
 use crate::command::identify::{best, left_out};
 use crate::command::key;
 use crate::command::trust::unknown;
-use crate::command::verify::{exit, report_json, report_text};
+use crate::command::verify::{exit_of, report_json, report_text};
 use crate::error::{Error, Exit, Result};
 use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
@@ -394,7 +394,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     json["steps"] = steps.into();
     json["searched"] = searched.into();
     let text = table(rows) + &report_text(&found.report);
-    let mut answer = Answer::new("release-show", json, text).exit(exit(found.report.verdict));
+    let mut answer = Answer::new("release-show", json, text).exit(exit_of(&found.report));
     left_out(&mut answer, &source);
     Ok(answer)
 }
