@@ -118,6 +118,37 @@ fn agt_032_a_statement_that_was_not_counted_yet_is_counted() {
     assert_eq!((code, &found["code"]), (1, &"E-ROLLBACK".into()), "{found}");
 }
 
+/// AGT-066: the newest statement was counted, is damaged, and never reached the log: the statement
+/// after the gap shows that one is missing. Where all of them are in the log, that shows as well.
+#[test]
+fn agt_066_the_counter_shows_how_many_are_missing() {
+    if !have("agt_066_the_counter_shows_how_many_are_missing", &["swtpm"]) {
+        return;
+    }
+    let (world, tpm) = (World::start(), SoftTpm::start());
+    let device = device(&world, &tpm);
+    device.set("retry_ms = [20, 200]");
+    for (sent, told, expected) in
+        [(false, "by its counter 1 never", 1), (true, "counter 0 never", 2)]
+    {
+        device.done(&["record", "service_mode", "--now"]);
+        device.done(&["push"]);
+        device.done(&["record", "debug_unlocked", "--now"]);
+        if sent {
+            device.done(&["push"]);
+        }
+        device.damage_end();
+        assert_eq!(device.agent(&["status"]).1["next_seq"], Value::Null);
+        device.done(&["push"]);
+        assert_eq!(newest(&device), value(&world, &tpm), "the gap statement is counted");
+        world.done(&["bundle", "device", &device.id, "--out", "pump.fwb"]);
+        let (_, verdict) = world.run(&["verify", "pump.fwb", "--trust", "log/log.trust"]);
+        let found = verdict["findings"].to_string();
+        assert!(found.contains(told), "{told}: {verdict}");
+        assert_eq!(found.matches("lost its journal").count(), expected, "{verdict}");
+    }
+}
+
 /// AGT-041: the unit as systemd reads it, with this build's program.
 #[test]
 fn agt_041_the_unit_verifies_and_is_tight() {

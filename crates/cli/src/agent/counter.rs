@@ -77,6 +77,40 @@ impl Bound {
         Ok((bound, standing))
     }
 
+    /// Opens the counter for a journal whose end is hidden: nothing is said before
+    /// [`found`](Self::found).
+    pub(crate) fn waiting(name: &str, next: Rc<Cell<Option<u64>>>) -> Result<Self> {
+        Ok(Self { counter: open(name)?, next, counted_to: 0 })
+    }
+
+    /// The end is hidden again.
+    pub(crate) fn wait(&mut self) {
+        self.counted_to = 0;
+        self.next.set(None);
+    }
+
+    /// Compares with the statement that the log has as the newest. What was counted after it is
+    /// lost: how much, the next statement's count shows.
+    pub(crate) fn found(
+        &mut self,
+        (newest, next_seq): (Option<u64>, u64),
+        anyway: bool,
+    ) -> Result<Standing> {
+        let value = self.counter.value().map_err(|e| failed("the counter", &e))?;
+        let standing = newest.map_or(Standing::RolledBack, |newest| judge(newest, value));
+        match standing {
+            Standing::Same | Standing::RolledBack => {}
+            Standing::Uncounted => {
+                self.counter.increment().map_err(|e| failed("the counter", &e))?;
+            }
+            Standing::OtherCounter if !anyway => return Err(against(newest, value, standing)),
+            Standing::OtherCounter => {}
+        }
+        self.counted_to = next_seq;
+        self.look("the counter")?;
+        Ok(standing)
+    }
+
     /// Counts if something was said since.
     pub(crate) fn settle(&mut self, next_seq: u64) -> Result<()> {
         if next_seq != self.counted_to {

@@ -9,14 +9,17 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use firmlog_agent::outbox::{Outbox, Random, Receipts, Reply, Settings, Step, Told, Trouble};
+use firmlog_agent::outbox::{
+    Backoff, Outbox, Random, Receipts, Reply, Settings, Step, Told, Trouble,
+};
 use firmlog_keys::os_random;
-use firmlog_statement::{CheckpointSeen, Digest};
+use firmlog_statement::{CheckpointSeen, Digest, PublicKey, Signer as _};
 use firmlog_tlog::merkle::{Hash, TreeHead};
 use serde_json::json;
 
 use super::clock::uptime_ms;
 use super::config::Config;
+use super::head::{self, Claim, Found, Known, Refusal};
 use super::receipts::Pinned;
 use super::status::trouble_text;
 use super::unit::Unit;
@@ -41,7 +44,7 @@ impl Random for OsRandom {
     }
 }
 
-/// A request to carry.
+/// A request of an outbox.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// `POST /batch`
@@ -50,8 +53,35 @@ pub(crate) enum Job {
     Fetch(u32, u64),
 }
 
-/// What came of it; none without an answer.
-pub(crate) type Carried = (u32, Option<http::Reply>);
+/// What to carry.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// A request of the outbox.
+    Job(Job),
+    /// The question where the log has this device's chain end.
+    Head(Box<Known>),
+}
+
+/// What came of it.
+pub(crate) enum Carried {
+    /// The answer to a ticket, if there was one.
+    Answer(u32, Option<http::Reply>),
+    /// What the log claims of the chain, if it answered.
+    Head(Box<Known>, Result<Claim>),
+}
+
+/// What keeps statements from being proven, or from being made.
+#[derive(Clone, Debug)]
+pub(crate) struct InTheWay {
+    pub(crate) text: String,
+    pub(crate) exit: Exit,
+}
+
+impl From<Trouble> for InTheWay {
+    fn from(trouble: Trouble) -> Self {
+        Self { text: trouble_text(&trouble), exit: exit(&trouble) }
+    }
+}
 
 /// Client of the agent's log.
 pub(crate) fn client(config: &Config, context: &Context) -> Result<Client> {
@@ -59,8 +89,22 @@ pub(crate) fn client(config: &Config, context: &Context) -> Result<Client> {
     Client::new(&config.log, &Context { talk: context.talk, timeout })
 }
 
-/// Carries one request.
-pub(crate) fn carry(client: &Client, job: Job) -> Carried {
+/// Carries what is to be carried.
+pub(crate) fn carry(client: &Client, errand: Errand) -> Carried {
+    match errand {
+        Errand::Job(job) => {
+            let (ticket, reply) = exchange(client, job);
+            Carried::Answer(ticket, reply)
+        }
+        Errand::Head(known) => {
+            let claim = head::fetch(client, &known);
+            Carried::Head(known, claim)
+        }
+    }
+}
+
+/// Sends one request of an outbox; none without an answer.
+pub(crate) fn exchange(client: &Client, job: Job) -> (u32, Option<http::Reply>) {
     let (ticket, reply) = match job {
         Job::Post(ticket, body) => {
             let (sent, accept) = ("application/cbor-seq", "application/cbor-seq");
@@ -78,7 +122,7 @@ pub(crate) fn carry(client: &Client, job: Job) -> Carried {
 pub(crate) fn start<E: From<Carried> + Send + 'static>(
     client: Client,
     events: mpsc::Sender<E>,
-) -> mpsc::Sender<Job> {
+) -> mpsc::Sender<Errand> {
     let (jobs, queue) = mpsc::channel();
     std::thread::spawn(move || {
         for job in queue {
@@ -96,12 +140,22 @@ pub(crate) struct Sender<'a> {
     receipts: Noting,
     config: &'a Config,
     buffer: Box<[u8; BUFFER]>,
+    asking: Asking,
+}
+
+/// The log is asked where the chain ends.
+#[derive(Default)]
+struct Asking {
+    under_way: bool,
+    backoff: Backoff,
+    /// Why the last answer was not taken.
+    refusal: Option<InTheWay>,
 }
 
 /// What to do next.
 pub(crate) enum Next {
     /// Carry this.
-    Carry(Job),
+    Carry(Errand),
     /// Nothing for so long.
     Wait(Duration),
     /// Nothing until something is recorded.
@@ -117,8 +171,19 @@ impl<'a> Sender<'a> {
         let answer_ms = config.answer_s.saturating_add(5).saturating_mul(1000);
         let settings = Settings { first_ms, most_ms, answer_ms, ..Settings::default() };
         let receipts = Noting { pinned: Pinned(root), note: String::new() };
-        let buffer = Box::new([0; BUFFER]);
-        Ok(Self { outbox: Outbox::new(settings, OsRandom), receipts, config, buffer })
+        let (outbox, buffer) = (Outbox::new(settings, OsRandom), Box::new([0; BUFFER]));
+        Ok(Self { outbox, receipts, config, buffer, asking: Asking::default() })
+    }
+
+    /// Why nothing more is confirmed, or said.
+    pub(crate) fn in_the_way(&self) -> Option<InTheWay> {
+        self.asking.refusal.clone().or_else(|| self.outbox.trouble().map(InTheWay::from))
+    }
+
+    /// Somebody wants it now.
+    pub(crate) fn hurry(&mut self) {
+        self.outbox.hurry();
+        self.asking.backoff.succeed();
     }
 
     /// What the outbox wants.
@@ -129,19 +194,105 @@ impl<'a> Sender<'a> {
         Ok(match step {
             Step::Post { ticket, len } => {
                 let body = self.buffer.get(..len).unwrap_or_default().to_vec();
-                Next::Carry(Job::Post(ticket, body))
+                Next::Carry(Errand::Job(Job::Post(ticket, body)))
             }
-            Step::Fetch { ticket, index } => Next::Carry(Job::Fetch(ticket, index)),
+            Step::Fetch { ticket, index } => Next::Carry(Errand::Job(Job::Fetch(ticket, index))),
             Step::Wait { ms } => Next::Wait(Duration::from_millis(ms)),
+            Step::Idle if unit.is_end_hidden() => self.ask_head(unit)?,
             Step::Idle => Next::Idle,
         })
+    }
+
+    /// All that can be read is proven, and damage hides what came then.
+    fn ask_head(&mut self, unit: &mut Unit<'_>) -> Result<Next> {
+        if self.asking.under_way {
+            return Ok(Next::Wait(Duration::from_secs(self.config.answer_s.into())));
+        }
+        if let Some(ms) = self.asking.backoff.left_ms(uptime_ms()) {
+            return Ok(Next::Wait(Duration::from_millis(ms)));
+        }
+        self.asking.under_way = true;
+        let known = Known::of(unit.device.journal(), self.config.device()?).map_err(journal)?;
+        Ok(Next::Carry(Errand::Head(Box::new(known))))
     }
 
     /// Takes what was carried; tells why nothing more was confirmed, if so.
     pub(crate) fn carried(
         &mut self,
         unit: &mut Unit<'_>,
-        (ticket, reply): &Carried,
+        carried: &Carried,
+    ) -> Result<Option<InTheWay>> {
+        match carried {
+            Carried::Answer(ticket, reply) => {
+                Ok(self.answered(unit, *ticket, reply.as_ref())?.map(InTheWay::from))
+            }
+            Carried::Head(known, claim) => self.head_answered(unit, known, claim),
+        }
+    }
+
+    /// Goes on from the head that the log proves, or keeps what speaks against it.
+    fn head_answered(
+        &mut self,
+        unit: &mut Unit<'_>,
+        known: &Known,
+        claim: &Result<Claim>,
+    ) -> Result<Option<InTheWay>> {
+        self.asking.under_way = false;
+        if !unit.is_end_hidden() {
+            return Ok(None);
+        }
+        let key: PublicKey = self.config.open_key()?.public_key();
+        let found = match claim {
+            Ok(claim) => known.check(claim, &self.receipts.pinned.0, &key),
+            Err(error) => Err(Refusal { text: error.message.clone(), exit: Exit::Network }),
+        };
+        let gone_on = match found {
+            Ok(found) => {
+                self.keep_resumed(known, &found)?;
+                let kept = unit.resume(&found)?.map(|error| Refusal {
+                    text: format!("the gap cannot be said yet: {error}"),
+                    exit: Exit::Incomplete,
+                });
+                kept.map_or(Ok(()), Err)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match gone_on {
+            Ok(()) => {
+                self.asking = Asking::default();
+                Ok(None)
+            }
+            Err(Refusal { text, exit }) => {
+                tracing::warn!("the log does not tell where to go on: {text}");
+                let is_new = self.asking.refusal.as_ref().is_none_or(|before| before.text != text);
+                if exit == Exit::Against && is_new {
+                    self.keep_line(&json!({"utc_ms": crate::submit::now_ms(), "head": text}))?;
+                }
+                let range = self.config.retry_ms;
+                self.asking.backoff.fail(uptime_ms(), range, None, &mut OsRandom);
+                let way = InTheWay { text, exit };
+                self.asking.refusal = Some(way.clone());
+                Ok(Some(way))
+            }
+        }
+    }
+
+    /// What was believed, before anything is said on the strength of it: should the log have hidden
+    /// newer statements of this device, this and the gap statement convict it.
+    fn keep_resumed(&self, known: &Known, found: &Found) -> Result<()> {
+        let (from, next) = (known.readable().to_string(), found.covered.next.to_string());
+        tracing::warn!(from, next, aside = found.aside, "goes on from the log's head");
+        self.keep_line(&json!({"utc_ms": crate::submit::now_ms(),
+            "resumed": {"lost_from": from, "next": next, "hash": hex(&found.head.hash),
+                "other_statements": found.aside},
+            "newer_checkpoint": found.checkpoint}))
+    }
+
+    fn answered(
+        &mut self,
+        unit: &mut Unit<'_>,
+        ticket: u32,
+        reply: Option<&http::Reply>,
     ) -> Result<Option<Trouble>> {
         let journal = unit.device.journal();
         let before = journal.covered();
@@ -151,7 +302,7 @@ impl<'a> Sender<'a> {
             }
             None => Reply::None,
         };
-        let told = self.outbox.answered(*ticket, uptime_ms(), &reply, journal, &mut self.receipts);
+        let told = self.outbox.answered(ticket, uptime_ms(), &reply, journal, &mut self.receipts);
         let told = told.map_err(self::journal)?;
         if let Some(covered) = told.covered {
             tracing::info!(below = covered.next, size = covered.size, "proven to be in the log");
@@ -203,6 +354,10 @@ impl<'a> Sender<'a> {
             "proven": {"below": before.next.to_string(), "size": before.size.to_string(),
                 "root": hex(&before.root)},
             "older_checkpoint": older, "newer_checkpoint": self.receipts.note});
+        self.keep_line(&doc)
+    }
+
+    fn keep_line(&self, doc: &serde_json::Value) -> Result<()> {
         let path = self.config.dir.join("findings.jsonl");
         let file = std::fs::File::options().create(true).append(true).open(&path);
         file.and_then(|mut file| writeln!(file, "{doc}").and_then(|()| file.sync_data()))

@@ -13,11 +13,10 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use firmlog_agent::outbox::Trouble;
 use serde_json::json;
 
 use super::config::Config;
-use super::courier::{self, Carried, Job, Next, Sender};
+use super::courier::{self, Carried, Errand, InTheWay, Next, Sender};
 use super::notify::Notify;
 use super::push;
 use super::record::record;
@@ -81,7 +80,7 @@ pub(crate) fn run(config: &Config, after_rollback: bool, context: &Context) -> R
 
 /// The first line on stdout, for whoever started it.
 fn ready(unit: &mut Unit<'_>, context: &Context) -> Result<()> {
-    let mut answer = status(unit, None::<&firmlog_agent::Outbox<courier::OsRandom>>);
+    let mut answer = status(unit, None);
     answer.command = "agent-ready";
     context.talk.print(&answer).map_err(|e| Error::new("E-IO", e))
 }
@@ -89,7 +88,7 @@ fn ready(unit: &mut Unit<'_>, context: &Context) -> Result<()> {
 fn turn(
     unit: &mut Unit<'_>,
     sender: &mut Sender<'_>,
-    (queue, jobs): (&mpsc::Receiver<Event>, &mpsc::Sender<Job>),
+    (queue, jobs): (&mpsc::Receiver<Event>, &mpsc::Sender<Errand>),
     notify: &Notify,
 ) -> Result<()> {
     let mut pushing = Pushing::new();
@@ -111,8 +110,8 @@ fn turn(
             Ok(Event::Stop) => return Ok(()),
             Ok(Event::Asked((request, to))) => asked(unit, sender, &request, to, &mut pushing),
             Ok(Event::Carried(carried)) => {
-                if let Some(trouble) = sender.carried(unit, &carried)? {
-                    in_the_way(unit, &trouble, &mut pushing);
+                if let Some(way) = sender.carried(unit, &carried)? {
+                    in_the_way(unit, &way, &mut pushing);
                 }
             }
             Err(RecvTimeoutError::Timeout) => unit.refresh_time(),
@@ -134,12 +133,12 @@ fn asked(
 ) {
     let answer = match request {
         Request::Record(step) => record(unit, step),
-        Request::Status => Ok(status(unit, Some(&sender.outbox))),
+        Request::Status => Ok(status(unit, Some(sender))),
         Request::History { from } => history(unit, *from),
         Request::Push => {
             unit.device.flush();
             let settled = unit.settle();
-            sender.outbox.hurry();
+            sender.hurry();
             match settled {
                 Ok(()) => return pushing.push(to),
                 Err(error) => Err(error),
@@ -150,9 +149,9 @@ fn asked(
     drop(to.send(answer));
 }
 
-fn in_the_way(unit: &mut Unit<'_>, trouble: &Trouble, pushing: &mut Pushing) {
+fn in_the_way(unit: &mut Unit<'_>, way: &InTheWay, pushing: &mut Pushing) {
     for to in pushing.drain(..) {
-        drop(to.send(Ok(push::answer(unit, Some(trouble)))));
+        drop(to.send(Ok(push::answer(unit, Some(way)))));
     }
 }
 

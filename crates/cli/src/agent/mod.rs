@@ -19,6 +19,7 @@ mod counter;
 pub(crate) mod courier;
 mod daemon;
 pub(crate) mod flash;
+mod head;
 mod init;
 mod notify;
 mod private;
@@ -39,7 +40,6 @@ use firmlog_agent::update::Image;
 
 pub(crate) use self::clock::uptime_ms;
 use self::config::{Config, encode_image};
-use self::courier::OsRandom;
 use self::request::{Request, Step, WhyArgs};
 use self::unit::{Held, Unit};
 use crate::Context;
@@ -232,7 +232,7 @@ fn ask(
             // Nobody says later what waits here.
             record::record(&mut unit, &Step { now: true, ..step.clone() })
         }
-        Request::Status => Ok(status::status(&mut unit, None::<&firmlog_agent::Outbox<OsRandom>>)),
+        Request::Status => Ok(status::status(&mut unit, None)),
         Request::History { from } => status::history(&mut unit, *from),
         Request::Push => push::push(&mut unit, &config, context),
     }?;

@@ -2,12 +2,10 @@
 
 use std::sync::mpsc;
 
-use firmlog_agent::outbox::Trouble;
 use serde_json::json;
 
 use super::config::Config;
-use super::courier::{self, Next, Sender, carry};
-use super::status::trouble_text;
+use super::courier::{self, InTheWay, Next, Sender, carry};
 use super::unit::Unit;
 use crate::Context;
 use crate::answer::{Answer, counted};
@@ -23,8 +21,8 @@ pub(crate) fn push(unit: &mut Unit<'_>, config: &Config, context: &Context) -> R
             Next::Carry(job) => drop(sender.carried(unit, &carry(&client, job))?),
             Next::Idle => return Ok(answer(unit, None)),
             Next::Wait(_) => {
-                let trouble = sender.outbox.trouble();
-                return Ok(answer(unit, trouble.as_ref()));
+                let way = sender.in_the_way();
+                return Ok(answer(unit, way.as_ref()));
             }
         }
     }
@@ -38,20 +36,21 @@ pub(crate) fn all_proven(unit: &mut Unit<'_>, pushing: &mut Vec<mpsc::Sender<Res
 }
 
 /// What was proven, and what was in the way.
-pub(crate) fn answer(unit: &mut Unit<'_>, trouble: Option<&Trouble>) -> Answer {
+pub(crate) fn answer(unit: &mut Unit<'_>, way: Option<&InTheWay>) -> Answer {
     let journal = unit.device.journal();
     let proven = journal.covered();
+    let is_hidden = journal.next().is_none();
     let next = journal.next().map_or(proven.next, |(next, _)| next);
     let left = next.saturating_sub(proven.next);
-    let exit = match trouble {
-        Some(trouble) => courier::exit(trouble),
-        None if left > 0 => Exit::Incomplete,
+    let exit = match way {
+        Some(way) => way.exit,
+        None if left > 0 || is_hidden => Exit::Incomplete,
         None => Exit::Proven,
     };
-    let mark = if left == 0 { "✓" } else { "◷" };
+    let mark = if left == 0 && !is_hidden { "✓" } else { "◷" };
     let said = counted(proven.next, "statement", "statements");
     let mut text = format!("{mark} {said} in the log, {left} not yet\n");
-    let trouble = trouble.map(trouble_text);
+    let trouble = way.map(|way| way.text.as_str());
     text.extend(trouble.iter().map(|trouble| format!("✗ {trouble}\n")));
     let json = json!({"proven_below": proven.next.to_string(), "unsent": left.to_string(),
         "tree_size": proven.size.to_string(), "trouble": trouble});

@@ -143,6 +143,10 @@ fn answer(unit: &mut Unit<'_>, event: EventType, logged: Logged) -> Answer {
         Logged::Waiting => {
             ("waiting", format!("{event}: waits for the next statement\n"), Exit::Proven)
         }
+        Logged::Dropped if unit.is_end_hidden() => {
+            let why = "damage hides the end of the chain; it is counted";
+            ("dropped", format!("{event}: {why}\n"), Exit::Incomplete)
+        }
         Logged::Dropped => {
             ("dropped", format!("{event}: had no room, and is counted\n"), Exit::Incomplete)
         }

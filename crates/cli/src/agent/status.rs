@@ -1,17 +1,18 @@
 //! `agent status` and `agent history`: what the device knows of itself.
 
 use firmlog_agent::journal::{ENTRY_MAX, Report};
-use firmlog_agent::outbox::{Outbox, Random, Trouble};
+use firmlog_agent::outbox::{Outbox, Trouble};
 use firmlog_agent::update::Resume;
 use firmlog_statement::{Parsed, Update};
 use serde_json::{Value, json};
 
+use super::courier::Sender;
 use super::unit::Unit;
 use crate::answer::{Answer, counted, hex, table};
 use crate::error::{Error, Exit, Result};
 
-/// How things stand; `outbox` where one is at work.
-pub(crate) fn status<R: Random>(unit: &mut Unit<'_>, outbox: Option<&Outbox<R>>) -> Answer {
+/// How things stand; `sender` where one is at work.
+pub(crate) fn status(unit: &mut Unit<'_>, sender: Option<&Sender<'_>>) -> Answer {
     let opened = unit.opened;
     let progress = *unit.device.progress();
     let journal = unit.device.journal();
@@ -19,7 +20,7 @@ pub(crate) fn status<R: Random>(unit: &mut Unit<'_>, outbox: Option<&Outbox<R>>)
     let (covered, dropped) = (journal.covered(), journal.dropped());
     let (free, reserve, untold) = (journal.free_pages(), journal.reserve(), journal.untold());
     let unsent = next.map_or(0, |next| next.saturating_sub(covered.next));
-    let trouble = outbox.and_then(Outbox::trouble).map(|trouble| trouble_text(&trouble));
+    let trouble = sender.and_then(Sender::in_the_way).map(|way| way.text);
     let last = progress.last.map_or("nothing", |event| event.name());
     let findings: Vec<String> =
         opened.report.findings().map(|finding| format!("{finding:?}")).collect();
@@ -30,7 +31,8 @@ pub(crate) fn status<R: Random>(unit: &mut Unit<'_>, outbox: Option<&Outbox<R>>)
         "tree_size": covered.size.to_string(), "unsent": unsent.to_string(),
         "free_pages": free, "reserve_pages": reserve,
         "dropped": dropped.count, "dropped_untold": untold,
-        "sending": outbox.is_some(), "failures": outbox.map(Outbox::failures),
+        "sending": sender.is_some(),
+        "failures": sender.map(|sender| Outbox::failures(&sender.outbox)),
         "trouble": trouble, "findings": findings, "losses": opened.report.losses(),
         "resume": opened.resume.map(resume_word),
         "counter": opened.standing.map(|standing| format!("{standing:?}").to_lowercase()),
@@ -46,6 +48,10 @@ pub(crate) fn status<R: Random>(unit: &mut Unit<'_>, outbox: Option<&Outbox<R>>)
         ("not yet", unsent.to_string()),
         ("free pages", format!("{free}, {reserve} of them kept for what is urgent")),
     ];
+    if next.is_none() {
+        let text = "hidden by damage: asks the log for its head (agent run, agent push)";
+        rows.push(("end", text.to_owned()));
+    }
     if dropped.count > 0 {
         rows.push(("dropped", format!("{}, {untold} not told yet", dropped.count)));
     }

@@ -12,13 +12,14 @@ use firmlog_agent::journal::{Error as JournalError, Report};
 use firmlog_agent::update::{Identity, Resume, Updater};
 use firmlog_agent::{Flash, Journal};
 use firmlog_keys::Key;
-use firmlog_statement::Parsed;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{CheckpointSeen, Digest, Parsed};
 
 use super::clock::{DaemonClock, boot_id};
 use super::config::Config;
 use super::counter::{Bound, Standing};
 use super::flash::{FileFlash, PAGE, WORD};
+use super::head::Found;
 use super::private::Private;
 use crate::error::{Error, Exit, Result};
 
@@ -73,6 +74,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) private: Private,
     clock: DaemonClock,
     counter: Option<Bound>,
+    config: &'a Config,
+    after_rollback: bool,
     _held: Held,
 }
 
@@ -95,22 +98,75 @@ impl<'a> Unit<'a> {
             Some(name) => {
                 let (newest, flash) = newest(flash, config)?;
                 let next = clock.counter.clone();
-                let (bound, standing) = Bound::open(name, newest, next, after_rollback)?;
-                (Some(bound), Some(standing), flash)
+                match newest {
+                    None => (Some(Bound::waiting(name, next)?), None, flash),
+                    Some(newest) => {
+                        let (bound, standing) = Bound::open(name, newest, next, after_rollback)?;
+                        (Some(bound), Some(standing), flash)
+                    }
+                }
             }
         };
         let (device, report, resume) = start(config, flash, clock.clone())?;
         let opened = Opened { report, resume, standing };
         let private = Private::of(config);
-        let mut unit = Self { device, opened, private, clock, counter, _held: held };
+        let mut unit =
+            Self { device, opened, private, clock, counter, config, after_rollback, _held: held };
         if matches!(standing, Some(Standing::RolledBack | Standing::OtherCounter)) {
-            let told = unit.device.step(EventType::TamperDetected, Default::default());
-            tracing::warn!(?told, "went on after a rollback of the journal");
+            unit.tampered();
         }
         unit.settle()?;
         unit.private.settle(&mut unit.device)?;
-        note_boot(config)?;
+        // While the end is hidden nothing was compared.
+        if !unit.is_end_hidden() {
+            note_boot(config)?;
+        }
         Ok(unit)
+    }
+
+    fn tampered(&mut self) {
+        let told = self.device.step(EventType::TamperDetected, Default::default());
+        tracing::warn!(?told, "went on after a rollback of the journal");
+    }
+
+    /// Whether damage hides the end of the device's chain, so that nothing can be said.
+    pub(crate) fn is_end_hidden(&mut self) -> bool {
+        self.device.journal().next().is_none()
+    }
+
+    /// Goes on from the head that the log proved to have, and says what is lost. A process that is
+    /// killed here finds the end hidden as before, or the gap told. Tells what keeps it from being
+    /// said for now, if anything does.
+    pub(crate) fn resume(&mut self, found: &Found) -> Result<Option<JournalError>> {
+        let Found { head, last, covered, seen, .. } = found;
+        let config = self.config;
+        let said = |e| journal_error(config, e);
+        if covered.next > self.device.journal().covered().next {
+            self.device.journal().cover(*covered).map_err(said)?;
+        }
+        if let Some(counter) = &mut self.counter {
+            let newest = last.as_ref().map_or(config.counter_start, |last| last.time.counter);
+            let standing = counter.found((newest, covered.next), self.after_rollback)?;
+            self.opened.standing = Some(standing);
+        }
+        let checkpoint = CheckpointSeen { size: seen.size.0, root: Digest(seen.root.0) };
+        self.device.saw_checkpoint(checkpoint);
+        // Within a boot nothing new runs.
+        let is_start = self.opened.resume.is_some();
+        let running = is_start.then(|| config.running()).transpose()?;
+        let resume = match self.device.resume(head, last.as_ref(), running) {
+            Err(error @ (JournalError::Full | JournalError::SignerUnavailable)) => {
+                self.counter.iter_mut().for_each(Bound::wait);
+                return Ok(Some(error));
+            }
+            done => done.map_err(said)?,
+        };
+        if self.opened.standing == Some(Standing::OtherCounter) {
+            self.tampered();
+        }
+        self.opened.resume = self.opened.resume.map(|_| resume);
+        self.settle()?;
+        note_boot(config).map(|()| None)
     }
 
     /// Asks for signed time, when that is due.
@@ -156,16 +212,19 @@ fn open_flash(config: &Config) -> Result<FileFlash> {
     FileFlash::open(&path).map_err(|e| Error::io("open", &path, e))
 }
 
-/// The count that the newest statement carries, and the seq of the next.
-fn newest(flash: FileFlash, config: &Config) -> Result<((Option<u64>, u64), FileFlash)> {
+/// The count that a newest statement carries, and the seq of the next.
+type Newest = (Option<u64>, u64);
+
+/// That of the journal; none while damage hides its end.
+fn newest(flash: FileFlash, config: &Config) -> Result<(Option<Newest>, FileFlash)> {
     let said = |e| journal_error(config, e);
     let (mut journal, _) = Journal::<_, PAGE, WORD>::open(flash).map_err(said)?;
-    let (next, _) = journal.next().ok_or_else(|| said(JournalError::ChainUnknown))?;
+    let Some((next, _)) = journal.next() else { return Ok((None, journal.into_flash())) };
     let Some(seq) = next.checked_sub(1) else {
-        return Ok(((config.counter_start, 0), journal.into_flash()));
+        return Ok((Some((config.counter_start, 0)), journal.into_flash()));
     };
     let count = counter_of(&mut journal, seq).map_err(said)?;
-    Ok(((count, next), journal.into_flash()))
+    Ok((Some((count, next)), journal.into_flash()))
 }
 
 fn counter_of<F: Flash>(

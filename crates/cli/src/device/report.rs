@@ -4,7 +4,7 @@ use firmlog_agent::outbox::{Outbox, Reply, Settings, Step, Trouble};
 use serde_json::Value;
 
 use super::unit::Unit;
-use crate::agent::courier::{Job, OsRandom, carry};
+use crate::agent::courier::{Job, OsRandom, exchange};
 use crate::agent::receipts::Pinned;
 use crate::error::{Error, Result};
 use crate::http::Client;
@@ -51,7 +51,7 @@ impl Reporter {
                 Step::Idle => return Ok(told),
                 Step::Wait { .. } => return self.stopped(outbox.trouble(), told),
             };
-            let (ticket, reply) = carry(&self.client, job);
+            let (ticket, reply) = exchange(&self.client, job);
             let reply = reply.as_ref().map_or(Reply::None, |reply| Reply::Answer {
                 status: reply.status,
                 retry_after_s: reply.retry_after_s,
