@@ -184,22 +184,49 @@ fn upd_040_a_storm_of_refusals_makes_few_statements() {
     let mut board = Board::new(LogBeforeInstall::Required);
     let (mut updater, _) = board.start(&device).expect("starts");
     let detail = Detail::default();
-    for _ in 0..500 {
-        updater.step(T::Check, detail).expect("in order");
-        updater.step(T::Downloaded, detail).expect("in order");
-        updater.refuse(T::RefusedBadSignature, image(7), detail).expect("in order");
+    for kind in [T::RefusedBadSignature, T::VerificationFailed] {
+        for _ in 0..500 {
+            updater.step(T::Check, detail).expect("in order");
+            updater.step(T::Downloaded, detail).expect("in order");
+            updater.refuse(kind, image(7), detail).expect("in order");
+        }
     }
     updater.refuse(T::RefusedDowngrade, image(6), detail).expect("in order");
     let updates = board.updates().expect("readable");
-    assert!(updates.len() <= 4, "{} statements", updates.len());
-    let counts: u32 = updates
-        .iter()
-        .flat_map(|update| update.events.iter())
-        .filter(|event| event.kind == T::RefusedBadSignature)
-        .map(|event| event.count.unwrap_or(1))
-        .sum();
-    assert_eq!(counts, 500);
+    assert!(updates.len() <= 6, "{} statements", updates.len());
+    for kind in [T::RefusedBadSignature, T::VerificationFailed] {
+        let alike = updates.iter().flat_map(|update| update.events.iter());
+        let alike = alike.filter(|event| event.kind == kind);
+        assert_eq!(alike.map(|event| event.count.unwrap_or(1)).sum::<u32>(), 500, "{kind}");
+    }
     check_order(&updates).expect("in order");
+}
+
+/// JRN-022: an image that was turned away, for whichever reason a decision may name, is recorded
+/// though the space for routine statements is full, and names the image.
+#[test]
+fn jrn_022_an_image_turned_away_is_recorded_in_the_reserve() {
+    let device = Device::new(1);
+    let turned = T::ALL.iter().copied().filter(|event| event.turns_away());
+    assert!(turned.clone().any(|event| event == T::VerificationFailed));
+    for event in turned {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let (mut updater, _) = board.start(&device).expect("starts");
+        while updater.step(T::ServiceMode, Detail::default()).is_ok()
+            && updater.flush() == Logged::Recorded
+        {}
+        updater.step(T::Check, Detail::default()).expect("in order");
+        assert_eq!(updater.flush(), Logged::Dropped, "the ordinary space is full");
+        let logged = updater.refuse(event, image(7), Detail::default());
+        assert_eq!(logged, Ok(Logged::Recorded), "{event}");
+        let before = updater.journal().next();
+        updater.refuse(event, image(7), Detail::default()).expect("in order");
+        assert_eq!(updater.journal().next(), before, "{event}: the same again is counted");
+        let updates = board.updates().expect("readable");
+        let last = updates.last().expect("said");
+        assert!(last.events.iter().any(|said| said.kind == event), "{event}");
+        assert_eq!(last.image.0, image(7).sha256, "{event}");
+    }
 }
 
 #[test]

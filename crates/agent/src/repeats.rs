@@ -15,7 +15,7 @@ use firmlog_statement::event::EventType;
 /// What repeats: the refusal and the image it was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Which refusal.
+    /// Which refusal, or `verification_failed`.
     pub event: EventType,
     /// SHA-256 of the image, zeros if none.
     pub image: [u8; 32],
@@ -102,7 +102,7 @@ impl Repeats {
         let (zeros, rest) = rest.split_first_chunk::<2>()?;
         let (unsaid, image) = rest.split_first_chunk::<4>()?;
         let event = EventType::from_code(u64::from(u16::from_be_bytes(*event)))?;
-        if *zeros != [0, 0] || !event.is_refusal() {
+        if *zeros != [0, 0] || !event.turns_away() {
             return None;
         }
         let key = Key { event, image: image.try_into().ok()? };

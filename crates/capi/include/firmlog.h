@@ -1252,8 +1252,9 @@ firmlog_status firmlog_committed(struct firmlog_agent *agent,
                                  const struct firmlog_detail *detail,
                                  firmlog_logged *logged);
 
-// The device refuses an image, `FIRMLOG_EVENT_REFUSED_…`. Repeated refusals of the same are
-// counted, not said each time.
+// The device refuses an image, `FIRMLOG_EVENT_REFUSED_…`, or could not check it,
+// `FIRMLOG_EVENT_VERIFICATION_FAILED`: the event that a decision names. Repeated ones about the
+// same image are counted, not said each time.
 firmlog_status firmlog_refuse(struct firmlog_agent *agent,
                               uint16_t event,
                               const struct firmlog_image *image,

@@ -193,8 +193,9 @@ pub unsafe extern "C" fn firmlog_committed(
     }
 }
 
-/// The device refuses an image, `FIRMLOG_EVENT_REFUSED_…`. Repeated refusals of the same are
-/// counted, not said each time.
+/// The device refuses an image, `FIRMLOG_EVENT_REFUSED_…`, or could not check it,
+/// `FIRMLOG_EVENT_VERIFICATION_FAILED`: the event that a decision names. Repeated ones about the
+/// same image are counted, not said each time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_refuse(
     agent: *mut Agent,
@@ -207,7 +208,7 @@ pub unsafe extern "C" fn firmlog_refuse(
     unsafe {
         with(agent, |inner| {
             let event = known(EventType::from_code(u64::from(event)))?;
-            let event = known(Some(event).filter(|event| event.is_refusal()))?;
+            let event = known(Some(event).filter(|event| event.turns_away()))?;
             let image = borrow(image)?.into();
             let detail = Detail::read(borrow_if_any(detail)?)?;
             let taken =

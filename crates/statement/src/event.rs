@@ -104,6 +104,11 @@ impl EventType {
         (70..100).contains(&self.code())
     }
 
+    /// The device will not install an image: a refusal, or a check that could not be made.
+    pub fn turns_away(self) -> bool {
+        self.is_refusal() || self == Self::VerificationFailed
+    }
+
     /// Integrity and operation (100 up): may happen at any time.
     pub fn is_operational(self) -> bool {
         self.code() >= 100
@@ -111,7 +116,7 @@ impl EventType {
 
     /// What a device must record durably before it goes on, so must not be batched.
     pub fn is_urgent(self) -> bool {
-        self.is_refusal()
+        self.turns_away()
             || matches!(self, T::InstallStarted | T::Committed | T::InstallFailed | T::RolledBack)
             || matches!(self, T::RollbackFailed | T::TamperDetected | T::UnexpectedVersion)
     }
@@ -158,8 +163,8 @@ impl Life {
         match self.0 {
             Some(T::Decommissioned) => false,
             _ if next.is_operational() => true,
-            Some(last) if next.is_refusal() => !writing(last),
-            None if next.is_refusal() => true,
+            Some(last) if next.turns_away() => !writing(last),
+            None if next.turns_away() => true,
             last => follows(last, next),
         }
     }
@@ -248,13 +253,13 @@ const IDLE: u32 = HEARTBEAT
     | any_of(&[T::Check, T::DownloadStarted, T::Downloaded, T::UpdateDeferred])
     | any_of(&[T::Reboot, T::BootOk, T::BootFailed]);
 /// An update interrupted by a deferral or a restart goes on where it was.
-const RESUMED: u32 = any_of(&[T::SignatureVerified, T::VerificationFailed, T::InstallStarted]);
+const RESUMED: u32 = any_of(&[T::SignatureVerified, T::InstallStarted]);
 
 /// What may follow what a device did, in order of number from 41 on; what is left out is `IDLE`.
 const AFTER: [u32; 15] = [
     // download_started, downloaded, download_failed
     HEARTBEAT | any_of(&[T::DownloadStarted, T::Downloaded, T::DownloadFailed, T::Reboot]),
-    HEARTBEAT | any_of(&[T::SignatureVerified, T::VerificationFailed, T::Reboot]),
+    HEARTBEAT | any_of(&[T::SignatureVerified, T::Reboot]),
     IDLE,
     // signature_verified, verification_failed
     HEARTBEAT | any_of(&[T::InstallStarted, T::UpdateDeferred, T::Reboot]),

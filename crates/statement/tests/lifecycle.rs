@@ -32,7 +32,7 @@ fn events(cell: &str) -> BTreeSet<T> {
 }
 
 fn judged_by_table(event: T) -> bool {
-    !event.is_operational() && !event.is_refusal()
+    !event.is_operational() && !event.turns_away()
 }
 
 /// STM-041, exhaustively.
@@ -56,7 +56,9 @@ fn stm_041_refusals_and_operational_events() {
     for last in T::ALL.iter().filter(|last| **last != T::Decommissioned) {
         let life = Life::after(Some(*last));
         assert!(life.allows(T::TamperDetected), "{last}");
-        assert_eq!(life.allows(T::RefusedUnsigned), !writing.contains(last), "{last}");
+        for away in [T::RefusedUnsigned, T::VerificationFailed] {
+            assert_eq!(life.allows(away), !writing.contains(last), "{last}");
+        }
     }
     assert!(T::ALL.iter().all(|next| !Life::after(Some(T::Decommissioned)).allows(*next)));
 }

@@ -162,7 +162,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         match event {
             EventType::InstallStarted => return self.install_started(detail),
             EventType::Committed => return self.committed(detail),
-            _ if event.is_refusal() => {
+            _ if event.turns_away() => {
                 return self.refuse(event, self.progress.target.image, detail);
             }
             _ => {}
@@ -225,7 +225,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         Ok(self.flush_if(true, detail))
     }
 
-    /// The device refuses an image. Repeated refusals of the same are counted, not said each time.
+    /// The device will not install an image, since it must not or cannot be checked. Repeated refusals of the same are counted, not said each time.
     ///
     /// # Errors
     /// [`Refused::OutOfOrder`].

@@ -69,7 +69,7 @@ fn take(
                 .expected("--image FILE --version V", "no image");
             return Err(Trouble::Usage(needed));
         }
-        (_, Some(image)) if event.is_refusal() => unit.device.refuse(event, image, detail),
+        (_, Some(image)) if event.turns_away() => unit.device.refuse(event, image, detail),
         _ => unit.device.step(event, detail),
     };
     taken.map_err(Trouble::Refused)

@@ -201,7 +201,6 @@ fn tampered<'w>(mut unit: Unit<'w>, world: &'w World<'_>) -> End<'w> {
     let Err(reason) = world.check_offline(&unit, &sha256) else {
         return Err(Error::new("E-BUG", "a tampered image passed the offline check"));
     };
-    unit.step(E::VerificationFailed)?;
     unit.refuse(reason.event(), Image { sha256, ..world.offer.to })?;
     Ok((unit, Outcome::Refused, reason.to_string()))
 }
