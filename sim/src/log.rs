@@ -193,10 +193,10 @@ impl Receipts for LogReceipts {
         unverified.verify(&RustCrypto, &self.verifier).ok().map(|checkpoint| checkpoint.head())
     }
 
-    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead> {
-        let receipt = CoseReceipt::parse(receipt).ok()?;
-        let proven = receipt.verify_inclusion(leaf, &self.key, &RustCrypto).ok()?;
-        (proven.index.0 == index).then_some(proven.head)
+    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> bool {
+        let Ok(receipt) = CoseReceipt::parse(receipt) else { return false };
+        let proven = receipt.verify_inclusion(leaf, &self.key, &RustCrypto);
+        proven.is_ok_and(|proven| proven.index.0 == index)
     }
 }
 

@@ -892,13 +892,12 @@ typedef struct firmlog_receipts {
   // Whether a checkpoint, a signed note, is the log's, and which tree it states.
   int (*checkpoint)(void *context, const uint8_t *note, size_t len, struct firmlog_tree *head);
   // Whether a COSE receipt shows that the statement with this leaf hash, 32 bytes, stands at
-  // `index`, in a tree that the log signed, and which. Null if no receipts are asked for.
+  // `index`, in a tree that the log signed. Null if no receipts are asked for.
   int (*receipt)(void *context,
                  uint64_t index,
                  const uint8_t *leaf,
                  const uint8_t *receipt,
-                 size_t len,
-                 struct firmlog_tree *head);
+                 size_t len);
 } firmlog_receipts;
 
 // What an answer changed.

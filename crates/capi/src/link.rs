@@ -96,7 +96,7 @@ pub struct Receipts {
         ) -> c_int,
     >,
     /// Whether a COSE receipt shows that the statement with this leaf hash, 32 bytes, stands at
-    /// `index`, in a tree that the log signed, and which. Null if no receipts are asked for.
+    /// `index`, in a tree that the log signed. Null if no receipts are asked for.
     pub receipt: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -104,7 +104,6 @@ pub struct Receipts {
             leaf: *const u8,
             receipt: *const u8,
             len: usize,
-            head: *mut Head,
         ) -> c_int,
     >,
 }
@@ -251,15 +250,13 @@ impl outbox::Receipts for Judge<'_> {
         (good == 0).then_some(head.tree())
     }
 
-    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead> {
-        let receipts = self.0?;
-        let mut head = Head { size: 0, root: [0; 32] };
+    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> bool {
+        let Some((receipts, check)) = self.0.and_then(|all| Some((all, all.receipt?))) else {
+            return false;
+        };
         let (leaf, bytes, len) = (leaf.0.as_ptr(), receipt.as_ptr(), receipt.len());
-        let check = receipts.receipt?;
-        // SAFETY: leaf and receipt are as long as said and the head ours to lend; the caller keeps
-        // to its prototype.
-        let good = unsafe { check(receipts.context, index, leaf, bytes, len, &raw mut head) };
-        (good == 0).then_some(head.tree())
+        // SAFETY: leaf and receipt are as long as said; the caller keeps to its prototype.
+        unsafe { check(receipts.context, index, leaf, bytes, len) == 0 }
     }
 }
 

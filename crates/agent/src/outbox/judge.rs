@@ -80,9 +80,7 @@ impl<R: Random> Outbox<R> {
         let leaf = leaf(journal, seq)?;
         let trouble = match leaf {
             None => Some(Trouble::Missing { seq }),
-            Some(leaf) => {
-                receipts.receipt(index, &leaf, body).is_none().then_some(Trouble::Unproven)
-            }
+            Some(leaf) => (!receipts.receipt(index, &leaf, body)).then_some(Trouble::Unproven),
         };
         if let Some(trouble) = trouble {
             let covered = self.cover(&proving, journal)?;

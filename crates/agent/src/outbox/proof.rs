@@ -20,10 +20,10 @@ pub trait Receipts {
     /// The tree head that this signed note states, if the note is the log's.
     fn checkpoint(&mut self, note: &[u8]) -> Option<TreeHead>;
 
-    /// The tree head in which the statement with this leaf hash has been proven to stand at
-    /// `index`, if the COSE receipt shows that and the log signed its root. Nobody signs a
-    /// receipt's size: what the journal notes is the checkpoint's.
-    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead>;
+    /// Whether the COSE receipt shows that the statement with this leaf hash stands at `index` in a
+    /// tree whose root the log signed. Nobody signs a receipt's size, so what the journal notes is
+    /// the checkpoint.
+    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> bool;
 }
 
 impl<T: Receipts + ?Sized> Receipts for &mut T {
@@ -33,7 +33,7 @@ impl<T: Receipts + ?Sized> Receipts for &mut T {
     fn checkpoint(&mut self, note: &[u8]) -> Option<TreeHead> {
         (**self).checkpoint(note)
     }
-    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead> {
+    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> bool {
         (**self).receipt(index, leaf, receipt)
     }
 }
@@ -52,7 +52,7 @@ impl Receipts for Unchecked {
         Unverified::parse(note).ok().map(|checkpoint| checkpoint.claimed().head())
     }
 
-    fn receipt(&mut self, _: u64, _: &Hash, _: &[u8]) -> Option<TreeHead> {
-        None
+    fn receipt(&mut self, _: u64, _: &Hash, _: &[u8]) -> bool {
+        false
     }
 }

@@ -396,7 +396,7 @@ impl Receipts for Noting {
         Some(head)
     }
 
-    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> Option<TreeHead> {
+    fn receipt(&mut self, index: u64, leaf: &Hash, receipt: &[u8]) -> bool {
         self.pinned.receipt(index, leaf, receipt)
     }
 }
