@@ -1,11 +1,17 @@
-//! `vectors/time_evidence`: evidence that roughenough 2.2 signed once, one server of three an hour
-//! off, and what is left of it after one change. TIM-020, TIM-026, TIM-030 to TIM-033.
+//! `vectors/time_evidence`: replies in roughenough's bytes, one server of three an hour off, and what
+//! is left of them after one change. TIM-020, TIM-026, TIM-030 to TIM-033.
 
 use std::path::Path;
 
 use firmlog_clock::Server;
 use firmlog_clock::agree::Outcome;
 use firmlog_clock::evidence::Evidence;
+use firmlog_clock::roughtime::request;
+use roughenough_client::ResponseValidator;
+use roughenough_protocol::FromFrame;
+use roughenough_protocol::cursor::ParseCursor;
+use roughenough_protocol::response::Response;
+use roughenough_protocol::tags::PublicKey;
 
 /// A vector's lines of one name.
 fn lines<'a>(vector: &'a str, name: &str) -> Vec<&'a str> {
@@ -61,4 +67,28 @@ fn every_vector_is_what_it_says() {
 
 fn to_owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// roughenough's client finds each reply of the sound vector good, and of the spoilt ones as many
+/// bad as are spoilt.
+#[test]
+fn another_client_reads_the_replies_alike() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/time_evidence");
+    for (name, refused) in
+        [("liar", &[][..]), ("bad_midpoint", &[2]), ("bad_index", &[2]), ("bad_delegation", &[2])]
+    {
+        let vector = std::fs::read_to_string(folder.join(name)).unwrap();
+        let evidence = Evidence::parse(&unhex(vector.split_once("\n\n").unwrap().1)).unwrap();
+        assert_eq!(evidence.exchanges.len(), 6);
+        let bad: Vec<usize> = (0..6).filter(|at| !others_take(&evidence, *at)).collect();
+        assert_eq!(bad, refused, "{name}");
+    }
+}
+
+fn others_take(evidence: &Evidence, at: usize) -> bool {
+    let exchange = &evidence.exchanges[at];
+    let sent = request(&exchange.key, &evidence.nonce(at));
+    let response = Response::from_frame(&mut ParseCursor::new(&mut exchange.reply.clone()));
+    let validator = ResponseValidator::new_with_key(PublicKey::from(exchange.key));
+    response.is_ok_and(|response| validator.validate(&sent, &exchange.reply, &response).is_ok())
 }
