@@ -41,10 +41,11 @@ fn value(world: &World, tpm: &SoftTpm) -> u64 {
 /// on, the device says so, and the log keeps both histories.
 #[test]
 fn agt_031_an_older_journal_is_found_by_the_counter() {
-    if !have("agt_031_an_older_journal_is_found_by_the_counter", &["swtpm"]) {
+    let Some(tpm) = SoftTpm::start_for("agt_031_an_older_journal_is_found_by_the_counter", &[])
+    else {
         return;
-    }
-    let (world, tpm) = (World::start(), SoftTpm::start());
+    };
+    let world = World::start();
     let device = device(&world, &tpm);
     device.done(&["record", "service_mode", "--now"]);
     let old = std::fs::read(device.dir.join("journal")).expect("reads");
@@ -88,10 +89,12 @@ fn wait_for(device: &Device, what: &str) {
 /// AGT-032: power cut between the statement and its count.
 #[test]
 fn agt_032_a_statement_that_was_not_counted_yet_is_counted() {
-    if !have("agt_032_a_statement_that_was_not_counted_yet_is_counted", &["swtpm"]) {
+    let Some(tpm) =
+        SoftTpm::start_for("agt_032_a_statement_that_was_not_counted_yet_is_counted", &[])
+    else {
         return;
-    }
-    let (world, tpm) = (World::start(), SoftTpm::start());
+    };
+    let world = World::start();
     let device = device(&world, &tpm);
     for _ in 0..3 {
         device.done(&["record", "service_mode", "--now"]);
@@ -122,10 +125,11 @@ fn agt_032_a_statement_that_was_not_counted_yet_is_counted() {
 /// after the gap shows that one is missing. Where all of them are in the log, that shows as well.
 #[test]
 fn agt_066_the_counter_shows_how_many_are_missing() {
-    if !have("agt_066_the_counter_shows_how_many_are_missing", &["swtpm"]) {
+    let Some(tpm) = SoftTpm::start_for("agt_066_the_counter_shows_how_many_are_missing", &[])
+    else {
         return;
-    }
-    let (world, tpm) = (World::start(), SoftTpm::start());
+    };
+    let world = World::start();
     let device = device(&world, &tpm);
     device.set("retry_ms = [20, 200]");
     for (sent, told, expected) in

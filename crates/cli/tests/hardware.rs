@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use firmlog_statement::{Factors, Parsed, PublicKey};
-use hardware::{PIN, SoftHsm, SoftTpm, have, openssl_verifies, public_pem};
+use hardware::{PIN, SoftHsm, SoftTpm, openssl_verifies, public_pem};
 use serde_json::{Value, json};
 use world::{command, released, run};
 
@@ -71,10 +71,7 @@ fn public_key(dir: &Path, shown: &Value) -> PublicKey {
 #[test]
 fn a_log_whose_every_key_is_in_a_token_is_verified() {
     let test = "a_log_whose_every_key_is_in_a_token_is_verified";
-    if !have(test, &["softhsm2-util", "openssl"]) {
-        return;
-    }
-    let hsm = SoftHsm::start();
+    let Some(hsm) = SoftHsm::start_for(test, &["openssl"]) else { return };
     let dir = hsm.dir.path();
     pin(dir, "pin", PIN);
     let firmlog = |args: &[&str]| -> Value {
@@ -169,10 +166,7 @@ fn what_is_wrong_with_a_name_or_a_pin_is_said_without_the_pin() {
     let away = "pkcs11:object=a?module-path=/nowhere/libp11.so";
     assert!(refused(away, "E-KEY").contains("/nowhere/libp11.so"));
     assert!(refused("tpm:handle=0x81010001?tcti=device:/dev/no-tpm", "E-KEY").contains("no-tpm"));
-    if !have(test, &["softhsm2-util"]) {
-        return;
-    }
-    let hsm = SoftHsm::start();
+    let Some(hsm) = SoftHsm::start_for(test, &[]) else { return };
     pin(hsm.dir.path(), "pin", PIN);
     pin(hsm.dir.path(), "wrong", "1234567");
     let new = |file: &str| {
@@ -192,10 +186,7 @@ fn what_is_wrong_with_a_name_or_a_pin_is_said_without_the_pin() {
 #[test]
 fn a_device_whose_key_is_in_a_tpm_speaks_and_quotes() {
     let test = "a_device_whose_key_is_in_a_tpm_speaks_and_quotes";
-    if !have(test, &["swtpm", "tpm2_readpublic", "openssl"]) {
-        return;
-    }
-    let tpm = SoftTpm::start();
+    let Some(tpm) = SoftTpm::start_for(test, &["tpm2_readpublic", "openssl"]) else { return };
     let key = tpm.key(HANDLE);
     let (world, _) = released();
     let dir = world.dir.path();
@@ -251,10 +242,10 @@ fn a_device_whose_key_is_in_a_tpm_speaks_and_quotes() {
 
 #[test]
 fn a_counter_of_a_tpm_goes_one_way() {
-    if !have("a_counter_of_a_tpm_goes_one_way", &["swtpm", "tpm2_readpublic"]) {
+    let Some(tpm) = SoftTpm::start_for("a_counter_of_a_tpm_goes_one_way", &["tpm2_readpublic"])
+    else {
         return;
-    }
-    let tpm = SoftTpm::start();
+    };
     let counter = tpm.counter(0x0150_0016);
     let told = |what: &str| run(tpm.dir.path(), &["tpm", "counter", what, &counter]);
     assert_eq!(told("show").1["code"], "E-TPM");

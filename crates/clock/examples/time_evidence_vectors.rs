@@ -1,5 +1,5 @@
-//! Writes `vectors/time_evidence/`: a chain of replies of three servers, one of them an hour off, and
-//! what is left of it after one change.
+//! Writes `vectors/time_evidence/`: a chain of replies of three servers, one of them an hour off,
+//! and what is left of it after one change.
 //!
 //! ```text
 //! expect: agreed
@@ -10,8 +10,8 @@
 //! 84015820d1d1…
 //! ```
 //!
-//! Requests, replies and nonces are written by roughenough's protocol crate with keys and times that
-//! are fixed here, so that what this crate reads is another's.
+//! Requests, replies and nonces are written by roughenough's crates with keys and times that are
+//! fixed here, so that what this crate reads is another's.
 //!
 //! `cargo run -p firmlog-clock --example time_evidence_vectors`
 

@@ -1,5 +1,5 @@
-//! `vectors/time_evidence`: replies in roughenough's bytes, one server of three an hour off, and what
-//! is left of them after one change. TIM-020, TIM-026, TIM-030 to TIM-033.
+//! `vectors/time_evidence`: replies in roughenough's bytes, one server of three an hour off, and
+//! what is left of them after one change. TIM-020, TIM-026, TIM-030 to TIM-033.
 
 use std::path::Path;
 

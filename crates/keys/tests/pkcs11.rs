@@ -8,7 +8,7 @@ use firmlog_keys::pkcs11::{Pkcs11Error, Tries};
 use firmlog_keys::{Algorithm, Key, KeyError, KeyUri};
 use firmlog_statement::Signer as _;
 use firmlog_tlog::note::{self, NoteSigner as _};
-use hardware::{PIN, SoftHsm, have, inside, openssl_verifies, public_pem, spki, statement, told};
+use hardware::{PIN, SoftHsm, in_token, openssl_verifies, public_pem, spki, statement, told};
 
 mod hardware;
 
@@ -29,12 +29,7 @@ fn refused(uri: &KeyUri, pin: Option<&str>) -> KeyError {
 #[test]
 fn a_key_made_in_a_token_signs_what_openssl_verifies_and_never_leaves() {
     let test = "a_key_made_in_a_token_signs_what_openssl_verifies_and_never_leaves";
-    let Some((module, dir)) = inside() else {
-        if !have(test, PROGRAMS) {
-            return;
-        }
-        let hsm = SoftHsm::start();
-        hsm.inside(test);
+    let after = |hsm: &SoftHsm| {
         // What another program sees of the keys.
         let listed = told(hsm.pkcs11_tool().args(["--login", "--pin", PIN, "--list-objects"]));
         assert!(listed.contains("Private Key Object; EC"), "{listed}");
@@ -48,8 +43,8 @@ fn a_key_made_in_a_token_signs_what_openssl_verifies_and_never_leaves() {
         told(command.arg("--output-file").arg(&read));
         let ours = std::fs::read(hsm.dir.path().join("P256.der")).expect("our account");
         assert_eq!(std::fs::read(&read).expect("theirs"), ours);
-        return;
     };
+    let Some((module, dir)) = in_token(test, PROGRAMS, |_| {}, after) else { return };
     for (label, algorithm) in [("P256", Algorithm::P256), ("Ed25519", Algorithm::Ed25519)] {
         let uri = named(&format!("token=hsm-1;object={label}"), &module);
         let made = Key::create(&uri, algorithm, Some(PIN.as_bytes())).expect("makes a key");
@@ -80,11 +75,7 @@ fn a_key_made_in_a_token_signs_what_openssl_verifies_and_never_leaves() {
 #[test]
 fn a_key_that_another_tool_made_is_found_by_label_or_id() {
     let test = "a_key_that_another_tool_made_is_found_by_label_or_id";
-    let Some((module, dir)) = inside() else {
-        if !have(test, PROGRAMS) {
-            return;
-        }
-        let hsm = SoftHsm::start();
+    let before = |hsm: &SoftHsm| {
         for (label, id) in [("theirs", "01"), ("twice", "02"), ("twice", "03")] {
             let mut command = hsm.pkcs11_tool();
             command.args(["--login", "--pin", PIN, "--keypairgen", "--key-type", "EC:prime256v1"]);
@@ -93,9 +84,8 @@ fn a_key_that_another_tool_made_is_found_by_label_or_id() {
         let mut command = hsm.pkcs11_tool();
         command.args(["--login", "--pin", PIN, "--keypairgen", "--key-type", "rsa:2048"]);
         told(command.args(["--label", "rsa", "--id", "04"]));
-        hsm.inside(test);
-        return;
     };
+    let Some((module, dir)) = in_token(test, PROGRAMS, before, |_| {}) else { return };
     let key = open(&named("object=theirs", &module));
     assert_eq!(open(&named("id=%01", &module)).public_key(), key.public_key());
     let pem = public_pem(&dir, &key.public_key());
@@ -121,15 +111,10 @@ fn a_key_that_another_tool_made_is_found_by_label_or_id() {
 #[test]
 fn what_is_wrong_with_a_token_is_said() {
     let test = "what_is_wrong_with_a_token_is_said";
-    let Some((module, dir)) = inside() else {
-        if !have(test, PROGRAMS) {
-            return;
-        }
-        let hsm = SoftHsm::start();
+    let before = |hsm: &SoftHsm| {
         hsm.token("hsm-2");
-        hsm.inside(test);
-        return;
     };
+    let Some((module, dir)) = in_token(test, PROGRAMS, before, |_| {}) else { return };
     let uri = named("token=hsm-1;object=a", &module);
     assert!(matches!(refused(&uri, None), KeyError::PassphraseMissing));
     let wrong = refused(&uri, Some("1234567"));
@@ -166,14 +151,7 @@ fn what_is_wrong_with_a_token_is_said() {
 #[test]
 fn a_pin_that_became_wrong_is_tried_once() {
     let test = "a_pin_that_became_wrong_is_tried_once";
-    let Some((module, _)) = inside() else {
-        if !have(test, PROGRAMS) {
-            return;
-        }
-        let hsm = SoftHsm::start();
-        hsm.inside(test);
-        return;
-    };
+    let Some((module, _)) = in_token(test, PROGRAMS, |_| {}, |_| {}) else { return };
     let uri = named("object=a", &module);
     let key = Key::create(&uri, Algorithm::P256, Some(PIN.as_bytes())).expect("makes a key");
     let other = Pkcs11::new(&module).expect("the same module");
@@ -195,14 +173,7 @@ fn a_pin_that_became_wrong_is_tried_once() {
 #[test]
 fn a_lost_session_is_opened_again() {
     let test = "a_lost_session_is_opened_again";
-    let Some((module, dir)) = inside() else {
-        if !have(test, PROGRAMS) {
-            return;
-        }
-        let hsm = SoftHsm::start();
-        hsm.inside(test);
-        return;
-    };
+    let Some((module, dir)) = in_token(test, PROGRAMS, |_| {}, |_| {}) else { return };
     let uri = named("object=a", &module);
     let key = Key::create(&uri, Algorithm::P256, Some(PIN.as_bytes())).expect("makes a key");
     let pem = public_pem(&dir, &key.public_key());

@@ -7,7 +7,7 @@ use firmlog_keys::uri::TpmUri;
 use firmlog_keys::{Algorithm, AwsLc, Key, KeyError, KeyUri};
 use firmlog_statement::{PublicKey, Signer as _};
 use firmlog_verify::quote::{QuoteError, pcr_digest, split_quote, verify_quote};
-use hardware::{SoftTpm, have, openssl_verifies, public_pem, spki, statement};
+use hardware::{SoftTpm, openssl_verifies, public_pem, spki, statement};
 
 mod hardware;
 
@@ -16,7 +16,7 @@ const HANDLE: u32 = 0x8101_0001;
 const COUNTER: u32 = 0x0150_0016;
 
 fn start(test: &str) -> Option<SoftTpm> {
-    have(test, PROGRAMS).then(SoftTpm::start)
+    SoftTpm::start_for(test, PROGRAMS)
 }
 
 fn uri(text: &str) -> KeyUri {

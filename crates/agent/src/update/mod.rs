@@ -225,7 +225,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         Ok(self.flush_if(true, detail))
     }
 
-    /// The device will not install an image, since it must not or cannot be checked. Repeated refusals of the same are counted, not said each time.
+    /// The device will not install an image: it must not, or the image cannot be checked. Repeated
+    /// refusals of the same are counted, not said each time.
     ///
     /// # Errors
     /// [`Refused::OutOfOrder`].

@@ -21,7 +21,7 @@ const MODULES: [&str; 4] = [
 
 pub(crate) const PIN: &str = "Ada's 7 keys";
 
-/// Whether these programs are here; if not, says so and the test is over.
+/// Whether these programs are here; if not, says so and the test is over. CI has them all.
 pub(crate) fn have(test: &str, programs: &[&str]) -> bool {
     let on_path = |program: &&&str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -29,6 +29,7 @@ pub(crate) fn have(test: &str, programs: &[&str]) -> bool {
     };
     match programs.iter().find(on_path) {
         Some(missing) => {
+            assert!(std::env::var_os("CI").is_none(), "{test}: no {missing}, and CI is set");
             eprintln!("skipped: {test}: no {missing}; `cargo xtask setup` installs it");
             false
         }
@@ -57,7 +58,12 @@ pub(crate) struct SoftHsm {
 }
 
 impl SoftHsm {
-    pub(crate) fn start() -> Self {
+    /// One for the test, if it and these programs are here.
+    pub(crate) fn start_for(test: &str, programs: &[&str]) -> Option<Self> {
+        (have(test, &["softhsm2-util"]) && have(test, programs)).then(Self::start)
+    }
+
+    fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let tokens = dir.path().join("tokens");
         std::fs::create_dir(&tokens).expect("creates");
@@ -94,7 +100,7 @@ impl SoftHsm {
     }
 
     /// Runs the test named `test` in a process that sees this HSM.
-    pub(crate) fn inside(&self, test: &str) {
+    fn inside(&self, test: &str) {
         let program = std::env::current_exe().expect("this program");
         let mut child = self.command(program.to_str().expect("a name"));
         child.args(["--exact", test, "--nocapture"]).env(INSIDE, &self.module);
@@ -109,8 +115,26 @@ impl SoftHsm {
 
 const INSIDE: &str = "FIRMLOG_TEST_MODULE";
 
+/// Starts an HSM, does `before`, runs the test anew in a process that sees the HSM, and does `after`.
+/// In that process: the module and the folder.
+pub(crate) fn in_token(
+    test: &str,
+    programs: &[&str],
+    before: impl FnOnce(&SoftHsm),
+    after: impl FnOnce(&SoftHsm),
+) -> Option<(String, PathBuf)> {
+    if let Some(found) = inside() {
+        return Some(found);
+    }
+    let hsm = SoftHsm::start_for(test, programs)?;
+    before(&hsm);
+    hsm.inside(test);
+    after(&hsm);
+    None
+}
+
 /// The module and the folder, in a process that [`SoftHsm::inside`] started.
-pub(crate) fn inside() -> Option<(String, PathBuf)> {
+fn inside() -> Option<(String, PathBuf)> {
     let module = std::env::var(INSIDE).ok()?;
     Some((module, std::env::var_os("FIRMLOG_TEST_DIR")?.into()))
 }
@@ -123,8 +147,10 @@ pub(crate) struct SoftTpm {
 }
 
 impl SoftTpm {
-    pub(crate) fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder"))
+    /// One for the test, if it and these programs are here.
+    pub(crate) fn start_for(test: &str, programs: &[&str]) -> Option<Self> {
+        let tpm = || Self::start_in(tempfile::tempdir().expect("a folder"));
+        (have(test, &["swtpm"]) && have(test, programs)).then(tpm)
     }
 
     /// Another start of the same TPM.
