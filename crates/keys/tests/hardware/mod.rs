@@ -115,8 +115,8 @@ impl SoftHsm {
 
 const INSIDE: &str = "FIRMLOG_TEST_MODULE";
 
-/// Starts an HSM, does `before`, runs the test anew in a process that sees the HSM, and does `after`.
-/// In that process: the module and the folder.
+/// Starts an HSM, does `before`, runs the test anew in a process that sees the HSM, and does
+/// `after`. In that process: the module and the folder.
 pub(crate) fn in_token(
     test: &str,
     programs: &[&str],
