@@ -8,7 +8,7 @@
 mod pem;
 
 use firmlog_keys::{FileKey, KeyError, os_random};
-use firmlog_statement::Signer as _;
+use firmlog_statement::{PublicKey, Signer as _};
 use libfuzzer_sys::fuzz_target;
 use pkcs8::SecretDocument;
 use pkcs8::pkcs5::pbes2::Kdf;
@@ -25,6 +25,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(again.to_pem(None).as_deref().ok(), Some(&*written));
         let locked = FileKey::from_pem(text, Some(b"passphrase"));
         assert!(matches!(locked, Err(KeyError::PassphraseNotNeeded)));
+    }
+    if let Ok(key) = pem::public_key(text) {
+        assert_eq!(PublicKey::from_cose_key(&key.to_cose_key()), Ok(key));
     }
     let Ok((_, document)) = SecretDocument::from_pem(text) else { return };
     let Ok(encrypted) = pem::encrypted(document.as_bytes()) else { return };

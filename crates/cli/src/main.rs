@@ -21,6 +21,7 @@ mod device;
 mod error;
 mod evidence;
 mod http;
+mod image;
 mod inspect;
 mod messages;
 mod problem;

@@ -61,6 +61,9 @@ pub enum KeyError {
     /// PEM, but not a PKCS#8 private key.
     #[error("read the key file as PKCS#8 (expected `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`)")]
     NotPkcs8,
+    /// PEM, but not a public key of a kind that is known here.
+    #[error("read the public key (expected `PUBLIC KEY` of P-256 or Ed25519)")]
+    NotPublic,
     /// A key, but of another algorithm, or damaged.
     #[error("use the key: it is neither P-256 nor Ed25519, or is damaged")]
     NotSupported,

@@ -29,6 +29,7 @@ pub use awslc::AwsLc;
 pub use batch::{BATCH_MIN, Ed25519Item, ed25519_all};
 pub use file::{Algorithm, FileKey, KeyError, read_passphrase};
 pub use key::{Key, NoteKey};
+pub use pem::public_key;
 pub use random::os_random;
 pub use uri::KeyUri;
 

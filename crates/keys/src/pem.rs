@@ -3,9 +3,12 @@
 //! Invariant: a file decides neither for how long nor with how much memory a passphrase is tried;
 //! [`PBKDF2_MAX`] and [`SCRYPT_MAX`] do.
 
+use firmlog_statement::PublicKey;
+use pkcs8::der::Document;
 use pkcs8::der::pem::PemLabel;
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{self, Kdf};
+use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
@@ -75,6 +78,32 @@ pub(crate) fn encrypted(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, Ke
         _ => return Err(KeyError::NotPkcs8),
     };
     if allowed { Ok(document) } else { Err(KeyError::TooCostly) }
+}
+
+/// Reads a public key as `openssl pkey -pubout` and `imgtool getpub -e pem` write it (RFC 5280
+/// SubjectPublicKeyInfo).
+///
+/// # Errors
+/// [`KeyError::NotPem`], [`KeyError::NotPublic`].
+pub fn public_key(pem: &str) -> Result<PublicKey, KeyError> {
+    const P256: (&str, &str) = ("1.2.840.10045.2.1", "1.2.840.10045.3.1.7");
+    const ED25519: &str = "1.3.101.112";
+    let (label, document) = Document::from_pem(pem).map_err(|_| KeyError::NotPem)?;
+    let other = |_| KeyError::NotPublic;
+    let key = SubjectPublicKeyInfoRef::try_from(document.as_bytes()).map_err(other)?;
+    let (kind, bits) = (key.algorithm.oid.to_string(), key.subject_public_key.as_bytes());
+    let bits = bits.filter(|_| label == SubjectPublicKeyInfoRef::PEM_LABEL);
+    let curve = key.algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+    let curve = curve.map(|curve| curve.to_string());
+    match (kind.as_str(), curve.as_deref(), bits.ok_or(KeyError::NotPublic)?) {
+        (kind, Some(curve), [4, point @ ..]) if (kind, curve) == P256 => {
+            point.try_into().map(PublicKey::P256).map_err(|_| KeyError::NotPublic)
+        }
+        (ED25519, None, key) if key.len() == 32 => {
+            key.try_into().map(PublicKey::Ed25519).map_err(|_| KeyError::NotPublic)
+        }
+        _ => Err(KeyError::NotPublic),
+    }
 }
 
 fn to_pem(der: &[u8], label: &'static str) -> Result<Zeroizing<String>, KeyError> {

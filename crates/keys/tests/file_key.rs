@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError};
+use firmlog_keys::{Algorithm, AwsLc, FileKey, KeyError, public_key};
 use firmlog_statement::{PublicKey, Signer as _, normalise_low_s};
 use firmlog_tlog::note::{self, Ed25519Check as _, NoteSigner as _};
 use firmlog_verify::Crypto as _;
@@ -83,6 +83,31 @@ fn we_read_what_openssl_writes() {
         let key = FileKey::open(&path, passphrase).unwrap();
         assert!(verifies(&key), "{algorithm:?}");
     }
+}
+
+#[test]
+fn public_keys_that_openssl_writes_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let file = path.to_str().unwrap();
+    let public = |from: &[&str]| {
+        openssl(&[&["genpkey", "-out", file, "-algorithm"], from].concat());
+        String::from_utf8(openssl(&["pkey", "-in", file, "-pubout"])).unwrap()
+    };
+    for kind in [&["EC", "-pkeyopt", "ec_paramgen_curve:P-256"][..], &["ed25519"]] {
+        let pem = public(kind);
+        set_mode(&path, 0o600);
+        let key = FileKey::open(&path, None).unwrap().public_key();
+        assert_eq!(public_key(&pem).unwrap(), key);
+        let private = std::fs::read_to_string(&path).unwrap();
+        assert!(matches!(public_key(&private), Err(KeyError::NotPublic)));
+        let relabelled = private.replace("PRIVATE", "PUBLIC");
+        assert!(matches!(public_key(&relabelled), Err(KeyError::NotPublic)));
+    }
+    for kind in [&["EC", "-pkeyopt", "ec_paramgen_curve:P-384"][..], &["x25519"], &["RSA"]] {
+        assert!(matches!(public_key(&public(kind)), Err(KeyError::NotPublic)), "{kind:?}");
+    }
+    assert!(matches!(public_key("no key"), Err(KeyError::NotPem)));
 }
 
 fn set_mode(path: &Path, mode: u32) {

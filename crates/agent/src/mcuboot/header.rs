@@ -45,6 +45,13 @@ impl Version {
     }
 }
 
+impl core::fmt::Display for Version {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { major, minor, revision, build } = self;
+        write!(f, "{major}.{minor}.{revision}+{build}")
+    }
+}
+
 /// What the header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -88,7 +88,8 @@ pub struct Release {
     pub bundle: Span,
 }
 
-/// An image that is whole: its bytes have the hash it says. Nobody vouches for it yet.
+/// An image that is whole: its bytes have the hash it says. Nobody vouches for it yet, and perhaps
+/// nobody signed it: a release may be made of it before it is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Its header.
@@ -105,11 +106,11 @@ pub struct Image {
     pub dependencies: [Option<Dependency>; MAX_DEPENDENCIES],
     /// The release in it.
     pub release: Option<Release>,
-    /// SHA-256 of the key that signed, as a SubjectPublicKeyInfo.
-    pub key_hash: [u8; 32],
+    /// SHA-256 of the key that it says has signed, as a SubjectPublicKeyInfo.
+    pub key_hash: Option<[u8; 32]>,
     /// Where the image ends; what is behind in the slot is not looked at.
     pub end: u32,
-    signature: [u8; 64],
+    signature: Option<[u8; 64]>,
 }
 
 /// An image that a known key signed.
@@ -163,9 +164,9 @@ impl Image {
         if seal.hash.ok_or(Error::HashMissing)? != digest {
             return Err(Error::HashMismatch);
         }
-        let signature = seal.signature.ok_or(Error::SignatureMissing)?;
-        let key_hash = seal.key_hash.ok_or(Error::KeyHashMissing)?;
-        let boot_record = claims.boot_record(slot, header.version, &key_hash)?;
+        let Seal { signature, key_hash, .. } = seal;
+        let signer = key_hash.unwrap_or_default();
+        let boot_record = claims.boot_record(slot, header.version, &signer)?;
         let Claims { counter, dependencies, release, .. } = claims;
         let counter = counter.unwrap_or_default();
         Ok(Self {
@@ -186,14 +187,17 @@ impl Image {
     /// either half, as MCUboot takes it) is of a key over a SHA-256.
     ///
     /// # Errors
-    /// [`Error::UnknownKey`], [`Error::BadSignature`].
+    /// [`Error::SignatureMissing`], [`Error::KeyHashMissing`], [`Error::UnknownKey`],
+    /// [`Error::BadSignature`].
     pub fn verify(
         self,
         keys: &[[u8; 64]],
         check: impl FnOnce(&[u8; 64], &[u8; 32], &[u8; 64]) -> bool,
     ) -> Result<Signed, Error> {
-        let key = keys.iter().find(|key| signature::key_hash(key) == self.key_hash);
-        if !check(key.ok_or(Error::UnknownKey)?, &self.digest, &self.signature) {
+        let signature = self.signature.ok_or(Error::SignatureMissing)?;
+        let named = self.key_hash.ok_or(Error::KeyHashMissing)?;
+        let key = keys.iter().find(|key| signature::key_hash(key) == named);
+        if !check(key.ok_or(Error::UnknownKey)?, &self.digest, &signature) {
             return Err(Error::BadSignature);
         }
         Ok(Signed(self))

@@ -50,6 +50,9 @@ pub(crate) struct Config {
     pub(crate) trust: PathBuf,
     /// The journal: a file or a partition.
     pub(crate) journal: PathBuf,
+    /// Public keys, P-256, that may sign images for MCUboot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) image_keys: Vec<PathBuf>,
     /// What runs, as the boot chain measured it: `SHA-256 VERSION COUNTER`.
     pub(crate) running: PathBuf,
     /// Whether an update may begin that cannot be recorded.

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<Answer> {
     let seed = seed(&args.chain_seed, &key)?;
     let running = args.image.image()?.ok_or_else(|| {
         Error::new("E-USAGE", "what runs now is not named")
-            .expected("--image and --version", "none")
+            .expected("--image, and --version unless it is one of MCUboot", "none")
     })?;
     let config = config(args, &key)?;
     if dir.join("agent.toml").exists() {
@@ -124,6 +124,7 @@ fn config(args: &InitArgs, key: &Key) -> Result<Config> {
         log: args.log.log.clone(),
         trust: absolute(&args.log.trust)?,
         journal: args.journal.clone(),
+        image_keys: Vec::new(),
         running: "running".into(),
         log_before_install: args.log_before_install,
         counter: args.tpm_counter.clone(),

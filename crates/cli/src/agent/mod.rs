@@ -22,6 +22,7 @@ pub(crate) mod flash;
 mod head;
 mod init;
 mod notify;
+mod offer;
 mod private;
 mod push;
 pub(crate) mod receipts;
@@ -32,10 +33,11 @@ mod status;
 mod unit;
 mod verify_image;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use firmlog_agent::mcuboot;
 use firmlog_agent::update::Image;
 
 pub(crate) use self::clock::uptime_ms;
@@ -44,8 +46,9 @@ use self::request::{Request, Step, WhyArgs};
 use self::unit::{Held, Unit};
 use crate::Context;
 use crate::answer::Answer;
-use crate::command::release::{image_digests, version_code};
+use crate::command::release::version_code;
 use crate::error::{Error, Result};
+use crate::image::{FormArgs, ImageFile, check_given, may_be_called};
 
 /// `agent`
 #[derive(Subcommand)]
@@ -131,25 +134,48 @@ pub(crate) struct RecordArgs {
 #[derive(Args, Clone, Default)]
 pub(crate) struct ImageArgs {
     /// The image
-    #[arg(long, value_name = "FILE", requires = "version")]
+    #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Its version: 4.2.1, or the number it is ordered by
-    #[arg(long, value_name = "V")]
+    /// Its version: 4.2.1, or the number it is ordered by; an image of MCUboot has its own
+    #[arg(long, value_name = "V", requires = "image")]
     version: Option<String>,
-    /// Its anti-rollback counter
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    security_counter: u32,
+    /// Its anti-rollback counter; by default 0, or what an image of MCUboot says
+    #[arg(long, value_name = "N")]
+    security_counter: Option<u32>,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 impl ImageArgs {
     /// The image named, if one is.
     pub(crate) fn image(&self) -> Result<Option<Image>> {
-        let (Some(path), Some(version)) = (&self.image, &self.version) else { return Ok(None) };
-        let code = version.parse().ok().or_else(|| version_code(version)).ok_or_else(|| {
-            Error::new("E-USAGE", "the version has no order").expected("4.2.1 or a number", version)
-        })?;
-        let sha256 = image_digests(path, false)?.sha256.0;
-        Ok(Some(Image { sha256, version: code, counter: self.security_counter }))
+        let Some(path) = &self.image else { return Ok(None) };
+        let file = ImageFile::read(path, self.form)?;
+        let (version, counter) = match &file.mcuboot {
+            Some(own) => self.order_of_mcuboot(path, own)?,
+            None => (self.version_of_file()?, self.security_counter.unwrap_or_default()),
+        };
+        Ok(Some(Image { sha256: file.digests.sha256.0, version, counter }))
+    }
+
+    fn order_of_mcuboot(&self, path: &Path, own: &mcuboot::Image) -> Result<(u64, u32)> {
+        let (version, counter) = (own.header.version.code(), own.counter);
+        if let Some(given) = &self.version {
+            let same = given.parse() == Ok(version) || may_be_called(own.header.version, given);
+            check_given(path, ("--version", given), own.header.version, same)?;
+        }
+        if let Some(given) = self.security_counter {
+            check_given(path, ("--security-counter", &given), counter, given == counter)?;
+        }
+        Ok((version, counter))
+    }
+
+    fn version_of_file(&self) -> Result<u64> {
+        let expected = |got: &str| {
+            Error::new("E-USAGE", "the version has no order").expected("4.2.1 or a number", got)
+        };
+        let version = self.version.as_deref().ok_or_else(|| expected("no --version"))?;
+        version.parse().ok().or_else(|| version_code(version)).ok_or_else(|| expected(version))
     }
 }
 

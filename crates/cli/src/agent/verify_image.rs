@@ -1,7 +1,7 @@
-//! `agent verify-image`: may this image be installed here? Offline, from the bundle beside it.
+//! `agent verify-image`: may this image be installed here? Offline, from the bundle with it.
 //!
 //! ```text
-//! image · bundle ─▶ verify_release ─▶ installable │ one reason, and the event that tells it
+//! offer ─▶ verify_release ─▶ installable │ one reason, and the event that tells it
 //!                   what runs, from the journal · what was withdrawn, as far as it was heard of
 //! ```
 //!
@@ -27,12 +27,13 @@ use serde_json::{Value, json};
 
 use super::clock::DaemonClock;
 use super::config::{Config, encode_image};
+use super::offer::{No, Offer};
 use super::request::{Request, Step};
 use super::{Place, ask};
 use crate::Context;
 use crate::answer::{Answer, hex, table, unhex};
-use crate::command::release::image_digests;
 use crate::error::{Error, Exit, Result};
+use crate::image::FormArgs;
 use crate::submit::trust_root;
 
 /// Arguments of `agent verify-image`.
@@ -42,13 +43,19 @@ Exit: 0 it may be installed · 1 it may not, and why
 
 Example:
   firmlog agent verify-image pump-4.2.1.bin --release pump-4.2.1.fwb --record || exit 1
-  firmlog agent record install_started || exit 1")]
+  firmlog agent record install_started || exit 1
+  firmlog agent verify-image app.signed.bin --image-key boot.pub.pem --record || exit 1")]
 pub(crate) struct VerifyImageArgs {
     /// The image
-    image: PathBuf,
-    /// The evidence that travels with it
+    pub(super) image: PathBuf,
+    /// The evidence that travels with it; an image of MCUboot may carry it
     #[arg(long, value_name = "BUNDLE")]
-    release: PathBuf,
+    pub(super) release: Option<PathBuf>,
+    /// Public key that may sign images for MCUboot, beside `image_keys` of agent.toml; P-256
+    #[arg(long = "image-key", value_name = "KEY")]
+    pub(super) image_keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) form: FormArgs,
     /// Record the outcome: signature_verified with the release, or the refusal
     #[arg(long)]
     record: bool,
@@ -68,10 +75,11 @@ struct Withdrawn {
 /// Runs the command.
 pub(crate) fn run(args: &VerifyImageArgs, context: &Context) -> Result<Answer> {
     let config = Config::load(&args.place.dir)?;
-    let bytes = std::fs::read(&args.release).map_err(|e| Error::io("read", &args.release, e))?;
-    let sha256 = image_digests(&args.image, false)?.sha256.0;
     let status = ask(&args.place, &Request::Status, "agent-status", context)?.json;
-    let decided = decide(&config, &bytes, &sha256, &status)?;
+    let (sha256, decided) = match Offer::read(args, &config)? {
+        Err((sha256, error)) => (sha256, Err(No::Image(error))),
+        Ok(offer) => (offer.sha256, decide(&config, &offer, &status)?),
+    };
     let step = step(&decided, &sha256);
     let recorded = match args.record {
         true => Some(ask(&args.place, &Request::Record(step.clone()), "agent-record", context)?),
@@ -80,9 +88,10 @@ pub(crate) fn run(args: &VerifyImageArgs, context: &Context) -> Result<Answer> {
     Ok(answer(&decided, &sha256, &step, recorded))
 }
 
-type Decided = std::result::Result<Verified<Installable>, Reason>;
+type Decided = std::result::Result<Verified<Installable>, No>;
 
-fn decide(config: &Config, bytes: &[u8], sha256: &[u8; 32], status: &Value) -> Result<Decided> {
+fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
+    let (bytes, sha256) = (&offer.bundle[..], &offer.sha256);
     let root = trust_root(&config.path(&config.trust))?;
     let path = config.dir.join("withdrawn");
     let withdrawn = Withdrawn::read(&path)?;
@@ -99,7 +108,9 @@ fn decide(config: &Config, bytes: &[u8], sha256: &[u8; 32], status: &Value) -> R
     // withdrawn since counts as far as it was heard of.
     let (revoked, withdrawn_releases) = (&revoked[..], &gone[..]);
     let known = Known { earliest_ms, latest_ms, size: 0, revoked, withdrawn: withdrawn_releases };
-    let Ok(bundle) = Bundle::parse(bytes) else { return Ok(Err(Reason::EvidenceAltered)) };
+    let Ok(bundle) = Bundle::parse(bytes) else {
+        return Ok(Err(Reason::EvidenceAltered.into()));
+    };
     let decided = verify_release(&bundle, &root, &AwsLc, sha256, &running, &known);
     let believed = !matches!(
         decided,
@@ -108,7 +119,10 @@ fn decide(config: &Config, bytes: &[u8], sha256: &[u8; 32], status: &Value) -> R
     if believed {
         withdrawn.learn(bytes, &root, &path)?;
     }
-    Ok(decided)
+    Ok(match decided {
+        Ok(found) => offer.check(&found).map(|()| found).map_err(No::Image),
+        Err(reason) => Err(reason.into()),
+    })
 }
 
 /// Between which times it is now, as far as the clock can be believed.

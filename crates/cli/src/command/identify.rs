@@ -11,16 +11,21 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
+use firmlog_statement::{Release, ReleaseHead};
+use firmlog_verify::bundle::Bundle;
 use firmlog_verify::report::{Question, Report, Verdict, verify_file};
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, hex, table};
-use crate::command::release::image_digests;
-use crate::command::verify::{compared, exit, exit_of, report_json, report_text};
+use crate::command::verify::{
+    compared, exit, exit_of, leave_signature_out, report_json, report_text,
+};
 use crate::error::{Error, Result};
 use crate::evidence::{Found, HowArgs, Source};
 use crate::http::Client;
+use crate::image::{FormArgs, ImageFile, check_release, is_of, releases_of};
+use crate::inspect::mcuboot::to_json;
 use crate::submit::{grouped, trust_root};
 
 /// Arguments of `identify`.
@@ -41,12 +46,15 @@ pub(crate) struct IdentifyArgs {
     #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
     trust: PathBuf,
     #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
     how: HowArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
-    let image = image_digests(&args.file, false)?.sha256;
+    let file = ImageFile::read(&args.file, args.form)?;
+    let image = file.digests.sha256;
     let root = trust_root(&args.trust)?;
     if let Some(bundle) = &args.bundle {
         let bytes = std::fs::read(bundle).map_err(|e| Error::io("read", bundle, e))?;
@@ -54,7 +62,10 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
         let named = report.entries.iter().filter(|entry| entry.asked);
         let entries: Vec<String> = named.map(|entry| entry.index.to_string()).collect();
         let rows = vec![("entries", entries.join(", "))];
-        return Ok(answer(&args.file, &image.0, report, rows));
+        if let (Some(mcuboot), Ok(bundle)) = (&file.mcuboot, Bundle::parse(&bytes)) {
+            check_release(&args.file, mcuboot, &releases_of(&bundle, &image.0))?;
+        }
+        return Ok(answer(&args.file, &file, report, rows));
     }
     let Some(url) = &args.log else {
         return Err(Error::new("E-USAGE", "where shall it be looked up?")
@@ -62,7 +73,7 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     };
     let client = Client::new(url, context)?;
     let source = Source::open(&client, &root, args.how, context)?;
-    let (found, others) = best(source.releases(&image)?);
+    let (found, others) = best(releases(&args.file, &file, &source)?);
     let Some(found) = found else { return Ok(unknown(&args.file, &image.0, &source)) };
     let step = found.step_text();
     let mut rows = vec![
@@ -76,10 +87,26 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     rows.extend(others.into_iter().map(|other| ("also", other)));
     let (how, searched) = source.completeness();
     rows.push(("search", how));
-    let mut answer = answer(&args.file, &image.0, found.report, rows);
+    let mut answer = answer(&args.file, &file, found.report, rows);
     answer.json["searched"] = searched.into();
     left_out(&mut answer, &source);
     Ok(answer)
+}
+
+/// The releases of an image; of one of MCUboot, those that are of it in all that a device compares.
+fn releases(path: &Path, file: &ImageFile, source: &Source<'_>) -> Result<Vec<Found>> {
+    let mut all = source.releases(&file.digests.sha256)?;
+    if let Some(image) = &file.mcuboot {
+        let heads: Vec<_> = all.iter().map(|found| (found.leaf, head(found))).collect();
+        check_release(path, image, &heads)?;
+        all.retain(|found| is_of(image, &found.leaf, &head(found)));
+    }
+    Ok(all)
+}
+
+fn head(found: &Found) -> ReleaseHead {
+    let Release { image, version, counter, .. } = &found.release;
+    ReleaseHead { image: image.0, version: version.0, counter: counter.0 }
 }
 
 /// Adds what asking instead of reading leaves open.
@@ -124,11 +151,11 @@ pub(crate) fn best(mut all: Vec<Found>) -> (Option<Found>, Vec<String>) {
 
 fn answer(
     file: &Path,
-    sha256: &[u8; 32],
+    image: &ImageFile,
     report: Report,
     rows: Vec<(&'static str, String)>,
 ) -> Answer {
-    let report = compared(report);
+    let (report, sha256) = (compared(report), &image.digests.sha256.0);
     let mut json = report_json(&report, Some(*sha256));
     json["file"] = file.display().to_string().into();
     json["sha256"] = hex(sha256).into();
@@ -140,5 +167,10 @@ fn answer(
     let mut text = format!("{}\n  sha256 {}\n", file.display(), grouped(sha256));
     text.push_str(&table(rows));
     text.push_str(&report_text(&report));
-    Answer::new("identify", json, text).exit(exit_of(&report))
+    json["mcuboot"] = image.mcuboot.as_ref().map(to_json).into();
+    let mut answer = Answer::new("identify", json, text).exit(exit_of(&report));
+    if image.mcuboot.is_some() {
+        leave_signature_out(&mut answer);
+    }
+    answer
 }

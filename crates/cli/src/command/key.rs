@@ -220,7 +220,7 @@ pub(crate) fn uri(name: &OsStr) -> Result<KeyUri> {
     }
 }
 
-/// The public half: of a key, or from a `.pub` line.
+/// The public half: of a key, from a `.pub` line, or from a `PUBLIC KEY` in PEM.
 pub(crate) fn public(uri: &KeyUri, lock: &Lock) -> Result<PublicKey> {
     let Some(path) = uri.file() else {
         return match Key::public_of(uri, lock.passphrase()?.as_ref().map(|it| it.as_slice())) {
@@ -229,6 +229,9 @@ pub(crate) fn public(uri: &KeyUri, lock: &Lock) -> Result<PublicKey> {
         };
     };
     let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    if text.starts_with("-----BEGIN PUBLIC KEY-----") {
+        return firmlog_keys::public_key(&text).map_err(|e| key_error(uri, &e));
+    }
     if text.starts_with("-----BEGIN") {
         return open(uri, lock).map(|key| key.public_key());
     }

@@ -20,8 +20,8 @@ use serde_json::json;
 use crate::Context;
 use crate::answer::{Answer, hex};
 use crate::command::key::{self, Lock};
-use crate::command::release::image_digests;
 use crate::error::{Error, Result};
+use crate::image::image_digests;
 use crate::inspect::udi::date;
 use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 

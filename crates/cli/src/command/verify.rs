@@ -35,8 +35,8 @@ use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, counted};
-use crate::command::release::image_digests;
 use crate::error::{Error, Exit, Result};
+use crate::image::{FormArgs, ImageFile, check_release, releases_of};
 use crate::submit::{digest, grouped, log_key, trust_root};
 use crate::when::{of_devices, times_json, times_text};
 
@@ -54,7 +54,7 @@ pub(crate) struct VerifyArgs {
     /// Trust root file that pins the log
     #[arg(long, env = "FIRMLOG_TRUST", value_name = "FILE")]
     trust: PathBuf,
-    /// For an image: the bundle of its release
+    /// For an image: the bundle of its release; one of MCUboot may carry it
     #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
     bundle: Option<PathBuf>,
     /// For an entry: its receipt, COSE or tlog-proof
@@ -66,19 +66,21 @@ pub(crate) struct VerifyArgs {
     /// Ask for one release, by leaf hash
     #[arg(long, value_name = "HASH")]
     release: Option<String>,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
     let root = trust_root(&args.trust)?;
     if let Some(bundle) = &args.bundle {
-        let image = image_digests(&args.file, false)?.sha256;
-        let bytes = read(bundle)?;
-        let report = verify_file(&bytes, &root, &AwsLc, &Question::Image(image.0));
-        if report.verdict == Verdict::NotFound {
-            return Err(wrong_file(&args.file, &image.0, &bytes));
-        }
-        return Ok(of_report(report, Some((&args.file, image.0)), &bytes, &root));
+        let image = ImageFile::read(&args.file, args.form)?;
+        return of_image(&args.file, &image, &read(bundle)?, &root);
+    }
+    // Nothing else that is checked begins as an image of MCUboot does.
+    let image = ImageFile::read(&args.file, args.form)?;
+    if let Some(bundle) = image.bundle() {
+        return of_image(&args.file, &image, &bundle, &root);
     }
     let bytes = read(&args.file)?;
     if let Some(receipt) = &args.receipt {
@@ -104,6 +106,29 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
     }
     let report = verify_file(&bytes, &root, &AwsLc, &question(args)?);
     Ok(of_report(report, None, &bytes, &root))
+}
+
+fn of_image(path: &Path, image: &ImageFile, bundle: &[u8], root: &TrustRoot) -> Result<Answer> {
+    let sha256 = image.digests.sha256.0;
+    let report = verify_file(bundle, root, &AwsLc, &Question::Image(sha256));
+    if report.verdict == Verdict::NotFound {
+        return Err(wrong_file(path, &sha256, bundle));
+    }
+    let mut answer = of_report(report, Some((path, sha256)), bundle, root);
+    if let (Some(mcuboot), Ok(bundle)) = (&image.mcuboot, Bundle::parse(bundle)) {
+        check_release(path, mcuboot, &releases_of(&bundle, &sha256))?;
+        leave_signature_out(&mut answer);
+    }
+    Ok(answer)
+}
+
+/// Whose keys may sign an image for its bootloader is not known here.
+pub(crate) fn leave_signature_out(answer: &mut Answer) {
+    const LEFT_OUT: &str = "the image's own signature, which its bootloader checks";
+    if let Some(list) = answer.json["not_checked"].as_array_mut() {
+        list.push(LEFT_OUT.into());
+    }
+    answer.text.push_str(&format!("not checked: {LEFT_OUT}\n"));
 }
 
 /// A bundle is a map whose first key is 0 and whose first value a text; damage later is named.

@@ -34,11 +34,11 @@ use serde_json::{Value, json};
 
 use crate::Context;
 use crate::answer::{Answer, counted};
-use crate::command::release::image_digests;
 use crate::command::verify::exit;
 use crate::command::{key, trust};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
+use crate::image::image_digests;
 use crate::submit::{LogArgs, Secret, SignArgs, disclosure_set, sign_entry, trust_root, with_set};
 use report::Reporter;
 use scenario::{Played, Scenario, assign};

@@ -132,7 +132,7 @@ type End<'w> = Result<(Unit<'w>, Outcome, String)>;
 /// Checks the release offline and says, durably, that flash is about to be written.
 fn begin(unit: &mut Unit<'_>, world: &World<'_>) -> Result<()> {
     unit.steps(&[E::Check, E::DownloadStarted, E::Downloaded])?;
-    let image = crate::command::release::image_digests(world.image, false)?.sha256.0;
+    let image = crate::image::image_digests(world.image, false)?.sha256.0;
     world.check_offline(unit, &image).map_err(|why| {
         Error::new("E-RELEASE", format!("{} does not believe the release: {why}", unit.name))
     })?;

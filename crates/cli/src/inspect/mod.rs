@@ -21,6 +21,7 @@ pub(crate) mod cbor;
 mod cose;
 mod file;
 mod journal;
+pub(crate) mod mcuboot;
 pub(crate) mod text;
 mod tile;
 pub(crate) mod udi;
@@ -122,7 +123,7 @@ pub(crate) fn explain(bytes: &[u8], path: Option<&Path>) -> Option<Found> {
             return Some(found);
         }
     }
-    if let Some(found) = journal::explain(bytes) {
+    if let Some(found) = journal::explain(bytes).or_else(|| mcuboot::explain(bytes)) {
         return Some(found);
     }
     let whole = bundle::explain(bytes).or_else(|| anchor::explain(bytes));

@@ -1,29 +1,28 @@
-//! `release propose|publish|approve|step|authorise|show`.
+//! `release propose|publish|approve|step|authorise|show|tlv`.
 //!
 //! ```text
 //! firmlog release publish pump-4.2.1.bin --version 4.2.1 --model ip-200 …   the build signs
 //! firmlog release approve LEAF-HASH --meaning approval …                    a person signs
 //! ```
 //!
-//! Invariants:
-//! - The image's digest is computed here, over the whole file, and never taken from a flag.
-//! - An approval is an e-signature (21 CFR 11.50): who, when, meaning, reason; two components.
+//! Invariant: an approval is an e-signature (21 CFR 11.50): who, when, meaning, reason; two
+//! components.
 
 mod behind;
+mod publish;
 mod step;
+mod tlv;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+pub(crate) use publish::version_code;
 
 use clap::{Args, Subcommand};
 use firmlog_keys::Key;
 use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::event::EventType;
-use firmlog_statement::image::{ImageDigests, ImageHasher};
 use firmlog_statement::time::ZoneOffset;
 use firmlog_statement::{
-    Approval, Authorisation, ESignature, Extra, Factors, Gate, Meaning, ReasonCode, Release,
-    SecurityCounter, Signer, Statement, VersionCode,
+    Approval, Authorisation, ESignature, Extra, Factors, Gate, Meaning, ReasonCode, Signer,
+    Statement,
 };
 use serde_json::json;
 
@@ -33,7 +32,7 @@ use crate::command::identify::{best, left_out};
 use crate::command::key;
 use crate::command::trust::unknown;
 use crate::command::verify::{exit_of, report_json, report_text};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
 use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
@@ -46,9 +45,9 @@ pub(crate) enum ReleaseCommand {
 Example:
   firmlog release propose pump-4.2.1.bin --version 4.2.1 --code 40201 --model ip-200 \\
     --key build.pem --as acme.example/build --log https://log.example --trust log.trust")]
-    Propose(Box<PublishArgs>),
+    Propose(Box<publish::PublishArgs>),
     /// Say that an image is a version for some models
-    Publish(Box<PublishArgs>),
+    Publish(Box<publish::PublishArgs>),
     /// Approve, review or reject a release, as a person
     Approve(ApproveArgs),
     /// Publish what was proposed; suspend, recall or end a release
@@ -57,44 +56,8 @@ Example:
     Authorise(AuthoriseArgs),
     /// What the log holds about a release
     Show(ShowArgs),
-}
-
-/// Arguments of `release publish`.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  firmlog release publish pump-4.2.1.bin --version 4.2.1 --code 40201 --model ip-200 \\
-    --key build.pem --as acme.example/build --log https://log.example --trust log.trust")]
-pub(crate) struct PublishArgs {
-    /// The image
-    image: PathBuf,
-    /// The version as people write it
-    #[arg(long)]
-    version: String,
-    /// Number that orders versions; by default made of the version's three parts
-    #[arg(long)]
-    code: Option<u64>,
-    /// Anti-rollback counter
-    #[arg(long, default_value_t = 1)]
-    counter: u32,
-    /// Component
-    #[arg(long, default_value = "app")]
-    component: String,
-    /// A model it is for; may be given again
-    #[arg(long = "model", required = true)]
-    models: Vec<String>,
-    /// Manufacturer
-    #[arg(long)]
-    manufacturer: Option<String>,
-    /// Also log the Keccak-256 of the image, for contracts
-    #[arg(long)]
-    keccak: bool,
-    #[command(flatten)]
-    behind: behind::BehindArgs,
-    #[command(flatten)]
-    sign: SignArgs,
-    #[command(flatten)]
-    log: LogArgs,
+    /// Write what `imgtool sign` puts into an image of MCUboot: leaf hash and evidence
+    Tlv(tlv::TlvArgs),
 }
 
 /// Arguments of `release approve`.
@@ -162,104 +125,13 @@ pub(crate) struct ShowArgs {
 /// Runs the command.
 pub(crate) fn run(command: &ReleaseCommand, context: &Context) -> Result<Answer> {
     match command {
-        ReleaseCommand::Propose(args) => publish(args, EventType::ReleaseProposed, context),
-        ReleaseCommand::Publish(args) => publish(args, EventType::ReleasePublished, context),
+        ReleaseCommand::Propose(args) => publish::run(args, EventType::ReleaseProposed, context),
+        ReleaseCommand::Publish(args) => publish::run(args, EventType::ReleasePublished, context),
         ReleaseCommand::Step(args) => step::run(args, context),
         ReleaseCommand::Approve(args) => approve(args, context),
         ReleaseCommand::Authorise(args) => authorise(args, context),
         ReleaseCommand::Show(args) => show(args, context),
-    }
-}
-
-fn publish(args: &PublishArgs, event: EventType, context: &Context) -> Result<Answer> {
-    let digests = image_digests(&args.image, args.keccak)?;
-    let code = args.code.or_else(|| version_code(&args.version)).ok_or_else(|| {
-        Error::new("E-USAGE", "the version has no three numeric parts; give --code")
-            .expected("a version such as 4.2.1", &args.version)
-    })?;
-    let mut release = Release {
-        event,
-        version: VersionCode(code),
-        counter: SecurityCounter(args.counter),
-        component: args.component.clone(),
-        manufacturer: args.manufacturer.clone(),
-        version_name: args.version.clone(),
-        models: args.models.clone(),
-        ..bare_release(&digests)
-    };
-    args.behind.describe(&mut release)?;
-    let sbom = release.sbom.as_ref().map(|sbom| format!("{} {}", sbom.format, sbom.version));
-    let subject = format!("{}/{}", args.models[0], args.component);
-    let statement = Statement::Release(release);
-    let (sign, key) = (&args.sign, args.sign.open()?);
-    let placed = sign_and_submit(&statement, &subject, sign, &key, &[], &args.log, context)?;
-    let mut json = placed.json();
-    json["image"] = digests.sha256.to_string().into();
-    json["version"] = args.version.as_str().into();
-    json["version_code"] = code.to_string().into();
-    json["sbom"] = sbom.clone().into();
-    let text = format!(
-        "{event} {subject} {}\nimage     sha256:{}\n{}{}",
-        args.version,
-        submit::grouped(&digests.sha256.0),
-        sbom.map_or_else(String::new, |sbom| format!("SBOM      {sbom}\n")),
-        placed.text()
-    );
-    json["step"] = event.name().into();
-    let command = match event {
-        EventType::ReleaseProposed => "release-propose",
-        _ => "release-publish",
-    };
-    Ok(Answer::new(command, json, text))
-}
-
-/// A release of an image with nothing optional.
-fn bare_release(digests: &ImageDigests) -> Release {
-    Release {
-        image: digests.sha256,
-        version: VersionCode(0),
-        counter: SecurityCounter(0),
-        event: EventType::ReleasePublished,
-        time: submit::now(),
-        release: None,
-        commitments: Default::default(),
-        supersedes: None,
-        component: String::new(),
-        manufacturer: None,
-        keccak: digests.keccak256,
-        version_name: String::new(),
-        models: Vec::new(),
-        hw_revs: Vec::new(),
-        size_bytes: digests.size_bytes,
-        manifest: None,
-        image_signer: None,
-        sbom: None,
-        vex: None,
-        provenance: None,
-        change_requests: Vec::new(),
-        problem_reports: Vec::new(),
-        quality_refs: Vec::new(),
-        risk_ref: None,
-        anomalies: None,
-        udi_change: None,
-        udi_di_old: None,
-        udi_di_new: None,
-        regulatory: None,
-        support: None,
-        certificates: None,
-        extra: Extra::default(),
-    }
-}
-
-/// `4.2.1` → 40201: two digits per part after the first.
-pub(crate) fn version_code(version: &str) -> Option<u64> {
-    let parts: Vec<u64> =
-        version.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    match parts[..] {
-        [major, minor, patch] if minor < 100 && patch < 100 => {
-            major.checked_mul(10_000)?.checked_add(minor * 100 + patch)
-        }
-        _ => None,
+        ReleaseCommand::Tlv(args) => tlv::run(args),
     }
 }
 
@@ -397,30 +269,4 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let mut answer = Answer::new("release-show", json, text).exit(exit_of(&found.report));
     left_out(&mut answer, &source);
     Ok(answer)
-}
-
-/// Digests of a file of any size.
-pub(crate) fn image_digests(path: &Path, keccak: bool) -> Result<ImageDigests> {
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let (mut hasher, mut buffer) = (ImageHasher::new(keccak), vec![0; 1 << 16]);
-    loop {
-        let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
-        if n == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(&buffer[..n]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_by_their_code() {
-        assert_eq!(version_code("4.2.1"), Some(40_201));
-        assert!(version_code("4.2.1") < version_code("4.10.0"));
-        assert_eq!(version_code("4.2"), None);
-        assert_eq!(version_code("4.100.0"), None);
-    }
 }
