@@ -162,7 +162,6 @@ int flash_erase(void *base, uint32_t page)
 }
 
 enum { ON_TRIAL, TRIED, STAYS };
-#define HEADER 16u
 
 static uint32_t choice_at;
 static uint8_t running;
@@ -189,16 +188,6 @@ static uint32_t number_at(uint32_t at)
     return REG(FLASH_BASE + at);
 }
 
-static int read_slot(uint8_t slot, struct held *held)
-{
-    uint32_t at = slot_at(slot);
-    held->len = number_at(at);
-    held->counter = number_at(at + 4);
-    held->version = number_at(at + 8) | (uint64_t)number_at(at + 12) << 32;
-    held->bytes = flash_at(at + HEADER);
-    return held->len > PAGES * PAGE - HEADER;
-}
-
 int boot_start(void)
 {
     while (choice_at < PAGE && number_at(BOOT + choice_at) != BLANK) {
@@ -219,9 +208,9 @@ int boot_start(void)
     return 0;
 }
 
-int boot_running(struct held *held)
+const uint8_t *boot_running(void)
 {
-    return read_slot(running, held);
+    return flash_at(slot_at(running));
 }
 
 int boot_try_other(void)
@@ -239,30 +228,31 @@ int boot_revert(void)
     return choose((uint8_t)(1 - running), STAYS);
 }
 
-static int program_number(void *slot, uint32_t at, uint32_t number)
+/* The next word of an image, filled up as blank flash is. */
+static void word_at(const uint8_t *image, uint32_t len, uint32_t at, uint8_t word[WORD])
 {
-    const uint8_t word[WORD] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16),
-                                (uint8_t)(number >> 24)};
-    return flash_program(slot, at, word, WORD);
+    for (uint32_t i = 0; i < WORD; i++) {
+        word[i] = at + i < len ? image[at + i] : 0xff;
+    }
 }
 
-/* The header last, so that half an image is none. */
-int boot_write_other(const struct held *image)
+/* The first word, which tells an image from none, last: half an image is none. */
+int boot_write_other(const uint8_t *image, uint32_t len)
 {
     void *slot = (void *)slot_at((uint8_t)(1 - running));
+    uint8_t word[WORD];
     for (uint32_t page = 0; page < PAGES; page++) {
         flash_erase(slot, page);
     }
-    for (uint32_t i = 0; i < image->len; i += WORD) {
-        uint8_t word[WORD] = {0};
-        for (uint32_t j = 0; j < WORD && i + j < image->len; j++) {
-            word[j] = image->bytes[i + j];
-        }
-        if (flash_program(slot, HEADER + i, word, WORD)) {
+    if (len < WORD || len > PAGES * PAGE) {
+        return 1;
+    }
+    for (uint32_t at = WORD; at < len; at += WORD) {
+        word_at(image, len, at, word);
+        if (flash_program(slot, at, word, WORD)) {
             return 1;
         }
     }
-    return program_number(slot, 8, (uint32_t)image->version) ||
-           program_number(slot, 12, (uint32_t)(image->version >> 32)) ||
-           program_number(slot, 4, image->counter) || program_number(slot, 0, image->len);
+    word_at(image, len, 0, word);
+    return flash_program(slot, 0, word, WORD);
 }

@@ -13,7 +13,6 @@
 #define BOOT 0x8000u
 #define JOURNAL 0x10000u
 #define IMAGE 0x200000u
-#define PROOF 0x280000u
 
 /* Stops for good. */
 void halt(void) __attribute__((noreturn));
@@ -36,18 +35,11 @@ int flash_erase(void *base, uint32_t page);
 /* Stops the processor after so many more words were written. */
 void flash_stop_after(uint32_t words);
 
-/* An image in a slot. */
-struct held {
-    const uint8_t *bytes;
-    uint32_t len;
-    uint32_t counter;
-    uint64_t version;
-};
-
-/* The choice between the two slots, as the boot chain makes it; 0 when done. */
+/* The choice between the two slots, as the boot chain makes it; 0 when done. A slot is PAGES pages,
+ * and holds an image of MCUboot from its first byte on. */
 int boot_start(void);
-int boot_running(struct held *held);
-int boot_write_other(const struct held *image);
+const uint8_t *boot_running(void);
+int boot_write_other(const uint8_t *image, uint32_t len);
 int boot_try_other(void);
 int boot_confirm(void);
 int boot_revert(void);

@@ -1,7 +1,7 @@
 /* A device in C: it measures what runs, keeps its journal, and obeys a gateway on its UART.
  *
  *     ready idle 3f5c… 0 0              what runs, where the update goes on, findings and losses
- *     > image 5120 …bytes…              into the download area; `proof` likewise
+ *     > image 9120 …bytes…              into the download area: of MCUboot, its evidence in it
  *     > install                         "installed", or "refused 11"
  *     > statements 0                    "statement 0 d284…", …, "ok"
  *
@@ -22,8 +22,10 @@ static char texts[1024];
 static const char *issuer, *subject, *model;
 static const char *witnesses[WITNESSES];
 static firmlog_root root;
+static uint8_t image_key[64];
 static uint8_t device_id[32];
 static uint8_t scratch[2048];
+static uint8_t bundle[12288];
 
 static int is(const char *word, const char *other)
 {
@@ -85,7 +87,8 @@ static int read_factory(void)
     copy(root.genesis, page + 68, 32);
     root.quorum = page[100];
     root.witnesses_len = page[101];
-    page += 104;
+    copy(image_key, page + 104, 64);
+    page += 168;
     issuer = next_text(&page, &room);
     subject = next_text(&page, &room);
     model = next_text(&page, &room);
@@ -183,8 +186,7 @@ static int write_image(const firmlog_target *target, const uint8_t *image, uint3
     if (firmlog_install_started(&agent, NULL, NULL) != FIRMLOG_STATUS_OK) {
         return 0; /* The slot is left alone. */
     }
-    const struct held held = {image, len, target->image.counter, target->image.version};
-    if (boot_write_other(&held) || boot_try_other()) {
+    if (boot_write_other(image, len) || boot_try_other()) {
         is_step(FIRMLOG_EVENT_INSTALL_FAILED);
         return 0;
     }
@@ -193,27 +195,42 @@ static int write_image(const firmlog_target *target, const uint8_t *image, uint3
 }
 
 /* Records why not, as the library decided. */
-static int refuse(const firmlog_decision *decision, const uint8_t *sha256)
+static int refuse(const firmlog_decision *decision)
 {
     const firmlog_detail detail = {.error = decision->reason, .has_error = 1};
-    firmlog_image image = {0};
-    copy(image.sha256, sha256, 32);
     if (decision->event == FIRMLOG_EVENT_VERIFICATION_FAILED) {
         return firmlog_step(&agent, decision->event, &detail, NULL) == FIRMLOG_STATUS_OK;
     }
-    return firmlog_refuse(&agent, decision->event, &image, &detail, NULL) == FIRMLOG_STATUS_OK;
+    return firmlog_refuse(&agent, decision->event, &decision->refused, &detail, NULL) ==
+           FIRMLOG_STATUS_OK;
+}
+
+static int read_image(void *image, uint32_t at, uint8_t *out, size_t len)
+{
+    copy(out, (const uint8_t *)image + at, len);
+    return 0;
+}
+
+/* An image of MCUboot in memory, its evidence in it. */
+static firmlog_mcuboot mcuboot_at(const uint8_t *image, uint32_t len)
+{
+    const firmlog_mcuboot slot = {.context = (void *)image,
+                                  .read = read_image,
+                                  .keys = image_key,
+                                  .keys_len = 1,
+                                  .bundle = bundle,
+                                  .bundle_size = sizeof bundle,
+                                  .slot_len = len};
+    return slot;
 }
 
 static void install(void)
 {
-    uint32_t image_len, proof_len;
-    uint8_t sha256[32];
-    const uint8_t *image = download(IMAGE, &image_len);
-    const uint8_t *proof = download(PROOF, &proof_len);
+    uint32_t len;
+    const uint8_t *image = download(IMAGE, &len);
     firmlog_update_progress progress;
     firmlog_decision decision = {0};
-    if (!image || !proof || firmlog_sha256(image, image_len, sha256) != FIRMLOG_STATUS_OK ||
-        firmlog_progress(&agent, &progress) != FIRMLOG_STATUS_OK) {
+    if (!image || firmlog_progress(&agent, &progress) != FIRMLOG_STATUS_OK) {
         send_text("no\n");
         return;
     }
@@ -222,17 +239,30 @@ static void install(void)
                                .model = model};
     copy(running.device, device_id, 32);
     const firmlog_known known = {0};
-    firmlog_status status = firmlog_check_install(&root, &running, &known, sha256, proof, proof_len,
-                                                  scratch, sizeof scratch, &decision);
-    if (status == FIRMLOG_STATUS_NOT_INSTALLABLE && refuse(&decision, sha256)) {
+    const firmlog_mcuboot offered = mcuboot_at(image, len);
+    firmlog_status status = firmlog_check_mcuboot(&offered, &root, &running, &known, scratch,
+                                                  sizeof scratch, &decision);
+    if (status == FIRMLOG_STATUS_NOT_INSTALLABLE && refuse(&decision)) {
         send_text("refused ");
         send_number(decision.reason);
         send_text("\n");
-    } else if (status == FIRMLOG_STATUS_OK && write_image(&decision.target, image, image_len)) {
+    } else if (status == FIRMLOG_STATUS_OK && write_image(&decision.target, image, len)) {
         send_text("installed\n");
     } else {
         send_text("no\n");
     }
+}
+
+/* What the slot holds that runs: whole, and signed by the key that signs images. */
+static int measure(firmlog_image *runs)
+{
+    firmlog_decision decision;
+    const firmlog_mcuboot slot = mcuboot_at(boot_running(), PAGES * PAGE);
+    if (firmlog_measure_mcuboot(&slot, &decision) != FIRMLOG_STATUS_OK) {
+        return 1;
+    }
+    *runs = decision.target.image;
+    return 0;
 }
 
 static int statements(uint32_t from)
@@ -276,9 +306,6 @@ static int obey(const char *command, const char *rest)
     if (is(command, "image")) {
         return receive(IMAGE, number(&rest)) && is_step(FIRMLOG_EVENT_DOWNLOAD_STARTED) &&
                is_step(FIRMLOG_EVENT_DOWNLOADED);
-    }
-    if (is(command, "proof")) {
-        return receive(PROOF, number(&rest));
     }
     if (is(command, "commit")) {
         return firmlog_committed(&agent, NULL, NULL) == FIRMLOG_STATUS_OK && !boot_confirm();
@@ -334,18 +361,15 @@ static void greet(const firmlog_started *started, const uint8_t *sha256)
 
 int main(void)
 {
-    struct held held;
     firmlog_config config;
     firmlog_started started;
     firmlog_image image = {0};
     (void)uptime_ms();
-    if (read_factory() || boot_start() || boot_running(&held) || configure(&config) ||
-        format_once(&config) || firmlog_sha256(held.bytes, held.len, image.sha256)) {
+    if (read_factory() || boot_start() || measure(&image) || configure(&config) ||
+        format_once(&config)) {
         send_text("the device is not made whole\n");
         return 1;
     }
-    image.version = held.version;
-    image.counter = held.counter;
     if (firmlog_start(&agent, sizeof agent, &config, &image, &started) != FIRMLOG_STATUS_OK) {
         send_text("the journal does not open\n");
         return 1;

@@ -641,6 +641,8 @@ typedef struct firmlog_target {
 typedef struct firmlog_decision {
   // What may be installed, for `firmlog_verified`; of no use without `FIRMLOG_STATUS_OK`.
   struct firmlog_target target;
+  // What may not, for `firmlog_refuse`; zeros with `FIRMLOG_STATUS_OK`.
+  struct firmlog_image refused;
   // Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
   uint64_t size;
   // Its root.
@@ -1132,7 +1134,8 @@ int firmlog_p256_sign(void *secret,
 // As [`firmlog_check_install`](crate::firmlog_check_install) for an image of MCUboot: that it is
 // whole, that one of the keys signed it, and that the release in its evidence is of this very
 // image, in version and security counter too. The image of a release is the body, what
-// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md).
+// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md). What is
+// refused is named by its body if it is whole, else by all `slot_len` bytes.
 firmlog_status firmlog_check_mcuboot(const struct firmlog_mcuboot *image,
                                      const struct firmlog_root *root,
                                      const struct firmlog_running *running,
@@ -1140,6 +1143,13 @@ firmlog_status firmlog_check_mcuboot(const struct firmlog_mcuboot *image,
                                      uint8_t *scratch,
                                      size_t scratch_len,
                                      struct firmlog_decision *decision);
+
+// Reads an image of MCUboot as its bootloader does: that it is whole, and that one of the keys
+// signed it. `target` in the decision is then what the slot holds, for `firmlog_start` if it runs,
+// and the release that it names, zeros if it names none; of that release nothing is decided.
+// `bundle` may be null.
+firmlog_status firmlog_measure_mcuboot(const struct firmlog_mcuboot *image,
+                                       struct firmlog_decision *decision);
 
 // Starts an outbox. `random` is any number that differs between devices and boots.
 firmlog_status firmlog_outbox_start(struct firmlog_outbox *outbox, uint32_t random);

@@ -79,6 +79,8 @@ pub struct Known {
 pub struct Decision {
     /// What may be installed, for `firmlog_verified`; of no use without `FIRMLOG_STATUS_OK`.
     pub target: Target,
+    /// What may not, for `firmlog_refuse`; zeros with `FIRMLOG_STATUS_OK`.
+    pub refused: crate::Image,
     /// Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
     pub size: u64,
     /// Its root.
@@ -119,12 +121,14 @@ pub unsafe extern "C" fn firmlog_check_install(
             let (root, running, known) = (borrow(root)?, borrow(running)?, borrow(known)?);
             let image = borrow::<[u8; 32]>(image.cast())?;
             let bundle = list(bundle, bundle_len)?;
-            decide(root, running, known, image, bundle, buffer(scratch, scratch_len)?)?
+            let scratch = buffer(scratch, scratch_len)?;
+            (image, decide(root, running, known, image, bundle, scratch)?)
         };
+        let (image, decided) = decided;
         let (value, status) = match decided {
             Ok(installable) => (Decision::yes(&installable), Ok(())),
             Err(reason) => {
-                let no = Decision::no(reason.code(), reason.event());
+                let no = Decision::no(image, reason.code(), reason.event());
                 (no, Err(Status::NotInstallable))
             }
         };
@@ -288,26 +292,30 @@ impl Decision {
         let image =
             crate::Image { version: found.version, counter: found.counter, sha256: found.image };
         Self {
-            target: Target { image, release: found.release.0 },
             size: found.head.size.0,
             root: found.head.root.0,
-            size_bytes: found.size_bytes,
             index: found.index.0,
-            reason: 0,
-            event: 0,
+            ..Self::of(image, found.release.0, found.size_bytes)
         }
     }
 
-    pub(crate) fn no(reason: u16, event: EventType) -> Self {
-        let nothing = Target { image: crate::Image::default(), release: [0; 32] };
+    pub(crate) fn no(sha256: &[u8; 32], reason: u16, event: EventType) -> Self {
+        let refused = crate::Image { sha256: *sha256, ..crate::Image::default() };
+        let nothing = Self::of(crate::Image::default(), [0; 32], 0);
+        Self { refused, reason, event: event.code(), ..nothing }
+    }
+
+    /// An image, with nothing said of a log.
+    pub(crate) fn of(image: crate::Image, release: [u8; 32], size_bytes: u64) -> Self {
         Self {
-            target: nothing,
+            target: Target { image, release },
+            refused: crate::Image::default(),
             size: 0,
             root: [0; 32],
-            size_bytes: 0,
+            size_bytes,
             index: 0,
-            reason,
-            event: event.code(),
+            reason: 0,
+            event: 0,
         }
     }
 }

@@ -80,7 +80,7 @@ pub use key::{Algorithm, Key, firmlog_key_id};
 pub use key::{firmlog_p256_public, firmlog_p256_sign};
 pub use link::{Head, Link, Receipts, Reply, Request, RequestKind, Told, TroubleKind};
 #[cfg(feature = "install")]
-pub use mcuboot::{Mcuboot, firmlog_check_mcuboot};
+pub use mcuboot::{Mcuboot, firmlog_check_mcuboot, firmlog_measure_mcuboot};
 pub use outbox::{FIRMLOG_OUTBOX_WORDS, Outbox};
 pub use outbox::{
     firmlog_outbox_answered, firmlog_outbox_close, firmlog_outbox_hurry, firmlog_outbox_poll,

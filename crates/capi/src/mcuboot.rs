@@ -6,8 +6,9 @@ use crate::status::told;
 use crate::{Status, Target};
 use core::ffi::{c_int, c_void};
 use firmlog_agent::FlashError;
-use firmlog_agent::mcuboot;
+use firmlog_agent::mcuboot::{self, Signed};
 use firmlog_verify::RustCrypto;
+use sha2::{Digest as _, Sha256};
 
 /// An image of MCUboot in its slot, and whom to believe.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,8 @@ pub struct Mcuboot {
 /// As [`firmlog_check_install`](crate::firmlog_check_install) for an image of MCUboot: that it is
 /// whole, that one of the keys signed it, and that the release in its evidence is of this very
 /// image, in version and security counter too. The image of a release is the body, what
-/// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md).
+/// `imgtool sign` is given. Reasons from 256 on are of the image (docs/spec/mcuboot.md). What is
+/// refused is named by its body if it is whole, else by all `slot_len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_check_mcuboot(
     image: *const Mcuboot,
@@ -55,14 +57,40 @@ pub unsafe extern "C" fn firmlog_check_mcuboot(
             let (root, running, known) = (borrow(root)?, borrow(running)?, borrow(known)?);
             consider(image, root, running, known, buffer(scratch, scratch_len)?)?
         };
-        let (value, status) = match decided {
-            Ok(yes) => (yes, Ok(())),
-            Err(no) => (no, Err(Status::NotInstallable)),
-        };
         // SAFETY: the crate's contract.
-        unsafe { answer(decision, value) }.and(status)
+        unsafe { tell(decided, decision) }
     };
     told(consider())
+}
+
+/// Reads an image of MCUboot as its bootloader does: that it is whole, and that one of the keys
+/// signed it. `target` in the decision is then what the slot holds, for `firmlog_start` if it runs,
+/// and the release that it names, zeros if it names none; of that release nothing is decided.
+/// `bundle` may be null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn firmlog_measure_mcuboot(
+    image: *const Mcuboot,
+    decision: *mut Decision,
+) -> Status {
+    let measure = || {
+        check(decision)?;
+        // SAFETY: the crate's contract.
+        let measured = unsafe { signed(borrow(image)?) }?;
+        // SAFETY: as above.
+        unsafe { tell(measured.map(|signed| of_slot(&signed)), decision) }
+    };
+    told(measure())
+}
+
+/// # Safety
+/// The contract in the crate's head.
+unsafe fn tell(decided: Result<Decision, Decision>, decision: *mut Decision) -> Result<(), Status> {
+    let (value, status) = match decided {
+        Ok(yes) => (yes, Ok(())),
+        Err(no) => (no, Err(Status::NotInstallable)),
+    };
+    // SAFETY: the caller's promise is handed on.
+    unsafe { answer(decision, value) }.and(status)
 }
 
 /// The slot behind C's callback.
@@ -79,6 +107,38 @@ impl mcuboot::Slot for Slot<'_> {
     }
 }
 
+/// The image in the slot, whole and signed by a known key.
+///
+/// # Safety
+/// The contract in the crate's head.
+unsafe fn signed(image: &Mcuboot) -> Result<Result<Signed, Decision>, Status> {
+    image.read.ok_or(Status::NoCallback)?;
+    // SAFETY: the caller's promise is handed on; keys are 64 bytes each and nothing else.
+    let keys = unsafe { list(image.keys.cast::<[u8; 64]>(), image.keys_len) }?;
+    let slot = &mut Slot(image);
+    let read = match mcuboot::Image::read(slot, image.slot_len) {
+        Ok(read) => read,
+        Err(error) => return Ok(Err(no(&offered(slot), error))),
+    };
+    let good = |key: &_, digest: &_, sig: &_| RustCrypto.p256_digest(key, digest, sig);
+    Ok(read.verify(keys, good).map_err(|error| no(&read.body, error)))
+}
+
+/// SHA-256 of all that was offered, as far as it can be read.
+fn offered(slot: &mut Slot<'_>) -> [u8; 32] {
+    let (mut sha256, mut buffer, mut at) = (Sha256::new(), [0; 64], 0_u32);
+    while let Some(left) = slot.0.slot_len.checked_sub(at).filter(|left| *left > 0) {
+        let len = left.min(64);
+        let piece = buffer.get_mut(..len as usize).unwrap_or_default();
+        if mcuboot::Slot::read(slot, at, piece).is_err() {
+            break;
+        }
+        sha256.update(&*piece);
+        at = at.saturating_add(len);
+    }
+    sha256.finalize().into()
+}
+
 /// # Safety
 /// The contract in the crate's head.
 unsafe fn consider(
@@ -88,25 +148,19 @@ unsafe fn consider(
     known: &Known,
     scratch: &mut [u8],
 ) -> Result<Result<Decision, Decision>, Status> {
-    image.read.ok_or(Status::NoCallback)?;
-    // SAFETY: the caller's promise is handed on; keys are 64 bytes each and nothing else.
-    let keys = unsafe { list(image.keys.cast::<[u8; 64]>(), image.keys_len) }?;
-    // SAFETY: as above; a bundle that came beside is in it.
-    let room = unsafe { filled(image.bundle, image.bundle_size) }?;
-    let slot = &mut Slot(image);
-    let good = |key: &_, digest: &_, sig: &_| RustCrypto.p256_digest(key, digest, sig);
-    let signed = mcuboot::Image::read(slot, image.slot_len).and_then(|it| it.verify(keys, good));
+    // SAFETY: the caller's promise is handed on; a bundle that came beside is in the room for it.
+    let (room, signed) = unsafe { (filled(image.bundle, image.bundle_size)?, signed(image)?) };
     let signed = match signed {
         Ok(signed) => signed,
-        Err(error) => return Ok(Err(no(error))),
+        Err(no) => return Ok(Err(no)),
     };
     let bundle = match image.bundle_len {
         0 => {
             let span = signed.release.map_or(mcuboot::Span::default(), |release| release.bundle);
             let len = usize::try_from(span.len).map_err(|_| Status::BufferTooSmall)?;
             let room = room.get_mut(..len).ok_or(Status::BufferTooSmall)?;
-            if mcuboot::Slot::read(slot, span.at, room).is_err() {
-                return Ok(Err(no(mcuboot::Error::Flash)));
+            if mcuboot::Slot::read(&mut Slot(image), span.at, room).is_err() {
+                return Ok(Err(no(&signed.body, mcuboot::Error::Flash)));
             }
             &*room
         }
@@ -115,11 +169,13 @@ unsafe fn consider(
     // SAFETY: as above.
     let found = match unsafe { decide(root, running, known, &signed.body, bundle, scratch) }? {
         Ok(found) => Decision::yes(&found),
-        Err(reason) => return Ok(Err(Decision::no(reason.code(), reason.event()))),
+        Err(reason) => {
+            return Ok(Err(Decision::no(&signed.body, reason.code(), reason.event())));
+        }
     };
     Ok(match signed.target(&target(&found.target)) {
         Ok(_) => Ok(found),
-        Err(error) => Err(no(error)),
+        Err(error) => Err(no(&signed.body, error)),
     })
 }
 
@@ -127,6 +183,13 @@ fn target(target: &Target) -> firmlog_agent::update::Target {
     target.into()
 }
 
-fn no(error: mcuboot::Error) -> Decision {
-    Decision::no(error.code(), error.event())
+fn no(sha256: &[u8; 32], error: mcuboot::Error) -> Decision {
+    Decision::no(sha256, error.code(), error.event())
+}
+
+fn of_slot(signed: &Signed) -> Decision {
+    let (version, counter) = (signed.header.version.code(), signed.counter);
+    let image = crate::Image { version, counter, sha256: signed.body };
+    let release = signed.release.map_or([0; 32], |release| release.leaf);
+    Decision::of(image, release, signed.header.body_size.into())
 }

@@ -10,7 +10,7 @@ use toolchain::{build, compiler, have, program, told};
 const EXAMPLE: &[&str] = &["examples/device/device.c", "examples/device/flash.c"];
 const MISUSE: &[&str] = &["tests/c/misuse.c", "examples/device/flash.c"];
 /// What a library without features lacks.
-const OPTIONAL: &[&str] = &["p256", "check_install", "check_mcuboot", "reason_text"];
+const OPTIONAL: &[&str] = &["p256", "check_install", "mcuboot", "reason_text"];
 /// A bad access, a leak or an overflow ends the program.
 const SANITIZERS: &[&str] =
     &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];

@@ -83,6 +83,7 @@ impl Case {
         let nothing = Target { image: Image::default(), release: [0; 32] };
         let mut decision = Decision {
             target: nothing,
+            refused: Image::default(),
             size: 0,
             root: [0; 32],
             size_bytes: 0,
@@ -127,6 +128,7 @@ fn what_may_not_be_installed_has_its_reason_and_event() {
         assert_eq!(found.0, Status::NotInstallable);
         assert_eq!((found.1.reason, found.1.event), (reason, event as u16));
         assert_eq!(found.1.target.image.sha256, [0; 32]);
+        assert_eq!(found.1.refused.sha256, [3; 32]);
     };
     let found = case.decide_with(&bundle, |_, running, _| {
         running.model = c"ip-100".as_ptr();

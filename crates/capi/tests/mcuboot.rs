@@ -8,6 +8,7 @@ use common::log::TestLog;
 use common::{Key, World, release_body, sign};
 use firmlog_capi::{
     Decision, Event, Known, Mcuboot, Root, Running, Status, Target, firmlog_check_mcuboot,
+    firmlog_measure_mcuboot,
 };
 use firmlog_statement::{
     Digest, PublicKey, Release, SecurityCounter, Signer as _, Statement, VersionCode, leaf_hash,
@@ -71,6 +72,27 @@ impl Factory {
         ];
         signed.extend(area(0x6907, &seal.concat()));
         signed
+    }
+
+    /// What the library says of a slot, by itself.
+    fn measure(image: &[u8]) -> (Status, Decision) {
+        let PublicKey::P256(public) = bootloader_key().public_key() else { panic!("P-256") };
+        let mut slot = image;
+        let question = Mcuboot {
+            context: (&raw mut slot).cast(),
+            read: Some(read),
+            keys: public.as_ptr(),
+            keys_len: 1,
+            bundle: null_mut(),
+            bundle_size: 0,
+            bundle_len: 0,
+            slot_len: image.len() as u32,
+        };
+        // SAFETY: every field of it may be zero.
+        let mut decision: Decision = unsafe { std::mem::zeroed() };
+        // SAFETY: all of it lives through the call.
+        let status = unsafe { firmlog_measure_mcuboot(&raw const question, &raw mut decision) };
+        (status, decision)
     }
 
     /// What the library decides about a slot; a bundle may lie beside it.
@@ -177,14 +199,44 @@ fn an_image_with_its_release_may_be_installed() {
     assert_eq!((status, beside.target.release), (Status::Ok, factory.leaf));
 }
 
+/// MCB-031: what runs is called what its release calls it; blank flash and what nobody signed is
+/// named too.
+#[test]
+fn what_a_slot_holds_is_measured() {
+    let factory = Factory::new();
+    // Blank flash behind it is not looked at.
+    let mut slot = factory.image(5, true);
+    slot.extend([0xff; 300]);
+    let (status, decision) = Factory::measure(&slot);
+    let body: [u8; 32] = Sha256::digest(&factory.body).into();
+    let Target { image, release } = decision.target;
+    assert_eq!((status, decision.reason), (Status::Ok, 0));
+    assert_eq!((image.sha256, image.version, image.counter), (body, VERSION, 5));
+    assert_eq!((release, decision.size_bytes), (factory.leaf, factory.body.len() as u64));
+    let (status, blank) = Factory::measure(&[0xff; 300]);
+    assert_eq!((status, blank.reason), (Status::NotInstallable, 258));
+    assert_eq!(blank.refused.sha256[..], Sha256::digest([0xff; 300])[..]);
+    let seal = slot.len() - 301;
+    slot[seal] ^= 1;
+    let (status, forged) = Factory::measure(&slot);
+    assert_eq!((status, forged.reason), (Status::NotInstallable, 278));
+    assert_eq!((forged.refused.sha256, forged.target.image.sha256), (body, [0; 32]));
+}
+
 #[test]
 fn what_is_wrong_with_an_image_is_named() {
     let factory = Factory::new();
     let good = factory.image(5, true);
+    let body: [u8; 32] = Sha256::digest(&factory.body).into();
     let refused = |image: &[u8], reason: u16, event: Event| {
         let (status, decision) = factory.decide(image, &[], 16_384);
         assert_eq!(status, Status::NotInstallable);
         assert_eq!((decision.reason, decision.event), (reason, event as u16));
+        // Named by its body if it is whole, else by all of it.
+        let is_whole = matches!(reason, 1 | 278 | 284);
+        let named = if is_whole { body } else { Sha256::digest(image).into() };
+        assert_eq!(decision.refused.sha256, named, "{reason}");
+        assert_eq!(decision.target.image.sha256, [0; 32]);
     };
     // Another security counter than the release says.
     refused(&factory.image(6, true), 284, Event::RefusedBadSignature);
@@ -213,6 +265,14 @@ fn what_has_no_room_or_is_missing_is_no_decision() {
         let mut decision: Decision = std::mem::zeroed();
         let nothing =
             firmlog_check_mcuboot(null(), null(), null(), null(), null_mut(), 0, &raw mut decision);
+        assert_eq!(nothing, Status::NullPointer);
+        let nothing = firmlog_measure_mcuboot(null(), &raw mut decision);
+        assert_eq!(nothing, Status::NullPointer);
+        let mut question: Mcuboot = std::mem::zeroed();
+        let nothing = firmlog_measure_mcuboot(&raw const question, &raw mut decision);
+        assert_eq!(nothing, Status::NoCallback);
+        question.read = Some(read);
+        let nothing = firmlog_measure_mcuboot(&raw const question, null_mut());
         assert_eq!(nothing, Status::NullPointer);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 000000 factory page · 008000 boot choice · 010000 journal, 64 KiB
-//! 100000 slot A · 180000 slot B · 200000 download: image · 280000 download: its evidence
+//! 100000 slot A · 180000 slot B · 200000 download: image · 280000 evidence beside one
 //! ```
 
 /// What the production line wrote.
@@ -17,9 +17,9 @@ pub const JOURNAL_PAGES: usize = 16;
 pub const SLOTS: [usize; 2] = [0x10_0000, 0x18_0000];
 /// Pages of a slot.
 pub const SLOT_PAGES: usize = 16;
-/// Where a downloaded image goes.
+/// Where a downloaded image goes, its evidence in it.
 pub const IMAGE: usize = 0x20_0000;
-/// Where its evidence goes.
+/// Where evidence goes that is not in an image.
 pub const PROOF: usize = 0x28_0000;
 /// Pages of each of the two.
 pub const DOWNLOAD_PAGES: usize = 16;

@@ -27,7 +27,7 @@ mod vectors;
 pub use clock::Uptime;
 pub use cortex_m_rt::entry;
 pub use flash::NorFlash;
-pub use slot::{Boot, Held, Slot};
+pub use slot::{Boot, Slot};
 pub use uart::Uart;
 
 /// Stops for good; the gateway sees no more lines and ends the emulator.

@@ -1,13 +1,15 @@
 //! Two slots for the image of the application processor, and the choice between them.
 //!
 //! ```text
-//! slot     length 4 · counter 4 · version 8 · image …
+//! slot     an image of MCUboot from its first byte on; what is behind it is blank
 //! choice   01 00 00 00   slot 1 on trial, not tried yet     a word is appended for each change
 //!          01 01 00 00   slot 1 on trial, tried: once more without a word from it is the way back
 //!          01 02 00 00   slot 1 stays
 //! ```
 //!
 //! This stands for a boot chain such as MCUboot's: whoever starts first measures and chooses.
+//!
+//! Invariant: a slot begins with the first word of an image only if all of that image is in it.
 
 use crate::flash::{NorFlash, PAGE, WORD};
 use crate::layout;
@@ -16,65 +18,44 @@ use firmlog_agent::Flash as _;
 const ON_TRIAL: u8 = 0;
 const TRIED: u8 = 1;
 const STAYS: u8 = 2;
-const HEADER: usize = 16;
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u8);
-
-/// What a slot holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Held {
-    /// The image.
-    pub bytes: &'static [u8],
-    /// The version it was installed as.
-    pub version: u64,
-    /// The anti-rollback counter it was installed as.
-    pub counter: u32,
-}
 
 impl Slot {
     fn flash(self) -> Option<NorFlash> {
         NorFlash::region(*layout::SLOTS.get(usize::from(self.0))?, layout::SLOT_PAGES)
     }
 
-    /// What is in it; none if it is blank or its length is none.
+    /// All of it, whatever it holds.
     #[must_use]
-    pub fn read(self) -> Option<Held> {
-        let slot = self.flash()?.as_slice();
-        let (len, rest) = slot.split_first_chunk::<4>()?;
-        let (counter, rest) = rest.split_first_chunk::<4>()?;
-        let (version, rest) = rest.split_first_chunk::<8>()?;
-        Some(Held {
-            bytes: rest.get(..u32::from_le_bytes(*len) as usize)?,
-            version: u64::from_le_bytes(*version),
-            counter: u32::from_le_bytes(*counter),
-        })
+    pub fn read(self) -> Option<&'static [u8]> {
+        Some(self.flash()?.as_slice())
     }
 
-    /// Writes an image; the header last, so that half an image is none.
+    /// Writes an image; its first word, which tells an image from none, last.
     #[must_use]
-    pub fn write(self, image: &[u8], version: u64, counter: u32) -> bool {
-        self.try_write(image, version, counter).is_some()
+    pub fn write(self, image: &[u8]) -> bool {
+        self.try_write(image).is_some()
     }
 
-    fn try_write(self, image: &[u8], version: u64, counter: u32) -> Option<()> {
+    fn try_write(self, image: &[u8]) -> Option<()> {
         let mut flash = self.flash()?;
         (0..flash.pages()).try_for_each(|page| flash.erase(page)).ok()?;
-        let (words, rest) = image.as_chunks::<WORD>();
-        let mut at = HEADER;
+        let (first, rest) = image.split_first_chunk::<WORD>()?;
+        let (words, end) = rest.as_chunks::<WORD>();
+        let mut at = WORD;
         for word in words {
             flash.program(at as u32, word).ok()?;
             at += WORD;
         }
-        if !rest.is_empty() {
-            let mut word = [0; WORD];
-            word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        if !end.is_empty() {
+            let mut word = [0xff; WORD];
+            word.iter_mut().zip(end).for_each(|(to, from)| *to = *from);
             flash.program(at as u32, &word).ok()?;
         }
-        flash.program(8, &version.to_le_bytes()).ok()?;
-        flash.program(4, &counter.to_le_bytes()).ok()?;
-        flash.program(0, &u32::try_from(image.len()).ok()?.to_le_bytes()).ok()
+        flash.program(0, first).ok()
     }
 }
 
@@ -108,7 +89,7 @@ impl Boot {
             }
             Some([slot, ..]) => boot.running = Slot(slot),
         }
-        boot.running.read().map(|_| boot)
+        Some(boot)
     }
 
     /// What runs.

@@ -4,7 +4,8 @@
 //! offset   0  46 4c 66 31      "FLf1"
 //!          4  secret 32 · seed 32 · genesis 32
 //!        100  quorum 1 · how many witnesses 1 · zeros 2
-//!        104  texts, each with its length before it: issuer, subject, model, log, witnesses …
+//!        104  key that signs images 64, x ‖ y
+//!        168  texts, each with its length before it: issuer, subject, model, log, witnesses …
 //! ```
 
 use firmlog_agent::Journal;
@@ -32,6 +33,8 @@ pub(crate) struct Factory {
     pub(crate) genesis: Hash,
     pub(crate) log: VerifierKey,
     pub(crate) quorum: u8,
+    /// Whose signature an image must carry.
+    pub(crate) image_key: &'static [u8; 64],
     witnesses: [Option<VerifierKey>; WITNESSES],
 }
 
@@ -42,7 +45,8 @@ impl Factory {
         let (secret, rest) = rest.split_first_chunk::<32>()?;
         let (seed, rest) = rest.split_first_chunk::<32>()?;
         let (genesis, rest) = rest.split_first_chunk::<32>()?;
-        let ([quorum, count, 0, 0], mut rest) = rest.split_first_chunk::<4>()? else { return None };
+        let ([quorum, count, 0, 0], rest) = rest.split_first_chunk::<4>()? else { return None };
+        let (image_key, mut rest) = rest.split_first_chunk::<64>()?;
         let mut text = || {
             let (len, after) = rest.split_first()?;
             let (text, after) = after.split_at_checked(usize::from(*len))?;
@@ -65,6 +69,7 @@ impl Factory {
             genesis: Hash(*genesis),
             log,
             quorum: *quorum,
+            image_key,
             witnesses,
         })
     }

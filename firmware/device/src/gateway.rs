@@ -29,7 +29,6 @@ pub(crate) fn serve(
             "check" => step_all(agent, &[T::Check]),
             "image" => receive(uart, layout::IMAGE, rest)
                 .and_then(|()| step_all(agent, &[T::DownloadStarted, T::Downloaded])),
-            "proof" => receive(uart, layout::PROOF, rest),
             "install" => {
                 install(uart, agent, boot, factory);
                 continue;
@@ -58,7 +57,7 @@ fn step_all(agent: &mut Agent<'_>, events: &[T]) -> Option<()> {
 fn install(uart: &mut Uart, agent: &mut Agent<'_>, boot: &mut Boot, factory: &Factory) {
     match install::install(agent, boot, factory) {
         Outcome::Installed => uart.text("installed"),
-        Outcome::Refused(reason) => uart.text("refused ").number(u32::from(reason.code())),
+        Outcome::Refused(code) => uart.text("refused ").number(u32::from(code)),
         Outcome::NotNow => uart.text("no"),
     };
     uart.end();

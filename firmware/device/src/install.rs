@@ -1,11 +1,12 @@
-//! From a download to a slot: hash, verify, say, write.
+//! From a download to a slot: read as the bootloader does, verify, say, write.
 
+use firmlog_agent::mcuboot::{self, Signed};
 use firmlog_agent::update::{Detail, Image, Refused, Target};
 use firmlog_board::{Boot, NorFlash, Slot, layout};
 use firmlog_cortex_m4::CortexM4;
 use firmlog_statement::event::EventType as T;
 use firmlog_tlog::note::VerifierKey;
-use firmlog_verify::install::{Evidence, Installable, Known, Reason, Root, Running};
+use firmlog_verify::install::{Evidence, Known, Reason, Root, Running};
 use sha2::{Digest as _, Sha256};
 
 use crate::Agent;
@@ -18,57 +19,85 @@ const SCRATCH: usize = 2048;
 pub(crate) enum Outcome {
     /// It is in the other slot, and runs on trial after the next start.
     Installed,
-    /// It is not, and why.
-    Refused(Reason),
+    /// It is not, and why: a number of the image's reasons or of the release's.
+    Refused(u16),
     /// The agent refused the step.
     NotNow,
 }
 
-/// What a slot holds: its digest is measured, version and counter are those it was installed as.
-pub(crate) fn measure(slot: Slot) -> Option<Image> {
-    let held = slot.read()?;
-    let sha256 = Sha256::digest(held.bytes).into();
-    Some(Image { sha256, version: held.version, counter: held.counter })
+/// What speaks against an image, and what it is called by.
+struct No {
+    sha256: [u8; 32],
+    code: u16,
+    event: T,
+}
+
+/// What a slot holds, if it would boot: whole, and signed by the key that signs images.
+pub(crate) fn measure(slot: Slot, factory: &Factory) -> Option<Image> {
+    let signed = read(slot.read()?, factory).ok()?;
+    let (version, counter) = (signed.header.version.code(), signed.counter);
+    Some(Image { sha256: signed.body, version, counter })
 }
 
 /// Checks the download, and puts it into the slot that does not run.
 pub(crate) fn install(agent: &mut Agent<'_>, boot: &mut Boot, factory: &Factory) -> Outcome {
-    let detail = Detail::default();
-    let (Some(image), Some(proof)) = (download(layout::IMAGE), download(layout::PROOF)) else {
-        return Outcome::NotNow;
+    let Some(image) = download() else { return Outcome::NotNow };
+    let done = match check(image, agent, factory) {
+        Ok(target) => write(agent, boot, target, image).map(|is_in| match is_in {
+            true => Outcome::Installed,
+            false => Outcome::NotNow,
+        }),
+        Err(no) => refuse(agent, &no),
     };
-    let digest = Sha256::digest(image).into();
-    let found = match check(&digest, proof, agent, factory) {
-        Ok(found) => found,
-        Err(reason) => {
-            let refused = Image { sha256: digest, version: 0, counter: 0 };
-            let code = Detail { error: Some(u32::from(reason.code())), ..detail };
-            // What cannot be checked is a failed verification, not a refusal of the image.
-            let said = match reason.event() {
-                T::VerificationFailed => agent.step(T::VerificationFailed, code),
-                event => agent.refuse(event, refused, code),
-            };
-            return match said {
-                Ok(_) => Outcome::Refused(reason),
-                Err(_) => Outcome::NotNow,
-            };
-        }
-    };
-    let Installable { version, counter, .. } = found;
-    let target =
-        Target { image: Image { sha256: digest, version, counter }, release: found.release.0 };
-    match write(agent, boot, target, image) {
-        Ok(true) => Outcome::Installed,
-        Ok(false) | Err(_) => Outcome::NotNow,
+    done.unwrap_or(Outcome::NotNow)
+}
+
+fn refuse(agent: &mut Agent<'_>, no: &No) -> Result<Outcome, Refused> {
+    let refused = Image { sha256: no.sha256, version: 0, counter: 0 };
+    let why = Detail { error: Some(u32::from(no.code)), ..Detail::default() };
+    agent.refuse(no.event, refused, why)?;
+    Ok(Outcome::Refused(no.code))
+}
+
+/// From the bytes to what the updater is told, or the one thing that speaks against it.
+fn check(bytes: &[u8], agent: &Agent<'_>, factory: &Factory) -> Result<Target, No> {
+    let signed = read(bytes, factory)?;
+    let of_image = |error| No::image(signed.body, error);
+    let span = signed.release.map_or(mcuboot::Span::default(), |release| release.bundle);
+    let bundle = bytes.get(span.at as usize..).and_then(|rest| rest.get(..span.len as usize));
+    let bundle = bundle.ok_or_else(|| of_image(mcuboot::Error::Bug))?;
+    let found = released(&signed.body, bundle, agent, factory);
+    let found = found.map_err(|reason| No::release(signed.body, reason))?;
+    signed.target(&found).map_err(of_image)
+}
+
+/// The image at the front of some bytes, as the bootloader reads it.
+fn read(mut bytes: &[u8], factory: &Factory) -> Result<Signed, No> {
+    let whole = bytes;
+    let len = u32::try_from(bytes.len()).unwrap_or_default();
+    let image = mcuboot::Image::read(&mut bytes, len)
+        .map_err(|error| No::image(Sha256::digest(whole).into(), error))?;
+    let good = |key: &_, digest: &_, sig: &_| CortexM4.p256_digest(key, digest, sig);
+    image.verify(&[*factory.image_key], good).map_err(|error| No::image(image.body, error))
+}
+
+impl No {
+    fn image(sha256: [u8; 32], error: mcuboot::Error) -> Self {
+        Self { sha256, code: error.code(), event: error.event() }
+    }
+
+    fn release(sha256: [u8; 32], reason: Reason) -> Self {
+        Self { sha256, code: reason.code(), event: reason.event() }
     }
 }
 
-fn check(
-    digest: &[u8; 32],
-    proof: &[u8],
+/// What the evidence says may be installed.
+fn released(
+    body: &[u8; 32],
+    bundle: &[u8],
     agent: &Agent<'_>,
     factory: &Factory,
-) -> Result<Installable, Reason> {
+) -> Result<Target, Reason> {
     let mut witnesses = [const { None::<VerifierKey> }; 5];
     witnesses.iter_mut().zip(factory.witnesses()).for_each(|(to, from)| *to = Some(*from));
     let witnesses = witnesses.map(|key| key.unwrap_or(factory.log));
@@ -88,8 +117,10 @@ fn check(
         counter: committed.counter,
     };
     let mut scratch = [0; SCRATCH];
-    let evidence = Evidence::verify(proof, &root, &CortexM4, &mut scratch)?;
-    Ok(*evidence.installable(digest, &running, &Known::default())?)
+    let evidence = Evidence::verify(bundle, &root, &CortexM4, &mut scratch)?;
+    let found = evidence.installable(body, &running, &Known::default())?;
+    let image = Image { sha256: found.image, version: found.version, counter: found.counter };
+    Ok(Target { image, release: found.release.0 })
 }
 
 /// The order that matters: said first, then written, then said.
@@ -104,8 +135,7 @@ fn write(
         agent.verified(target, detail)?;
     }
     agent.install_started(detail)?;
-    let Image { version, counter, .. } = target.image;
-    if !boot.other().write(image, version, counter) || !boot.try_other() {
+    if !boot.other().write(image) || !boot.try_other() {
         agent.step(T::InstallFailed, detail)?;
         return Ok(false);
     }
@@ -115,9 +145,9 @@ fn write(
     Ok(true)
 }
 
-/// A part of the download area: its length, then its bytes.
-fn download(at: usize) -> Option<&'static [u8]> {
-    let area = NorFlash::region(at, layout::DOWNLOAD_PAGES)?.as_slice();
+/// The download area: a length, then so many bytes.
+fn download() -> Option<&'static [u8]> {
+    let area = NorFlash::region(layout::IMAGE, layout::DOWNLOAD_PAGES)?.as_slice();
     let (len, bytes) = area.split_first_chunk::<4>()?;
     bytes.get(..u32::from_le_bytes(*len) as usize)
 }

@@ -14,7 +14,8 @@
 //!
 //! Invariants:
 //! - Flash of a slot is touched only after `install_started` is durable.
-//! - What the gateway says is never believed: images are hashed, evidence is verified.
+//! - What the gateway says is never believed: images are hashed, signatures and evidence verified.
+//! - Nothing runs that the image key did not sign.
 #![no_std]
 #![no_main]
 
@@ -47,8 +48,8 @@ fn main() -> ! {
 /// One life, from power-up until power goes.
 fn live(uart: &mut Uart) -> Result<(), &'static str> {
     let factory = Factory::read().ok_or("the factory page does not hold")?;
-    let mut boot = Boot::start().ok_or("no slot holds an image")?;
-    let running = install::measure(boot.running()).ok_or("the slot does not hold an image")?;
+    let mut boot = Boot::start().ok_or("no choice of a slot")?;
+    let running = install::measure(boot.running(), &factory).ok_or("no image to run")?;
     let flash = NorFlash::region(layout::JOURNAL, layout::JOURNAL_PAGES).ok_or("no flash")?;
     let flash = factory::format_once(flash, &factory).ok_or("the journal cannot be made")?;
     let names =

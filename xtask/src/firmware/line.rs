@@ -15,6 +15,8 @@ pub(super) struct Made<'a> {
     pub(super) seed: [u8; 32],
     pub(super) genesis: [u8; 32],
     pub(super) quorum: u8,
+    /// Whose signature an image must carry, x ‖ y.
+    pub(super) image_key: [u8; 64],
     /// Issuer, subject, model, the log's key, the witnesses' keys.
     pub(super) texts: Vec<&'a str>,
 }
@@ -26,6 +28,7 @@ pub(super) fn make(flash: &Path, made: &Made<'_>) -> Result<()> {
     page.extend(made.seed);
     page.extend(made.genesis);
     page.extend([made.quorum, u8::try_from(made.texts.len().saturating_sub(4))?, 0, 0]);
+    page.extend(made.image_key);
     for text in &made.texts {
         page.push(u8::try_from(text.len()).context("a text of the factory page is too long")?);
         page.extend(text.as_bytes());
@@ -34,12 +37,8 @@ pub(super) fn make(flash: &Path, made: &Made<'_>) -> Result<()> {
 }
 
 /// Writes the image a device leaves the line with.
-pub(super) fn first_image(flash: &Path, image: &[u8], version: u64, counter: u32) -> Result<()> {
-    let mut slot = u32::try_from(image.len())?.to_le_bytes().to_vec();
-    slot.extend(counter.to_le_bytes());
-    slot.extend(version.to_le_bytes());
-    slot.extend(image);
-    write(flash, SLOT_A, &slot)
+pub(super) fn first_image(flash: &Path, image: &[u8]) -> Result<()> {
+    write(flash, SLOT_A, image)
 }
 
 fn write(flash: &Path, at: u64, bytes: &[u8]) -> Result<()> {

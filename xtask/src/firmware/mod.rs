@@ -1,7 +1,8 @@
 //! `cargo xtask firmware`: a device in QEMU, its power cut for real, its history in a real log.
 //!
 //! ```text
-//! image ── UART ──► test ── firmlog statement submit ──► log ── bundle ──► firmlog verify
+//! imgtool · firmlog release ──► image of MCUboot, its evidence in it ── UART ──► device
+//! device ── UART ──► test ── firmlog statement submit ──► log ── bundle ──► firmlog verify
 //!   └── external flash: a file that survives the emulator's SIGKILL
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! - Everything is below `target/firmware`; sockets are on loopback.
 
 mod emulator;
+mod images;
 mod line;
 mod objects;
 mod signatures;
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if !args.is_empty() {
         bail!("usage: cargo xtask firmware");
     }
-    setup::ensure(&[Part::Board])?;
+    setup::ensure(&[Part::Board, Part::Python])?;
     sh::run(sh::cargo().args(["build", "--quiet", "--package", "firmlog"]))?;
     sh::run(board::cargo().args(["--quiet", "--package", "firmlog-device"]))?;
     let dir = sh::root().join("target/firmware");

@@ -28,14 +28,6 @@ pub(super) struct Stage {
     _running: Vec<Background>,
 }
 
-/// A published, approved release and its evidence.
-pub(super) struct Release {
-    pub(super) image: Vec<u8>,
-    pub(super) bundle: Vec<u8>,
-    pub(super) sha256: String,
-    pub(super) code: u64,
-}
-
 impl Stage {
     /// Sets it all up in a folder that is made anew.
     pub(super) fn set(dir: &Path) -> Result<Self> {
@@ -68,33 +60,6 @@ impl Stage {
             stage.enrol(&format!("{file}.pem.pub"), role, &issuer, &[])?;
         }
         Ok(stage)
-    }
-
-    /// Publishes an image, has it approved, and fetches its evidence once it is witnessed.
-    pub(super) fn release(&self, name: &str, code: u64, counter: u32) -> Result<Release> {
-        let image = image(name);
-        let file = format!("{name}.bin");
-        fs::write(self.dir.join(&file), &image)?;
-        let (version, code_text) = (format!("{code}.0.0"), code.to_string());
-        let counter = counter.to_string();
-        let publish = ["release", "publish", &file, "--version", &version, "--model", MODEL];
-        let orders = ["--code", code_text.as_str(), "--counter", &counter];
-        let signed = ["--key", "build.pem", "--as", "firmware.example/build"];
-        let published = self.at_log(&[&publish[..], &orders, &signed].concat())?;
-        let leaf = text(&published, "leaf_hash")?;
-        let mut last = 0;
-        for (file, person) in [("quality", "R. Okafor"), ("safety", "A. Lindt")] {
-            let (key, issuer) = (format!("{file}.pem"), format!("firmware.example/{file}"));
-            let approve = ["release", "approve", &leaf, "--name", person];
-            let signed = ["--key", key.as_str(), "--as", &issuer];
-            let approved = self.at_log(&[&approve[..], &signed].concat())?;
-            last = index(&approved)?;
-        }
-        self.witnessed(last.saturating_add(1))?;
-        let bundle = format!("{name}.fwb");
-        self.at_log(&["bundle", "release", &leaf, "--out", &bundle])?;
-        let bundle = fs::read(self.dir.join(bundle))?;
-        Ok(Release { image, bundle, sha256: text(&published, "image")?, code })
     }
 
     /// Makes a device's key and enrols it; the secret number, and the device's id.
@@ -188,7 +153,7 @@ impl Stage {
     }
 
     /// Waits for a checkpoint of at least this size that both witnesses cosigned.
-    fn witnessed(&self, size: u64) -> Result<()> {
+    pub(super) fn witnessed(&self, size: u64) -> Result<()> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(30) {
             let note = self.get("/checkpoint")?;
@@ -221,28 +186,14 @@ impl Stage {
         Ok(said)
     }
 
-    fn json(&self, args: &[&str]) -> Result<Value> {
+    pub(super) fn json(&self, args: &[&str]) -> Result<Value> {
         let said = self.firmlog(&[&["--json"], args].concat())?;
         serde_json::from_str(&said).with_context(|| format!("`{}` said {said}", args.join(" ")))
     }
 
-    fn at_log(&self, args: &[&str]) -> Result<Value> {
+    pub(super) fn at_log(&self, args: &[&str]) -> Result<Value> {
         self.json(&[args, &["--log", &self.url, "--trust", "log/log.trust"]].concat())
     }
-}
-
-/// The bytes of an image: what an application processor would run, 5 KiB that differ by name.
-fn image(name: &str) -> Vec<u8> {
-    let mut state = name.bytes().fold(0x9e37_79b9_u32, |state, byte| {
-        state.rotate_left(5).wrapping_mul(0x85eb_ca6b) ^ u32::from(byte)
-    });
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state.to_be_bytes()[0]
-    };
-    (0..5121).map(|_| next()).collect()
 }
 
 pub(super) fn text(value: &Value, key: &str) -> Result<String> {
@@ -250,7 +201,7 @@ pub(super) fn text(value: &Value, key: &str) -> Result<String> {
     text.with_context(|| format!("no `{key}` in {value}"))
 }
 
-fn index(value: &Value) -> Result<u64> {
+pub(super) fn index(value: &Value) -> Result<u64> {
     Ok(text(value, "index")?.parse()?)
 }
 

@@ -8,18 +8,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::emulator::{Emulator, blank_flash};
+use super::images::{Release, STRANGER, Signing};
 use super::line::{self, Made};
-use super::stage::{ISSUER, MODEL, Release, Stage, unhex};
+use super::stage::{ISSUER, MODEL, Stage, unhex};
 use crate::sh;
 
 /// Words of flash that an install writes before its statement, in it, and in the slot: where power
-/// is cut. The last lies in the slot, far behind `install_started`.
-const CUTS: [u32; 6] = [1, 7, 60, 130, 220, 1500];
+/// is cut. The last two lie far behind `install_started`: while the slot is erased, and in the
+/// middle of the image.
+const CUTS: [u32; 7] = [1, 7, 60, 130, 220, 1500, 18_000];
 /// Where power is cut without the device's help, milliseconds after the command.
 const KILLS_MS: [u64; 4] = [0, 30, 120, 400];
 
 /// What must have happened in the end.
-const WANTED: [&str; 11] = [
+const WANTED: [&str; 12] = [
     "logger_started",
     "install_started",
     "installed",
@@ -29,25 +31,73 @@ const WANTED: [&str; 11] = [
     "rollback_started",
     "rolled_back",
     "refused_unsigned",
+    "refused_unknown_signer",
     "refused_bad_sig",
     "refused_downgrade",
 ];
 
-/// The releases of the story, the same for every device.
+/// The releases of the story, the same for every device, and what is no good of them.
 pub(super) struct Releases {
     first: Release,
     second: Release,
     third: Release,
+    image_key: [u8; 64],
+    refused: Vec<Refused>,
+}
+
+/// An image that no device may take, and the number it says why with.
+struct Refused {
+    what: &'static str,
+    image: Vec<u8>,
+    reason: u16,
 }
 
 impl Releases {
     pub(super) fn publish(stage: &Stage) -> Result<Self> {
-        Ok(Self {
-            first: stage.release("pump-1", 1, 1)?,
-            second: stage.release("pump-2", 2, 1)?,
-            third: stage.release("pump-3", 3, 2)?,
-        })
+        let image_key = stage.image_keys()?;
+        let first = stage.release("pump-1", "1.0.0+4", 1)?;
+        let second = stage.release("pump-2", "2.0.0+3", 1)?;
+        let third = stage.release("pump-3", "3.0.0+2", 2)?;
+        // Newer than what runs, and with a counter that is lower.
+        let lower = stage.release("pump-4", "4.0.0+1", 0)?;
+        let mut refused = refused(stage, [&second, &third])?;
+        refused.push(Refused { what: "older", image: first.image.clone(), reason: 11 });
+        refused.push(Refused { what: "lower counter", image: lower.image, reason: 12 });
+        let image = stage.sign(&third, third.signing())?;
+        refused.push(Refused { what: "no evidence", image, reason: 1 });
+        Ok(Self { first, second, third, image_key, refused })
     }
+}
+
+/// What is made of the third release, and is no good. Refusals of one image with one event after
+/// another are counted into one, so that others stand between them.
+fn refused(stage: &Stage, [second, third]: [&Release; 2]) -> Result<Vec<Refused>> {
+    let flipped = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes.get_mut(at).map(|byte| *byte ^= 1).context("a short file")?;
+        anyhow::Ok(bytes)
+    };
+    let value = |leaf: &str, bundle: &[u8]| anyhow::Ok([&unhex(leaf)?, bundle].concat());
+    let good = value(&third.leaf, &third.bundle)?;
+    let other = value(&second.leaf, &second.bundle)?;
+    let renamed = value(&second.leaf, &third.bundle)?;
+    let evidence = value(&third.leaf, &flipped(&third.bundle, 300)?)?;
+    let (image, like) = (&third.image, third.signing());
+    let last = image.len().saturating_sub(1);
+    let signed = |signing: Signing<'_>| stage.sign(third, signing);
+    let with = |value| signed(Signing { value: Some(value), ..like });
+    let all = [
+        ("altered body", flipped(image, 200)?, 272),
+        ("altered evidence", flipped(image, 5600)?, 272),
+        ("altered signature", flipped(image, last)?, 278),
+        ("no signature", signed(Signing { key: None, value: Some(&good), ..like })?, 273),
+        ("another counter", signed(Signing { counter: "1", value: Some(&good), ..like })?, 284),
+        ("another release", with(&other)?, 3),
+        ("another release's name", with(&renamed)?, 285),
+        ("a stranger's signature", signed(Signing { key: Some(STRANGER), ..like })?, 277),
+        ("altered evidence, signed", with(&evidence)?, 1),
+    ];
+    Ok(all.map(|(what, image, reason)| Refused { what, image, reason }).into())
 }
 
 /// A device: its flash and what the gateway brought into the log so far.
@@ -62,18 +112,18 @@ struct Device<'a> {
 
 /// Plays it all with one image.
 pub(super) fn play(name: &str, image: &Path, stage: &Stage, releases: &Releases) -> Result<()> {
-    let mut device = Device::make(name, image, stage, &releases.first)?;
+    let mut device = Device::make(name, image, stage, releases)?;
     device.install(releases)?;
     device.cut_in_the_middle(releases)?;
     device.kill_at_any_time(releases)?;
     device.give_way(releases)?;
     device.roll_back(releases)?;
     device.refuse(releases)?;
-    device.judge(name)
+    device.judge(name, releases)
 }
 
 impl<'a> Device<'a> {
-    fn make(name: &str, image: &'a Path, stage: &'a Stage, first: &Release) -> Result<Self> {
+    fn make(name: &str, image: &'a Path, stage: &'a Stage, releases: &Releases) -> Result<Self> {
         let flash = stage.dir.join(format!("{name}.flash"));
         blank_flash(&flash)?;
         let seed = [0x5e; 32];
@@ -83,8 +133,9 @@ impl<'a> Device<'a> {
         let subject = format!("{MODEL}/app");
         let mut texts = vec![ISSUER, subject.as_str(), MODEL, stage.log_key.as_str()];
         texts.extend(stage.witness_keys.iter().map(String::as_str));
-        line::make(&flash, &Made { secret, seed, genesis, quorum: 2, texts })?;
-        line::first_image(&flash, &first.image, first.code, 1)?;
+        let image_key = releases.image_key;
+        line::make(&flash, &Made { secret, seed, genesis, quorum: 2, image_key, texts })?;
+        line::first_image(&flash, &releases.first.image)?;
         Ok(Self { image, flash, stage, id, sent: 0, tree: 0 })
     }
 
@@ -130,8 +181,7 @@ impl<'a> Device<'a> {
 
     fn offer(device: &mut Emulator, release: &Release) -> Result<()> {
         device.must("check", "ok")?;
-        device.send("image", &release.image)?;
-        device.send("proof", &release.bundle)
+        device.send("image", &release.image)
     }
 
     /// From 1 to 2, without anything in the way.
@@ -232,29 +282,22 @@ impl<'a> Device<'a> {
         device.cut()
     }
 
-    /// An altered image, altered evidence, and an older release.
+    /// Everything that is no good, each by its reason; nothing of it is in a slot afterwards.
     fn refuse(&mut self, releases: &Releases) -> Result<()> {
         let mut device = self.on("idle", &releases.second)?;
-        let mut altered = releases.third.image.clone();
-        *altered.get_mut(77).context("a short image")? ^= 4;
-        device.must("check", "ok")?;
-        device.send("image", &altered)?;
-        device.send("proof", &releases.third.bundle)?;
-        device.must("install", "refused 3")?;
-        let mut evidence = releases.third.bundle.clone();
-        *evidence.get_mut(300).context("a short bundle")? ^= 1;
-        device.send("image", &releases.third.image)?;
-        device.send("proof", &evidence)?;
-        device.must("install", "refused 1")?;
-        Self::offer(&mut device, &releases.first)?;
-        device.must("install", "refused 11")?;
-        self.send(&mut device)?;
+        for Refused { what, image, reason } in &releases.refused {
+            device.must("check", "ok")?;
+            device.send("image", image)?;
+            let wanted = format!("refused {reason}");
+            device.must("install", &wanted).with_context(|| (*what).to_string())?;
+            self.send(&mut device)?;
+        }
         device.cut()?;
         self.on("idle", &releases.second)?.cut()
     }
 
     /// The log's bundle of all of it, verified by `firmlog verify`.
-    fn judge(&self, name: &str) -> Result<()> {
+    fn judge(&self, name: &str, releases: &Releases) -> Result<()> {
         let said = self.stage.history(&self.id, self.tree)?;
         fs::write(self.stage.dir.join(format!("{name}.verdict.json")), format!("{said:#}"))?;
         let verdict = said["verdict"].as_str().unwrap_or_default().to_string();
@@ -266,21 +309,26 @@ impl<'a> Device<'a> {
         ensure!(told as u64 == self.sent, "{told} statements verified, {} were sent", self.sent);
         let events = self.events()?;
         for wanted in WANTED {
-            ensure!(events.iter().any(|it| it == wanted), "no `{wanted}` in the history");
+            ensure!(events.iter().any(|(it, _)| it == wanted), "no `{wanted}` in the history");
+        }
+        for Refused { what, reason, .. } in &releases.refused {
+            let is_told = events.iter().any(|(_, code)| *code == Some(u64::from(*reason)));
+            ensure!(is_told, "no refusal of {what} ({reason}) in the history");
         }
         let (sent, events) = (self.sent, events.len());
         sh::say(format_args!("firmware {name}: {sent} statements, {events} events, {verdict}"));
         Ok(())
     }
 
-    /// Every event of every statement, in order.
-    fn events(&self) -> Result<Vec<String>> {
+    /// Every event of every statement, in order, with its error number.
+    fn events(&self) -> Result<Vec<(String, Option<u64>)>> {
         let mut events = Vec::new();
         for seq in 0..self.sent {
             let shown = self.stage.show(&format!("{}-{seq}.cose", self.id))?;
             let list = shown["statement"]["payload"]["events"].as_array();
             let list = list.with_context(|| format!("no events in {shown}"))?;
-            events.extend(list.iter().filter_map(|it| it["kind"].as_str()).map(str::to_string));
+            let named = list.iter().filter_map(|it| Some((it["kind"].as_str()?, &it["code"])));
+            events.extend(named.map(|(kind, code)| (kind.to_string(), code.as_u64())));
         }
         Ok(events)
     }
