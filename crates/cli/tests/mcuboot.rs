@@ -220,14 +220,20 @@ fn mcb_042_from_the_build_to_the_device() {
     for step in ["check", "downloaded"] {
         device.done(&["record", step]);
     }
+    for given in [["--version", "4.2.2"], ["--security-counter", "4"]] {
+        let record = ["record", "signature_verified", "--image", &image];
+        let (exit, refused) = device.agent(&[&record[..], &given].concat());
+        assert_eq!((exit, text(&refused, "code")), (2, "E-IMAGE"), "{refused}");
+    }
     let taken = device.done(&["verify-image", &image, "--record"]);
     assert_eq!((text(&taken, "release"), &taken["version"]), (&*leaf, &CODE.into()));
-    assert_eq!(taken["counter"], 5);
+    assert_eq!((text(&taken, "version_code"), &taken["counter"]), (&*CODE.to_string(), &5.into()));
     for step in ["install_started", "installed", "reboot", "boot_ok", "committed"] {
         device.done(&["record", step]);
     }
     let runs = device.done(&["status"])["committed"].clone();
     assert_eq!((&runs["version"], &runs["counter"]), (&CODE.into(), &5.into()), "{runs}");
+    assert_eq!(text(&runs, "version_code"), CODE.to_string());
     // A device that leaves the line with it says the same of it.
     let init = ["agent", "init", "--dir", "second", "--key", "pump.pem", "--as", "x", "--model"];
     let runs = ["ip-200", "--image", &image, "--log", &world.url, "--trust", "log/log.trust"];

@@ -66,7 +66,9 @@ fn findings_rows(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 fn image_json(image: &firmlog_agent::update::Image) -> Value {
-    json!({"sha256": hex(&image.sha256), "version": image.version, "counter": image.counter})
+    // MCUboot's version codes are numbers that few JSON readers keep: as text too.
+    json!({"sha256": hex(&image.sha256), "version": image.version,
+        "version_code": image.version.to_string(), "counter": image.counter})
 }
 
 fn resume_word(resume: Resume) -> &'static str {

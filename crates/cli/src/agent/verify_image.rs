@@ -159,6 +159,7 @@ fn answer(decided: &Decided, sha256: &[u8; 32], step: &Step, recorded: Option<An
         Ok(found) => {
             json["release"] = found.release.to_string().into();
             json["version"] = found.version.into();
+            json["version_code"] = found.version.to_string().into();
             json["counter"] = found.counter.into();
             json["approvers"] = found.approvers.into();
             json["tree_size"] = found.head.size.to_string().into();
