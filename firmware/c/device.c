@@ -198,9 +198,6 @@ static int write_image(const firmlog_target *target, const uint8_t *image, uint3
 static int refuse(const firmlog_decision *decision)
 {
     const firmlog_detail detail = {.error = decision->reason, .has_error = 1};
-    if (decision->event == FIRMLOG_EVENT_VERIFICATION_FAILED) {
-        return firmlog_step(&agent, decision->event, &detail, NULL) == FIRMLOG_STATUS_OK;
-    }
     return firmlog_refuse(&agent, decision->event, &decision->refused, &detail, NULL) ==
            FIRMLOG_STATUS_OK;
 }

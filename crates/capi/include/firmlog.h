@@ -653,8 +653,7 @@ typedef struct firmlog_decision {
   uint64_t index;
   // Why not, as docs/spec/install.md numbers it; 0 if it may be installed.
   uint16_t reason;
-  // The event to record then, `FIRMLOG_EVENT_…`: a refusal for `firmlog_refuse`, or
-  // `FIRMLOG_EVENT_VERIFICATION_FAILED` for `firmlog_step`.
+  // The event to record then, `FIRMLOG_EVENT_…`, for `firmlog_refuse`.
   uint16_t event;
 } firmlog_decision;
 

@@ -91,8 +91,7 @@ pub struct Decision {
     pub index: u64,
     /// Why not, as docs/spec/install.md numbers it; 0 if it may be installed.
     pub reason: u16,
-    /// The event to record then, `FIRMLOG_EVENT_…`: a refusal for `firmlog_refuse`, or
-    /// `FIRMLOG_EVENT_VERIFICATION_FAILED` for `firmlog_step`.
+    /// The event to record then, `FIRMLOG_EVENT_…`, for `firmlog_refuse`.
     pub event: u16,
 }
 
