@@ -302,9 +302,9 @@ fn agt_040_systemd_is_told() {
     assert_eq!(last.as_deref(), Some("STOPPING=1"));
 }
 
-/// AGT-060, AGT-061: what is private stays on the device, and is handed on by who may.
+/// AGT-070, AGT-071: what is private stays on the device, and is handed on by who may.
 #[test]
-fn agt_060_private_values_are_committed_to_and_stay() {
+fn agt_070_private_values_are_committed_to_and_stay() {
     let world = World::start();
     let device = Device::enrolled(&world, "pump", &world.url, &[]);
     let agent = device.start();
