@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{api_test, contracts, firmware, header, setup, sh};
+use crate::{api_test, contracts, firmware, header, setup, sh, size};
 
 /// Runs the command: `test [--no-api | --only-api]`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         cargo_test()?;
         contracts::run(&[])?;
         firmware::run(&[])?;
+        size::run(&[])?;
     } else {
         sh::run(sh::cargo().args(["build", "--package", "firmlog"]))?;
     }

@@ -90,6 +90,11 @@ pub(crate) fn built(image: &str) -> PathBuf {
     sh::root().join("firmware/target").join(TARGET).join("release").join(image)
 }
 
+/// Whether images are built by the toolchain that the repository names.
+pub(crate) fn is_pinned() -> bool {
+    has_target()
+}
+
 fn has_target() -> bool {
     let sysroot = sh::read(sh::command("rustc").args(["--print", "sysroot"])).unwrap_or_default();
     Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir()

@@ -55,6 +55,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(file) = asked.json {
         fs::write(file, format!("{:#}\n", figures(&builds, baseline.as_ref())?))?;
     }
+    // Another compiler makes other code; what it takes says nothing of a change here.
+    if !board::is_pinned() {
+        sh::say("built by Debian's rustc: sizes are told, not held against the budgets");
+        return Ok(());
+    }
     judge(&builds)
 }
 
