@@ -4,12 +4,13 @@
 //! allows and much that it does not. Out of scope: hostile connections (`crates/server/tests`).
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::ports::free_port;
 use crate::sh::Background;
 use crate::{setup, sh};
 
@@ -22,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
     let dir = sh::root().join("target/api-test");
     drop(fs::remove_dir_all(&dir));
     fs::create_dir_all(&dir)?;
-    let port = free_port()?;
+    let port = free_port();
     init(&dir, port)?;
     let mut serve = sh::command(sh::firmlog("debug"));
     serve.current_dir(&dir).args(["log", "serve", "--config", "log/firmlog.toml"]);
@@ -49,9 +50,4 @@ fn fuzz(dir: &Path, port: u16) -> Result<()> {
     fuzz.args(["--max-examples", "40", "--workers", "2", "--no-color"]);
     fuzz.args(["--suppress-health-check", "all", "--request-timeout", "10"]);
     sh::run(&mut fuzz)
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

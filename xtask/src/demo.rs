@@ -16,7 +16,7 @@ mod chain;
 mod tamper;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::ports::free_port;
 use crate::setup;
 use crate::sh::{self, Background};
 
@@ -167,14 +168,14 @@ impl Story {
             let (key, name) = (format!("witness-{n}.pem"), format!("witness-{n}.example"));
             self.firmlog(&["key", "new", &key, "--algorithm", "ed25519"])?;
             let shown = self.json(&["key", "show", &key, "--name", &name])?;
-            let port = free_port()?;
+            let port = free_port();
             let vkey = text(&shown, "vkey_witness")?;
             lines.push_str(&format!("witness w{n} {vkey} http://127.0.0.1:{port}\n"));
             ports.push(port);
         }
         lines.push_str("group two-of-three 2 w1 w2 w3\nquorum two-of-three\n");
         std::fs::write(self.dir.join("witnesses"), lines)?;
-        let listen = format!("127.0.0.1:{}", free_port()?);
+        let listen = format!("127.0.0.1:{}", free_port());
         let init = self.json(&[
             "log",
             "init",
@@ -510,11 +511,6 @@ fn first_line(path: &Path) -> Result<String> {
     let mut line = String::new();
     BufReader::new(std::fs::File::open(path)?).read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
-}
-
-/// A port nobody uses at the moment.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// GET over a plain loopback connection; anything but 200 is an error.

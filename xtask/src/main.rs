@@ -27,6 +27,7 @@ mod deny;
 mod firmware;
 mod fuzz;
 mod header;
+mod ports;
 mod power;
 mod setup;
 mod sh;

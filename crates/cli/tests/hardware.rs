@@ -1,4 +1,5 @@
 //! Keys in a software HSM and a software TPM, wherever the command line names a key.
+#![expect(clippy::duplicate_mod, reason = "both worlds bring the module of free ports")]
 
 mod world;
 
@@ -95,8 +96,7 @@ fn a_log_whose_every_key_is_in_a_token_is_verified() {
 
     let shown = firmlog(&["key", "show", "pkcs11:object=witness", "--name", "witness.example"]);
     let vkey = shown["vkey_witness"].as_str().expect("a key");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-    let listen = free.expect("a port").to_string();
+    let listen = format!("127.0.0.1:{}", hardware::ports::free_port());
     let policy = format!("witness hospital {vkey} http://{listen}\nquorum hospital\n");
     std::fs::write(dir.join("policy"), policy).expect("writes");
     let init = ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];

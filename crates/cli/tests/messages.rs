@@ -20,8 +20,7 @@ fn a_dead_witness_is_told_once_on_stderr_as_a_document() {
     made(&["key", "new", "witness.pem", "--algorithm", "ed25519"]);
     let shown = made(&["key", "show", "witness.pem", "--name", "witness.example"]);
     let vkey = shown["vkey_witness"].as_str().expect("a key");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-    let nobody = port.expect("a port");
+    let nobody = format!("127.0.0.1:{}", world::ports::free_port());
     let policy = format!("witness hospital {vkey} http://{nobody}\nquorum hospital\n");
     std::fs::write(dir.path().join("policy"), policy).expect("writes");
     let init = ["log", "init", "log", "--origin", "log.example/pumps", "--witnesses", "policy"];

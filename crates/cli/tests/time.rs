@@ -1,5 +1,6 @@
 //! `firmlog time`: real Roughtime servers, one an hour off; their evidence afterwards, offline; a
 //! statement that names it.
+#![expect(clippy::duplicate_mod, reason = "both worlds bring the module of free ports")]
 
 mod world;
 

@@ -1,6 +1,6 @@
 //! A development node on loopback that measures what a real one would charge.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -26,7 +26,7 @@ pub(super) struct Node {
 impl Node {
     /// Starts one on a free port.
     pub(super) fn start() -> Result<Node> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = crate::ports::free_port();
         let mut anvil = sh::command(setup::foundry("anvil")?);
         anvil.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         anvil.args(["--hardfork", HARDFORK, "--silent", "--timestamp", START_TIME]);

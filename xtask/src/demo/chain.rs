@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{MODEL, ORIGIN, Story, free_port, http_get, say, text};
+use super::{MODEL, ORIGIN, Story, http_get, say, text};
+use crate::ports::free_port;
 use crate::sh::Background;
 use crate::{setup, sh};
 
@@ -25,7 +26,7 @@ impl Story {
         let account = text(&self.json(&key)?, "account")?;
         let mut running = Vec::new();
         for (name, id) in CHAINS {
-            let port = free_port()?;
+            let port = free_port();
             let mut anvil = sh::command(setup::foundry("anvil")?);
             anvil.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--silent"]);
             anvil.args(["--chain-id", &id.to_string(), "--hardfork", "osaka"]);

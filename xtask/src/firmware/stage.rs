@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::demo;
+use crate::ports::free_port;
 use crate::sh::{self, Background};
 
 const ORIGIN: &str = "firmware.example/pumps";
@@ -45,7 +46,7 @@ impl Stage {
             _running: Vec::new(),
         };
         let ports = stage.witnesses()?;
-        let listen = format!("127.0.0.1:{}", demo::free_port()?);
+        let listen = format!("127.0.0.1:{}", free_port());
         let init = ["log", "init", "log", "--origin", ORIGIN, "--approvals", "2", "--witnesses"];
         let made = stage.json(&[&init[..], &["witnesses", "--listen", &listen]].concat())?;
         stage.genesis = text(&made, "genesis")?;
@@ -113,7 +114,7 @@ impl Stage {
             let (key, name) = (format!("witness-{n}.pem"), format!("witness-{n}.example"));
             self.firmlog(&["key", "new", &key, "--algorithm", "ed25519"])?;
             let shown = self.json(&["key", "show", &key, "--name", &name])?;
-            let (port, vkey) = (demo::free_port()?, text(&shown, "vkey_witness")?);
+            let (port, vkey) = (free_port(), text(&shown, "vkey_witness")?);
             lines.push_str(&format!("witness w{n} {vkey} http://127.0.0.1:{port}\n"));
             self.witness_keys.push(vkey);
             ports.push(port);

@@ -1,6 +1,8 @@
 //! anvil, started on loopback and stopped by its own process id.
 
-use std::net::{Ipv4Addr, TcpListener};
+#[path = "../../../../xtask/src/ports.rs"]
+mod ports;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -64,8 +66,7 @@ impl Node {
     /// The same, with another epoch and further arguments.
     pub(crate) async fn start_with(program: &Path, epoch: u64, more: &[&str]) -> Self {
         // Closed at the end of the line: the node is to have it.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
-        let port = free.expect("a port").port();
+        let port = ports::free_port();
         let mut args: Vec<String> =
             ["--host", "127.0.0.1", "--hardfork", "osaka", "--no-mining"].map(Into::into).to_vec();
         args.extend(["--slots-in-an-epoch".into(), epoch.to_string()]);

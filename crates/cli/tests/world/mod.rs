@@ -3,6 +3,8 @@
 
 pub(crate) mod device;
 pub(crate) mod node;
+#[path = "../../../../xtask/src/ports.rs"]
+pub(crate) mod ports;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -47,8 +49,7 @@ impl World {
         let name = ["--name", "witness.example"];
         let shown = run(&[&["key", "show", "witness.pem"][..], &name].concat());
         let vkey = shown["vkey_witness"].as_str().expect("a key");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let listen = port.expect("a port").to_string();
+        let listen = format!("127.0.0.1:{}", ports::free_port());
         let policy = format!("witness hospital {vkey} http://{listen}\nquorum hospital\n");
         std::fs::write(dir.path().join("policy"), policy).expect("writes");
         let init = ["log", "init", "log", "--origin", "log.example/pumps", "--witnesses", "policy"];

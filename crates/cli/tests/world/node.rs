@@ -22,8 +22,7 @@ impl Node {
             eprintln!("skipped: {test}: no node; `cargo xtask setup contracts` installs it");
             return None;
         };
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let port = free.expect("a port").port();
+        let port = super::ports::free_port();
         let child = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--quiet"])
             .args(["--hardfork", "osaka", "--slots-in-an-epoch", "2"])

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use firmlog_clock::ChronySettings;
 use firmlog_clock::chrony::{self, Chrony};
 
-use super::{Running, free_port, have};
+use super::ports::free_port;
+use super::{Running, have};
 
 /// A running chronyd.
 pub(crate) struct Chronyd {

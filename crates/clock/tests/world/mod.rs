@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod chronyd;
+#[path = "../../../../xtask/src/ports.rs"]
+pub(crate) mod ports;
 pub(crate) mod roughtime;
 
-use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -49,10 +50,4 @@ pub(crate) fn have(test: &str, program: &str) -> Option<PathBuf> {
         eprintln!("skipped: {test}: no {program}; `cargo xtask setup` installs it");
     }
     found
-}
-
-/// A UDP port of loopback that is free now.
-pub(crate) fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("an address").port()
 }

@@ -9,7 +9,8 @@ use ed25519_dalek::SigningKey;
 use firmlog_clock::Server;
 use firmlog_clock::roughtime::ask::ask;
 
-use super::{Running, free_port};
+use super::Running;
+use super::ports::free_port;
 
 /// Where `cargo xtask setup` builds it.
 pub(crate) fn program(test: &str) -> Option<PathBuf> {

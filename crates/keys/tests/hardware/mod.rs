@@ -1,7 +1,9 @@
 //! A software HSM and a software TPM, started here, and other people's tools beside them.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::net::TcpListener;
+#[path = "../../../../xtask/src/ports.rs"]
+pub(crate) mod ports;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -160,16 +162,11 @@ impl SoftTpm {
         Self::start_in(dir)
     }
 
-    fn start_in(dir: tempfile::TempDir) -> Self {
+    fn start_in(mut dir: tempfile::TempDir) -> Self {
         for _ in 0..20 {
             // Command and control port, side by side, as the tools expect them.
-            let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-            let port = free.local_addr().expect("an address").port();
-            let Some(next) = port.checked_add(1) else { continue };
-            if TcpListener::bind(("127.0.0.1", next)).is_err() {
-                continue;
-            }
-            drop(free);
+            let port = ports::free_port();
+            let next = port + 1;
             let mut command = Command::new("swtpm");
             command.args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"]);
             command.arg("--tpmstate").arg(format!("dir={}", dir.path().display()));
@@ -180,10 +177,10 @@ impl SoftTpm {
             if tpm.answers() {
                 return tpm;
             }
-            let taken = tempfile::tempdir().expect("a folder");
-            return Self::start_in(std::mem::replace(&mut tpm.dir, taken));
+            // Somebody took a port after all.
+            dir = std::mem::replace(&mut tpm.dir, tempfile::tempdir().expect("a folder"));
         }
-        panic!("no two free ports");
+        panic!("swtpm does not answer");
     }
 
     fn answers(&mut self) -> bool {

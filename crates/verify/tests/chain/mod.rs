@@ -5,6 +5,8 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part")]
 
 pub(crate) mod bundles;
+#[path = "../../../../xtask/src/ports.rs"]
+mod ports;
 mod rpc;
 pub(crate) mod spoiled;
 pub(crate) mod story;

@@ -1,7 +1,7 @@
 //! A node of our own and JSON-RPC to it, over one plain HTTP request each.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,9 +24,7 @@ impl Node {
             eprintln!("skipped: evm_node (run cargo xtask setup)");
             return None;
         };
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = super::ports::free_port();
         let mut command = Command::new(anvil);
         command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--silent"]);
         command.args(["--hardfork", "osaka", "--no-mining", "--order", "fifo"]);
