@@ -135,8 +135,8 @@ impl<'a> Unit<'a> {
     }
 
     /// Goes on from the head that the log proved to have, and says what is lost. A process that is
-    /// killed here finds the end hidden as before, or the gap told. Tells what keeps it from being
-    /// said for now, if anything does.
+    /// killed here finds the end hidden as before, or the gap told. Returns the journal's error
+    /// where the gap could not be said: the end is hidden then, and the caller asks again later.
     pub(crate) fn resume(&mut self, found: &Found) -> Result<Option<JournalError>> {
         let Found { head, last, covered, seen, .. } = found;
         let config = self.config;
