@@ -75,6 +75,7 @@ impl Device {
             udi_di: None,
             attestation: None,
             training: None,
+            issuers: vec![],
         };
         let trust = Trust {
             time: None,

@@ -51,5 +51,6 @@ fn enrolment(admin: &FileKey) -> Enrol {
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     }
 }

@@ -94,6 +94,7 @@ fn enrol(key: PublicKey, issuer: &str, role: Role, seed: Option<[u8; 32]>) -> En
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     }
 }
 

@@ -57,6 +57,7 @@ fn genesis() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     };
     let action = TrustAction::Genesis(Genesis {
         origin: "bench.example".into(),

@@ -84,6 +84,7 @@ errors! {
         49 KindMismatch "statement is of another kind",
         50 WindowReversed "window ends before it begins",
         51 KeysListEmpty "genesis names no key, or another than an administrator's first",
+        52 RoleHasNoScope "only an approver or authoriser is enrolled for issuers",
         65535 Bug "internal contradiction",
     }
 }

@@ -95,6 +95,45 @@ fn seed_suits_role(role: &Role, chain_seed: &Option<Digest>) -> Result<(), E> {
     if (*role == Role::Device) == chain_seed.is_some() { Ok(()) } else { Err(E::RoleHasNoSeed) }
 }
 
+/// Only who approves or authorises does so for somebody (`STM-042`).
+fn scope_suits_role(role: &Role, issuers: &impl IsThere) -> Result<(), E> {
+    let judges = matches!(role, Role::Approver | Role::Authoriser);
+    if judges || !issuers.is_there() { Ok(()) } else { Err(E::RoleHasNoScope) }
+}
+
+trait IsThere {
+    fn is_there(&self) -> bool;
+}
+
+impl IsThere for Vec<String> {
+    fn is_there(&self) -> bool {
+        self.present()
+    }
+}
+
+/// Whether a list of issuers is there, read without holding it.
+struct Scope(bool);
+
+impl IsThere for Scope {
+    fn is_there(&self) -> bool {
+        self.0
+    }
+}
+
+impl Field for Scope {
+    const OPTIONAL: bool = true;
+
+    fn encode(&self, _: &mut dyn Sink) -> Result<(), E> {
+        Err(E::Bug)
+    }
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
+        d.skip().map(|_| Self(true))
+    }
+    fn absent() -> Result<Self, E> {
+        Ok(Self(false))
+    }
+}
+
 /// The first key of a genesis signs it, so it must be an administrator's (`STM-037`).
 fn begins_with_admin(keys: &impl FirstOf) -> Result<(), E> {
     if keys.first_role() == Some(Role::Admin) { Ok(()) } else { Err(E::KeysListEmpty) }
@@ -184,8 +223,12 @@ record! {
         9 attestation: [Option<Digest>],
         /// People: reference of the training record (21 CFR 11.10(i)).
         10 training: [Option<String>],
+        /// Approvers and authorisers: issuers of releases that they may speak about; left out, the
+        /// first manufacturer the log enrolled.
+        11 issuers: [Vec<String>],
     }
     rule seed_suits_role { 3 role: [Role], 4 chain_seed: [Option<Digest>] }
+    rule scope_suits_role { 3 role: [Role], 11 issuers: [Scope] }
 }
 record! {
     /// A key takes the place of another; a device keeps its id and chain.
@@ -216,10 +259,13 @@ record! {
         1 kid: [Thumbprint],
         /// Why.
         2 reason: [RevokeReason],
-        /// From when on it is not believed, milliseconds since 1970 UTC.
+        /// Since when, milliseconds since 1970 UTC: for people to read, nothing is decided by it.
         3 from_ms: [Option<u64>],
-        /// From which chain position on.
+        /// Since which statement of a device's chain: for people to read.
         4 from_seq: [Option<u64>],
+        /// Index in the log from which on its words permit nothing, if it is compromised; 0 if left
+        /// out.
+        5 from_entry: [Option<u64>],
     }
 }
 record! {

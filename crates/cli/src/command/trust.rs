@@ -60,6 +60,10 @@ pub(crate) struct EnrolArgs {
     /// People: reference of the training record (21 CFR 11.10(i))
     #[arg(long, value_name = "REF")]
     training: Option<String>,
+    /// Approvers and authorisers: an issuer whose releases they may speak about; may be given
+    /// again; left out, the log's first manufacturer
+    #[arg(long = "for", value_name = "ISSUER")]
+    issuers: Vec<String>,
     /// Certificate chain or key attestation; its SHA-256 is logged
     #[arg(long, value_name = "FILE")]
     attestation: Option<PathBuf>,
@@ -137,6 +141,10 @@ pub(crate) struct RevokeArgs {
     /// compromised, lost, retired, decommissioned, left_role or unspecified
     #[arg(long)]
     reason: String,
+    /// Compromised: the index in the log from which on its words permit nothing; all of them if
+    /// left out
+    #[arg(long, value_name = "INDEX")]
+    from_entry: Option<u64>,
     #[command(flatten)]
     sign: SignArgs,
     #[command(flatten)]
@@ -159,6 +167,7 @@ fn enrol(args: &EnrolArgs, context: &Context) -> Result<Answer> {
     let mut enrol = plain(key, &args.issuer, role);
     let mut secrets = args.unit.describe(&mut enrol, &uri)?;
     enrol.training = args.training.clone();
+    enrol.issuers.clone_from(&args.issuers);
     enrol.attestation = args.attestation.as_deref().map(sha256_of).transpose()?;
     secrets.extend(args.printed_name.iter().map(|name| Secret::new(FieldId::PrintedName, name)));
     let thumbprint = enrol.key.thumbprint().to_string();
@@ -286,6 +295,7 @@ pub(crate) fn plain(key: firmlog_statement::PublicKey, issuer: &str, role: Role)
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: Vec::new(),
     }
 }
 
@@ -313,6 +323,7 @@ fn revoke(args: &RevokeArgs, context: &Context) -> Result<Answer> {
         reason,
         from_ms: Some(submit::now_ms()),
         from_seq: None,
+        from_entry: args.from_entry,
     });
     let (sign, key) = (&args.sign, args.sign.open()?);
     let statement = statement(action, &[])?;

@@ -246,7 +246,8 @@ fn der(signature: &[u8; 64]) -> Vec<u8> {
 /// A statement that this key signs.
 pub(crate) fn statement(key: &dyn Signer) -> Vec<u8> {
     let kid = key.public_key().thumbprint();
-    let revoke = Revoke { kid, reason: RevokeReason::Lost, from_ms: None, from_seq: None };
+    let reason = RevokeReason::Lost;
+    let revoke = Revoke { kid, reason, from_ms: None, from_seq: None, from_entry: None };
     let trust = Trust {
         time: None,
         commitments: Commitments::default(),

@@ -54,7 +54,13 @@ impl Device {
     pub(crate) fn revocation(&self) -> Vec<u8> {
         let kid = self.key.public_key().thumbprint();
         let reason = RevokeReason::Lost;
-        trust(TrustAction::Revoke(Revoke { kid, reason, from_ms: None, from_seq: None }))
+        trust(TrustAction::Revoke(Revoke {
+            kid,
+            reason,
+            from_ms: None,
+            from_seq: None,
+            from_entry: None,
+        }))
     }
 
     /// The next statement of its chain.
@@ -130,6 +136,7 @@ fn enrol(key: &Person, issuer: &str, role: Role, seed: Option<[u8; 32]>) -> Enro
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     }
 }
 

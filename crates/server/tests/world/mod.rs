@@ -322,6 +322,7 @@ pub(crate) fn enrol(key: &FileKey, issuer: &str, role: Role, seed: Option<[u8; 3
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     }
 }
 

@@ -237,6 +237,7 @@ fn enrol(key: PublicKey, role: Role) -> Enrol {
         udi_di: told("51022222233336"),
         attestation: Some(digest(0xd2)),
         training: (!device).then(|| "TR-118".to_owned()),
+        issuers: if role == Role::Approver { vec![ISSUER.into()] } else { vec![] },
     }
 }
 
@@ -393,6 +394,7 @@ pub(crate) fn all() -> Vec<(&'static str, Statement)> {
         reason: RevokeReason::Compromised,
         from_ms: Some(1_781_870_400_000),
         from_seq: Some(41),
+        from_entry: Some(20_852_160),
     };
     let policy = PolicyChange {
         registration: Some(Registration::Signed),
@@ -401,9 +403,11 @@ pub(crate) fn all() -> Vec<(&'static str, Statement)> {
         policy: Some(digest(0xd5)),
     };
     let device = enrol(p256_key().public_key(), Role::Device);
+    let approver = enrol(p256_key().public_key(), Role::Approver);
     vec![
         ("trust_genesis", trust(TrustAction::Genesis(genesis)).into()),
         ("trust_enrol", trust(TrustAction::Enrol(device)).into()),
+        ("trust_enrol_approver", trust(TrustAction::Enrol(approver)).into()),
         ("trust_rotate", trust(TrustAction::Rotate(rotate)).into()),
         ("trust_revoke", trust(TrustAction::Revoke(revoke)).into()),
         ("trust_policy", trust(TrustAction::Policy(policy)).into()),

@@ -227,6 +227,9 @@ fn keys() -> Vec<Spoiled> {
     vec![
         bad("bad_device_without_seed", "STM-036", E::RoleHasNoSeed, enrol(&|m| m.without(4))),
         bad("bad_approver_with_seed", "STM-036", E::RoleHasNoSeed, enrol(&|m| m.set(3, &[2]))),
+        bad("bad_device_with_scope", "STM-042", E::RoleHasNoScope, {
+            enrol(&|m| m.set(11, &list(&[text("acme.example")])))
+        }),
         bad("bad_rotate_key", "STM-012", E::KeyMalformed, {
             action("trust_rotate", &|map| map.set(2, &short_x))
         }),

@@ -129,9 +129,19 @@ impl World {
         self.trust(TrustAction::Rotate(Rotate { old, new, device: None }))
     }
 
+    /// A key that somebody else has, so that nothing it permitted counts.
     pub(crate) fn revoke(&self, key: &Key) -> Vec<u8> {
-        let reason = RevokeReason::Lost;
-        let revoke = Revoke { kid: key.kid(), reason, from_ms: None, from_seq: None };
+        self.revoke_as(key, RevokeReason::Compromised, None)
+    }
+
+    pub(crate) fn revoke_as(
+        &self,
+        key: &Key,
+        reason: RevokeReason,
+        from_entry: Option<u64>,
+    ) -> Vec<u8> {
+        let (from_ms, from_seq) = (None, None);
+        let revoke = Revoke { kid: key.kid(), reason, from_ms, from_seq, from_entry };
         self.trust(TrustAction::Revoke(revoke))
     }
 
@@ -308,6 +318,7 @@ pub(crate) fn enrol(key: &Key, issuer: &str, role: Role, seed: Option<[u8; 32]>)
         udi_di: None,
         attestation: None,
         training: None,
+        issuers: vec![],
     }
 }
 
