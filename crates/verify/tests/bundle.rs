@@ -4,8 +4,9 @@ mod common;
 
 use common::World;
 use common::log::TestLog;
+use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_verify::TrustRoot;
-use firmlog_verify::bundle::{Bundle, BundleError};
+use firmlog_verify::bundle::{Bundle, BundleError, Entry, MAX_HASHES, MAX_PARTS};
 use firmlog_verify::evm::EvmPins;
 use firmlog_verify::root::TrustRootError;
 
@@ -77,6 +78,28 @@ fn bnd_007_the_checksum_finds_damage() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     assert_eq!(error(&bytes), BundleError::ChecksumMismatch);
+}
+
+/// `BND-008`: what unfolds is counted, not what it takes in the file.
+#[test]
+fn bnd_008_a_small_file_does_not_unfold_to_much() {
+    let (_, bundle) = sample();
+    let tiny =
+        |index, path: &[Hash]| Entry { index: LeafIndex(index), bytes: vec![], path: path.into() };
+    let others = (bundle.checkpoints.len() + bundle.consistency.len()) as u64;
+    let most = MAX_PARTS as u64 - others;
+    let parts =
+        |count| Bundle { entries: (0..count).map(|n| tiny(n, &[])).collect(), ..bundle.clone() };
+    assert!(Bundle::parse(&parts(most).encode()).is_ok());
+    assert_eq!(error(&parts(most + 1).encode()), BundleError::TooManyParts);
+
+    let path = [Hash([7; 32]); 64];
+    let others: usize = bundle.consistency.iter().map(Vec::len).sum();
+    let most = (MAX_HASHES - others) as u64 / 64;
+    let paths =
+        |count| Bundle { entries: (0..count).map(|n| tiny(n, &path)).collect(), ..bundle.clone() };
+    assert!(Bundle::parse(&paths(most).encode()).is_ok());
+    assert_eq!(error(&paths(most + 1).encode()), BundleError::TooManyHashesInAll);
 }
 
 /// `BND-020`

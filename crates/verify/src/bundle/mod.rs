@@ -14,6 +14,7 @@
 //! Invariants:
 //! - `Bundle::parse(x)?.encode() == x`, byte for byte: deterministic CBOR (RFC 8949 §4.2.1), nodes
 //!   in the order of their first use, nothing twice, nothing unused.
+//! - What a file unfolds to is bounded apart from its size ([`MAX_PARTS`], [`MAX_HASHES`]).
 //! - The checksum finds damage in parts that no signature covers; it proves nothing against an
 //!   adversary, and nothing is believed because of it.
 
@@ -33,6 +34,13 @@ pub(crate) use parse::parse_parts;
 pub const MAGIC: &str = crate::install::MAGIC;
 /// The largest bundle that is read, in bytes.
 pub const MAX_BYTES: usize = 512 * 1024 * 1024;
+/// The most checkpoints, consistency proofs, entries, disclosures, anchors and certificates of one
+/// bundle together.
+/// A part takes two bytes of a file, and hundreds in a reader that says what is wrong with it.
+pub const MAX_PARTS: usize = 32_768;
+/// The most hashes of all paths and consistency proofs of one bundle together: a hash that many
+/// paths share takes one byte of a file in each, and 32 in a reader.
+pub const MAX_HASHES: usize = 524_288;
 
 /// A bundle, not yet verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,6 +160,8 @@ refusals! {
         CheckpointUnknown = 14: "an anchor names a checkpoint the bundle does not have",
         TrailingBytes = 15: "bytes follow the bundle",
         ChecksumMismatch = 16: "the file's bytes do not have the checksum it ends with",
+        TooManyParts = 17: "the bundle has more than 32,768 parts",
+        TooManyHashesInAll = 18: "the bundle's paths and proofs have more than 524,288 hashes",
     }
 }
 

@@ -10,7 +10,8 @@ use firmlog_tlog::merkle::{Hash, LeafIndex, MAX_PROOF_LEN};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Anchor, Bundle, BundleError as E, Certificate, Damage, Entry, MAGIC, MAX_BYTES, Object,
+    Anchor, Bundle, BundleError as E, Certificate, Damage, Entry, MAGIC, MAX_BYTES, MAX_HASHES,
+    MAX_PARTS, Object,
 };
 
 /// What the file ends with, and what it should end with.
@@ -23,7 +24,13 @@ pub(crate) struct Checksum {
 /// Parses everything but leaves comparing the checksum to the caller: a verifier wants to name the
 /// part that was altered, and only then the file.
 pub(crate) fn parse_parts(bytes: &[u8]) -> Result<(Bundle, Checksum), Damage> {
-    let mut reader = Reader { d: Decoder::new(bytes), total: bytes.len(), object: Object::Header };
+    let mut reader = Reader {
+        d: Decoder::new(bytes),
+        total: bytes.len(),
+        object: Object::Header,
+        parts: MAX_PARTS,
+        hashes: MAX_HASHES,
+    };
     if bytes.len() > MAX_BYTES {
         return Err(reader.damage(E::TooLarge));
     }
@@ -39,6 +46,9 @@ struct Reader<'a> {
     d: Decoder<'a>,
     total: usize,
     object: Object,
+    /// How many more parts and hashes it may have.
+    parts: usize,
+    hashes: usize,
 }
 
 impl Reader<'_> {
@@ -47,18 +57,42 @@ impl Reader<'_> {
         Damage { error, object: self.object, offset }
     }
 
-    /// Reads a list that is not empty, naming each part before it is read.
+    /// Reads a list of parts that is not empty, naming each before it is read.
     fn list<T>(
         &mut self,
         object: fn(u64) -> Object,
+        item: impl FnMut(&mut Self) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
+        let count = self.count(object)?;
+        self.parts = self.parts.checked_sub(count).ok_or(E::TooManyParts)?;
+        self.items(count, object, item)
+    }
+
+    /// Nodes are counted apart: each is named by a path.
+    fn nodes(&mut self) -> Result<Vec<Hash>, E> {
+        let count = self.count(Object::Node)?;
+        if count > MAX_HASHES {
+            return Err(E::TooManyHashesInAll);
+        }
+        self.items(count, Object::Node, Self::hash)
+    }
+
+    fn count(&mut self, object: fn(u64) -> Object) -> Result<usize, E> {
+        self.object = object(0);
+        match self.d.list().map_err(cbor)? {
+            0 => Err(E::EmptyList),
+            count => Ok(count),
+        }
+    }
+
+    /// Nothing is allocated for more items than the file can have and a bundle may have.
+    fn items<T>(
+        &mut self,
+        count: usize,
+        object: fn(u64) -> Object,
         mut item: impl FnMut(&mut Self) -> Result<T, E>,
     ) -> Result<Vec<T>, E> {
-        self.object = object(0);
-        let count = self.d.list().map_err(cbor)?;
-        if count == 0 {
-            return Err(E::EmptyList);
-        }
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(count);
         for n in 0..count {
             self.object = object(n as u64);
             out.push(item(self)?);
@@ -87,7 +121,7 @@ fn parse_map(r: &mut Reader<'_>, bundle: &mut Bundle) -> Result<Hash, E> {
             1 => bundle.origin = parse_origin(r)?,
             2 => bundle.checkpoints = r.list(Object::Checkpoint, |r| text(r))?,
             3 => bundle.consistency = r.list(Object::Consistency, parse_proof)?,
-            4 => nodes = r.list(Object::Node, Reader::hash)?,
+            4 => nodes = r.nodes()?,
             5 => bundle.entries = parse_entries(r, &nodes)?,
             6 => bundle.disclosures = parse_disclosures(r)?,
             7 => bundle.anchors = r.list(Object::Anchor, parse_anchor)?,
@@ -128,12 +162,20 @@ fn text(r: &mut Reader<'_>) -> Result<String, E> {
 
 fn parse_proof(r: &mut Reader<'_>) -> Result<Vec<Hash>, E> {
     let count = proof_len(r)?;
-    (0..count).map(|_| r.hash()).collect()
+    let mut proof = Vec::with_capacity(count);
+    for _ in 0..count {
+        proof.push(r.hash()?);
+    }
+    Ok(proof)
 }
 
 fn proof_len(r: &mut Reader<'_>) -> Result<usize, E> {
     let count = r.d.list().map_err(cbor)?;
-    if count > MAX_PROOF_LEN { Err(E::TooManyHashes) } else { Ok(count) }
+    if count > MAX_PROOF_LEN {
+        return Err(E::TooManyHashes);
+    }
+    r.hashes = r.hashes.checked_sub(count).ok_or(E::TooManyHashesInAll)?;
+    Ok(count)
 }
 
 fn parse_entries(r: &mut Reader<'_>, nodes: &[Hash]) -> Result<Vec<Entry>, E> {
