@@ -8,7 +8,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use hyper::{Request, Response};
 use tokio::sync::{Notify, oneshot};
 
 use crate::app::App;
+use crate::body::Whole;
 use crate::engine::{Engine, append_problem};
 use crate::front::Reply;
 use crate::problem::{self, Problem};
@@ -175,10 +175,9 @@ async fn add(app: &Arc<App>, request: Request<Incoming>) -> Result<LeafIndex, Pr
             "this log takes signed statements only; send them to POST /entries or POST /batch",
         ));
     }
-    let within = Duration::from_millis(app.config.limits.body_timeout_ms);
-    let entry = crate::body::read(request.into_body(), MAX_ENTRY, within).await?;
+    let Whole { bytes, room: _held } = app.bodies.read(request.into_body(), MAX_ENTRY).await?;
     let (waiter, answered) = oneshot::channel();
-    app.gate.enter(&app.engine, entry, waiter).map_err(|error| append_problem(&error))?;
+    app.gate.enter(&app.engine, bytes, waiter).map_err(|error| append_problem(&error))?;
     match answered.await {
         Ok(Ok(index)) => Ok(index),
         Ok(Err(error)) => Err(append_problem(&error)),

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use crate::add::Gate;
 use crate::anchoring::Standing;
+use crate::body::Bodies;
+use crate::bundle::Bundles;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
@@ -29,6 +31,8 @@ pub(crate) struct App {
     pub(crate) anchoring: ArcSwap<Standing>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) bodies: Bodies,
+    pub(crate) bundles: Bundles,
     pub(crate) refused: Refused,
     pub(crate) vkey: String,
 }

@@ -11,7 +11,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -35,10 +34,9 @@ pub(crate) async fn submit(
     body::check_media_type(request.headers(), &[SEQUENCE])?;
     let json = wants_json(request.headers());
     let limits = &app.config.limits;
-    let within = Duration::from_millis(limits.body_timeout_ms);
     let bytes_max = usize::try_from(limits.batch_bytes_max).unwrap_or(usize::MAX);
-    let bytes = body::read(request.into_body(), bytes_max, within).await?;
-    let items = Item::read_all(&bytes, limits.batch_items_max)?;
+    let body = app.bodies.read(request.into_body(), bytes_max).await?;
+    let items = Item::read_all(&body.bytes, limits.batch_items_max)?;
     let taken = intake::take(&app, items).await?;
     let (media_type, body) = if json {
         ("application/json", serde_json::to_vec(&Told::of(&taken)).unwrap_or_default())

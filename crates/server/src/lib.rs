@@ -43,6 +43,7 @@ mod problem;
 mod refusals;
 mod routes;
 mod scrapi;
+mod sending;
 mod show;
 mod start;
 mod tiles;

@@ -1,7 +1,6 @@
 //! The SCITT edge (SCRAPI): statements in, RFC 9942 receipts out, the log's keys.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -36,9 +35,8 @@ pub(crate) async fn register(State(app): State<Arc<App>>, request: Request) -> R
 
 async fn registered(app: &Arc<App>, request: Request) -> Result<Response<Body>, Problem> {
     body::check_media_type(request.headers(), &STATEMENTS)?;
-    let within = Duration::from_millis(app.config.limits.body_timeout_ms);
-    let bytes = body::read(request.into_body(), MAX_ENTRY + DISCLOSURES_MAX, within).await?;
-    let item = Item::read_one(&bytes)?;
+    let body = app.bodies.read(request.into_body(), MAX_ENTRY + DISCLOSURES_MAX).await?;
+    let item = Item::read_one(&body.bytes)?;
     let leaf = show::hex(&firmlog_statement::leaf_hash(&item.entry));
     let taken = intake::take(app, vec![item]).await?;
     let (index, how) = match taken.items.into_iter().next() {

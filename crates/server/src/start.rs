@@ -24,6 +24,8 @@ use tokio::task::JoinHandle;
 use crate::accept::{Listening, serve};
 use crate::add::Gate;
 use crate::app::{App, now_ms};
+use crate::body::Bodies;
+use crate::bundle::Bundles;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::front::Front;
@@ -149,6 +151,11 @@ impl Server {
         let kept = kept.filter(|it| it.head.size <= engine.published().head.size);
         let app = Arc::new(App {
             gate: Arc::new(Gate::new(config.log.queue_max)),
+            bundles: Bundles::new(config.limits.bundle_bytes_max),
+            bodies: Bodies::new(
+                config.limits.bodies_bytes_max,
+                Duration::from_millis(config.limits.body_timeout_ms),
+            ),
             refused: Refused::new(config.refusals.samples_max),
             engine,
             index,

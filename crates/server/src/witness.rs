@@ -24,13 +24,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::ServerError;
 use crate::accept::{Answer, Listening, serve};
 use crate::app::now_ms;
+use crate::body::Bodies;
 use crate::front::Reply;
-use crate::{ServerError, body};
 
 /// A checkpoint of 64 KiB and 63 hashes fit.
 const BODY_MAX: usize = 128 * 1024;
+
+/// Bytes of all bodies under way together.
+const BODIES_MAX: u64 = 16 << 20;
 
 /// Time a request's headers, and then its body, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,7 +70,7 @@ impl WitnessServer {
             certificates: None,
             drain: PATIENCE,
         };
-        let front = Arc::new(Front { store, signer });
+        let front = Arc::new(Front { store, signer, bodies: Bodies::new(BODIES_MAX, PATIENCE) });
         let listener = tokio::spawn(serve(listener, how, front, stopped));
         Ok(Self { address, stop, listener })
     }
@@ -87,6 +91,7 @@ impl WitnessServer {
 struct Front {
     store: WitnessStore,
     signer: Box<dyn CheckpointSigner>,
+    bodies: Bodies,
 }
 
 impl Answer for Front {
@@ -105,14 +110,14 @@ impl Answer for Front {
 
 impl Front {
     async fn add(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
-        let bytes = match body::read(request.into_body(), BODY_MAX, PATIENCE).await {
-            Ok(bytes) => bytes,
+        let body = match self.bodies.read(request.into_body(), BODY_MAX).await {
+            Ok(body) => body,
             Err(problem) => return reply(problem.status, TEXT, problem.detail + "\n"),
         };
         // Cosigning waits for the disk.
         let cosigned = tokio::task::spawn_blocking(move || {
             let time_s = now_ms() / 1000;
-            self.store.add_checkpoint(&bytes, time_s, self.signer.as_ref(), &AwsLc)
+            self.store.add_checkpoint(&body.bytes, time_s, self.signer.as_ref(), &AwsLc)
         });
         match cosigned.await {
             Ok(Ok(WitnessReply { status, media_type, body })) => reply(status, media_type, body),

@@ -37,6 +37,19 @@ impl World {
         Self { dir, url, server, witness: None }
     }
 
+    /// The same, with settings added to those that `log init` wrote.
+    pub(crate) fn start_with_settings(more: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let init =
+            ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
+        assert_eq!(run(dir.path(), &init).0, 0);
+        let path = dir.path().join("log/firmlog.toml");
+        let written = std::fs::read_to_string(&path).expect("reads");
+        std::fs::write(path, written + more).expect("writes");
+        let (server, url) = serve(dir.path());
+        Self { dir, url, server, witness: None }
+    }
+
     /// A log that one witness cosigns.
     pub(crate) fn witnessed() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
@@ -86,6 +99,11 @@ impl World {
     /// Runs a command that needs no log.
     pub(crate) fn run(&self, args: &[&str]) -> (i32, Value) {
         run(self.dir.path(), args)
+    }
+
+    /// The server's process id.
+    pub(crate) fn server_id(&self) -> u32 {
+        self.server.id()
     }
 
     /// Stops the server in order.

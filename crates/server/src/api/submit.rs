@@ -1,7 +1,6 @@
 //! Submitting a statement as JSON: its projection, with disclosures beside it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -83,9 +82,8 @@ pub(crate) async fn submit(
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     body::check_media_type(request.headers(), &["application/json"])?;
-    let within = Duration::from_millis(app.config.limits.body_timeout_ms);
-    let bytes = body::read(request.into_body(), BODY_MAX, within).await?;
-    let item = read(&bytes)?;
+    let body = app.bodies.read(request.into_body(), BODY_MAX).await?;
+    let item = read(&body.bytes)?;
     let leaf = firmlog_statement::leaf_hash(&item.entry);
     let taken = intake::take(&app, vec![item]).await?;
     let (index, how) = match taken.items.into_iter().next() {

@@ -124,6 +124,10 @@ settings! {
             "Bytes of one POST /batch body.";
         batch_items_max: u64 = "10000",
             "Statements in one POST /batch body.";
+        bodies_bytes_max: u64 = "33554432",
+            "Bytes of all request bodies under way together, each body's first 16 KiB apart; past it 503 with Retry-After. Below batch_bytes_max, the largest batches are never taken.";
+        bundle_bytes_max: u64 = "33554432",
+            "Bytes of the entries of one evidence bundle, and of the hashes of their paths (32 each); past it 413. Bundles are gathered one after another, so this bounds the memory all of them take.";
         rate_per_s: u64 = "0",
             "Requests a second each peer address may make on average; 0 is without limit.";
         rate_burst: u64 = "100",
