@@ -11,7 +11,7 @@
 //! - The authority's proof is bound to chain and contract (EIP-712 domain).
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use alloy::primitives::{Address, B256, keccak256};
@@ -34,17 +34,13 @@ impl std::fmt::Debug for Wallet {
 }
 
 impl Wallet {
-    /// Opens a keystore.
+    /// Opens a keystore. Who else can read it is for the caller to ask (`firmlog_keys::access`):
+    /// there is one rule for all secrets.
     ///
     /// # Errors
-    /// [`AnchorError::Key`]: readable by others, no keystore, or another passphrase.
+    /// [`AnchorError::Key`]: no keystore, or another passphrase.
     pub fn open(path: &Path, passphrase: &[u8]) -> Result<Self, AnchorError> {
         let refused = |why: String| AnchorError::Key { path: path.to_path_buf(), why };
-        let metadata = fs::metadata(path).map_err(AnchorError::io("read", path))?;
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o177 != 0 {
-            return Err(refused(format!("others can read it: mode {mode:04o}, expected 0600")));
-        }
         PrivateKeySigner::decrypt_keystore(path, passphrase)
             .map(Self)
             .map_err(|_| refused("no Ethereum keystore, or another passphrase".into()))
@@ -189,6 +185,8 @@ fn point(signer: &dyn Signer) -> Result<[u8; 64], AnchorError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]
@@ -203,8 +201,5 @@ mod tests {
         assert!(matches!(Wallet::open(&path, b"other"), Err(AnchorError::Key { .. })));
         assert!(Wallet::create(&path, b"word").is_err());
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changes");
-        let told = Wallet::open(&path, b"word").expect_err("exposed").to_string();
-        assert!(told.contains("0640"), "{told}");
     }
 }

@@ -1,9 +1,9 @@
 //! What the command line says when it cannot give the answer.
 //!
 //! ```text
-//! error[E-KEY-MODE]: the key file may be read by others
-//!   expected  mode 0600
-//!   got       mode 0644
+//! error[E-KEY-MODE]: approver.pem: others can read this secret
+//!   expected  readable by its owner and root alone
+//!   got       readable by group staff
 //!   help: chmod 600 approver.pem
 //! ```
 //!

@@ -10,6 +10,7 @@
 //! - Submitting again is harmless: the same bytes get the same place.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::Context;
 use crate::answer::hex;
-use crate::command::key::{self, Lock};
+use crate::command::key::{self, Lock, access_error};
 use crate::error::{Error, Result};
 use crate::http::Client;
 
@@ -121,7 +122,9 @@ pub(crate) fn keep(sign: &SignArgs, entry: &[u8], secrets: &[Secret]) -> Result<
         return Ok(());
     }
     let path = beside(out);
-    std::fs::write(&path, disclosure_set(entry, secrets)?).map_err(|e| Error::io("write", &path, e))
+    let set = disclosure_set(entry, secrets)?;
+    let mut file = firmlog_keys::access::create(&path).map_err(|e| access_error(&path, e))?;
+    file.write_all(&set).map_err(|e| Error::io("write", &path, e))
 }
 
 /// Where the disclosures of an entry's file go.

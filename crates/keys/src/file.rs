@@ -6,14 +6,14 @@
 //! ```
 //!
 //! Invariants:
-//! - [`FileKey::open`] refuses a file that group or others can read (mode other than 0600 or 0400).
+//! - [`FileKey::open`] refuses a file that others can read ([`crate::access`]).
 //! - [`FileKey::save`] creates the file with mode 0600 from its first byte and never overwrites
 //!   one; when it returns, file and directory entry are durable.
 //! - The secret is held by AWS-LC, which wipes it when dropped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use firmlog_statement::{PublicKey, SignError, Signer};
 use firmlog_tlog::note::{self, NoteError};
 use zeroize::Zeroizing;
 
+use crate::access::{self, AccessError, Exposed};
 use crate::pkcs11::Pkcs11Error;
 use crate::tpm::TpmError;
 use crate::{NoteKey, pem};
@@ -50,11 +51,8 @@ pub enum KeyError {
     #[error("read or write the key file")]
     Io(#[from] std::io::Error),
     /// Others than the owner could read the secret.
-    #[error("use a key file that others can read (mode {mode:04o}, expected 0600)")]
-    Exposed {
-        /// The permission bits found.
-        mode: u32,
-    },
+    #[error("use a secret that others can read: {0}")]
+    Exposed(Exposed),
     /// Not a PEM document, or much too large.
     #[error("read the key file as PEM")]
     NotPem,
@@ -98,6 +96,15 @@ pub enum KeyError {
     /// Something that cannot happen did.
     #[error("encode the key (a bug)")]
     Bug,
+}
+
+impl From<AccessError> for KeyError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Io(error) => Self::Io(error),
+            AccessError::Exposed(exposed) => Self::Exposed(exposed),
+        }
+    }
 }
 
 /// A private key held in memory, as read from or made for a file.
@@ -260,12 +267,7 @@ pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyError> {
-    let file = File::open(path)?;
-    // Of the open file, not of the path: it cannot be exchanged in between.
-    let mode = file.metadata()?.mode() & 0o7777;
-    if mode & 0o177 != 0 {
-        return Err(KeyError::Exposed { mode });
-    }
+    let file = access::open(path)?;
     let mut text = Zeroizing::new(String::with_capacity(4096));
     file.take(MAX_FILE).read_to_string(&mut text).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => KeyError::NotPem,

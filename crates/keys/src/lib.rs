@@ -15,6 +15,7 @@
 //!   [`ed25519_all`] if and only if singly.
 //! - A private key is never read from a file that others may read, printed, or logged.
 
+pub mod access;
 mod awslc;
 mod batch;
 mod file;

@@ -115,6 +115,7 @@ fn p256(name: &str, base: &Path, passphrase: Option<&Path>) -> Result<P256Signer
 }
 
 fn wallet(key: &Path, passphrase: Option<&Path>) -> Result<Wallet, AnchorError> {
+    refused(key.display(), firmlog_keys::access::open(key))?;
     match passphrase {
         None => Wallet::open(key, b""),
         Some(file) => Wallet::open(key, &refused(file.display(), read_passphrase(file))?),

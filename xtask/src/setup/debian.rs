@@ -25,6 +25,7 @@ pub(super) const FOR_TESTS: &[Program] = &[
     ("softhsm2-util", "softhsm2"),     // an HSM in software
     ("pkcs11-tool", "opensc"),         // oracle: keys in a token
     ("chronyc", "chrony"),             // NTP and NTS, both sides; it never touches the clock
+    ("setfacl", "acl"),                // oracle: who can read a secret
     ("systemd-analyze", "systemd"),    // the agent's unit, verified; nothing is started
 ];
 

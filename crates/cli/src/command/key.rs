@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use firmlog_keys::access::{AccessError, Exposed};
 use firmlog_keys::pkcs11::Pkcs11Error;
 use firmlog_keys::tpm::TpmError;
 use firmlog_keys::uri::{KeyUri, UriError};
@@ -307,18 +308,31 @@ fn ask(prompt: &str) -> Result<Secret> {
         .map_err(|e| Error::new("E-PASSPHRASE", format!("failed to read the passphrase: {e}")))
 }
 
+/// A secret in a file that others can read: who they are, and what keeps them out.
+pub(crate) fn exposed_error(path: &Path, exposed: &Exposed) -> Error {
+    let message = format!("{}: others can read this secret", path.display());
+    Error::new("E-KEY-MODE", message)
+        .expected("readable by its owner and root alone", format!("readable by {exposed}"))
+        .help(exposed.help(path))
+}
+
+/// A secret file that cannot be used, or looked at.
+pub(crate) fn access_error(path: &Path, error: AccessError) -> Error {
+    match error {
+        AccessError::Exposed(exposed) => exposed_error(path, &exposed),
+        AccessError::Io(error) => Error::io("open", path, error),
+        other => Error::new("E-IO", format!("{}: failed to {other}", path.display())),
+    }
+}
+
 pub(crate) fn key_error(uri: &KeyUri, error: &KeyError) -> Error {
     let cause = std::error::Error::source(error).map_or_else(String::new, |e| format!(": {e}"));
     let message = format!("{uri}: failed to {error}{cause}");
     match error {
-        KeyError::Exposed { mode } => {
-            let exposed =
-                Error::new("E-KEY-MODE", message).expected("mode 0600", format!("mode {mode:04o}"));
-            match uri.file() {
-                Some(path) => exposed.help(format!("chmod 600 {}", path.display())),
-                None => exposed.help("chmod 600 the file that pin-source names"),
-            }
-        }
+        KeyError::Exposed(exposed) => match uri.file() {
+            Some(path) => exposed_error(path, exposed),
+            None => exposed_error(Path::new("the file that pin-source names"), exposed),
+        },
         KeyError::PassphraseWrong
         | KeyError::Pkcs11(
             Pkcs11Error::PinWrong { .. }

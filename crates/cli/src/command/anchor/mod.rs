@@ -28,13 +28,13 @@ use firmlog_anchor::provider::Providers;
 use firmlog_anchor::threshold::HeldKey;
 use firmlog_anchor::{AnchorError, Authority, Wallet};
 use firmlog_keys::uri::KeyUri;
-use firmlog_keys::{Key, read_passphrase};
+use firmlog_keys::{Key, KeyError, read_passphrase};
 use firmlog_statement::{PublicKey, Signer};
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, table};
-use crate::command::key::{self, Lock};
+use crate::command::key::{self, Lock, access_error, exposed_error};
 use crate::error::{Error, Exit, Result};
 
 /// `anchor`
@@ -126,6 +126,7 @@ impl ConfigArgs {
 /// Opens a keystore, asking for its passphrase where a person is there.
 fn wallet(path: &Path, passphrase_file: Option<&Path>) -> Result<Wallet> {
     let passphrase = passphrase(path, passphrase_file)?;
+    firmlog_keys::access::open(path).map_err(|e| access_error(path, e))?;
     Wallet::open(path, &passphrase).map_err(|e| anchor_error(&e))
 }
 
@@ -170,9 +171,11 @@ fn passphrase(path: &Path, file: Option<&Path>) -> Result<Vec<u8>> {
     use std::io::IsTerminal;
     if let Some(file) = file {
         return read_passphrase(file).map(|text| text.to_vec()).map_err(|e| {
+            if let KeyError::Exposed(exposed) = &e {
+                return exposed_error(file, exposed);
+            }
             let why = std::error::Error::source(&e).map_or_else(String::new, |s| format!(": {s}"));
             Error::new("E-PASSPHRASE", format!("{}: failed to {e}{why}", file.display()))
-                .help(format!("chmod 600 {}", file.display()))
         });
     }
     if !std::io::stdin().is_terminal() {

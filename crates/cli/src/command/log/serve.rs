@@ -1,14 +1,12 @@
 //! `log serve`: the server until SIGINT or SIGTERM.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
 use firmlog_server::Server;
 use serde_json::json;
 
 use super::ConfigArgs;
 use crate::Context;
 use crate::answer::{Answer, counted};
+use crate::command::key::access_error;
 use crate::error::{Error, Result};
 
 /// Runs the command. The first line on stdout says where it listens.
@@ -16,7 +14,7 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
     let config = args.load()?.config;
     let tls = config.http.tls_key.0.clone();
     if let Some(key) = &tls {
-        check_mode(key)?;
+        firmlog_keys::access::open(key).map_err(|e| access_error(key, e))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -39,19 +37,6 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
         server.stop().await.map_err(|e| failed(&e))
     })?;
     Ok(Answer::new("log-serve", json!({"stopped": true}), "stopped\n"))
-}
-
-/// A key that others can read is refused, as the log's own is.
-fn check_mode(key: &Path) -> Result<()> {
-    let found = std::fs::metadata(key).map_err(|e| Error::io("read", key, e))?;
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & 0o177 == 0 {
-        return Ok(());
-    }
-    let path = key.display();
-    Err(Error::new("E-KEY-MODE", format!("{path}: the TLS key may be read by others"))
-        .expected("mode 0600", format!("mode {mode:04o}"))
-        .help(format!("chmod 600 {path}")))
 }
 
 /// Resolves at SIGINT or SIGTERM.
