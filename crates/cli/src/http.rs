@@ -22,6 +22,9 @@ use crate::error::{Error, Exit, Result};
 use crate::problem::{is_pruned, problem};
 
 /// The largest answer that is read, in bytes.
+/// Seconds a log that is asked too often is waited for.
+const PATIENCE_S: u32 = 60;
+
 const MAX_ANSWER: u64 = 64 << 20;
 
 /// A client of one log.
@@ -72,9 +75,20 @@ impl Client {
         Ok(reply.body)
     }
 
-    /// GET with any status.
+    /// GET with any status. A log that limits how often it is asked is waited for: an audit asks
+    /// for more tiles than a second allows.
     pub(crate) fn fetch_any(&self, path: &str, accept: &str) -> Result<Reply> {
-        self.send(path, self.inner.get(self.url(path)).header("Accept", accept))
+        let mut waited_s = 0;
+        loop {
+            let reply = self.send(path, self.inner.get(self.url(path)).header("Accept", accept))?;
+            let wait_s = reply.retry_after_s.unwrap_or(1).max(1);
+            waited_s += wait_s.min(PATIENCE_S + 1);
+            if reply.status != 429 || waited_s > PATIENCE_S {
+                return Ok(reply);
+            }
+            self.talk.detail(format_args!("waiting {wait_s} s, as the log asks"));
+            std::thread::sleep(Duration::from_secs(wait_s.into()));
+        }
     }
 
     /// POST with any status.

@@ -104,6 +104,17 @@ mod tests {
         assert_eq!(limit.take_at(peer, 0.5), Err(1));
     }
 
+    /// API-081: nobody has to think of it.
+    #[test]
+    fn there_is_a_limit_by_default() {
+        let limit = RateLimit::new(&Limits::default()).unwrap();
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let taken = (0..5000).filter(|_| limit.take_at(peer, 0.0).is_ok()).count();
+        assert_eq!(taken, 1000);
+        let taken = (0..5000).filter(|_| limit.take_at(peer, 1.0).is_ok()).count();
+        assert_eq!(taken, 100);
+    }
+
     #[test]
     fn loopback_is_free_unless_asked_for() {
         let limit = limit();

@@ -26,7 +26,7 @@ use crate::add::Gate;
 use crate::app::{App, now_ms};
 use crate::body::Bodies;
 use crate::bundle::Bundles;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::engine::Engine;
 use crate::front::Front;
 use crate::health::MetricsFront;
@@ -167,6 +167,7 @@ impl Server {
             vkey,
             config,
         });
+        tell_rate(&app.config.limits);
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {
             address: local(&listener)?,
@@ -281,6 +282,17 @@ impl Server {
             let front = Arc::new(MetricsFront(app.clone()));
             self.listeners.push(tokio::spawn(serve(listener, how(None, 64), front, stopped)));
         }
+    }
+}
+
+/// What is not limited is said: behind a proxy on this machine that is everybody.
+fn tell_rate(limits: &Limits) {
+    let Limits { rate_per_s, rate_burst, rate_loopback, .. } = *limits;
+    let exempt = if rate_loopback { "/healthz, /readyz" } else { "/healthz, /readyz, loopback" };
+    if rate_per_s == 0 {
+        tracing::warn!("requests are not limited (limits.rate_per_s)");
+    } else {
+        tracing::info!(rate_per_s, rate_burst, exempt, "requests of each peer are limited");
     }
 }
 

@@ -128,12 +128,12 @@ settings! {
             "Bytes of all request bodies under way together, each body's first 16 KiB apart; past it 503 with Retry-After. Below batch_bytes_max, the largest batches are never taken.";
         bundle_bytes_max: u64 = "33554432",
             "Bytes of the entries of one evidence bundle, and of the hashes of their paths (32 each); past it 413. Bundles are gathered one after another, so this bounds the memory all of them take.";
-        rate_per_s: u64 = "0",
-            "Requests a second each peer address may make on average; 0 is without limit.";
-        rate_burst: u64 = "100",
-            "Requests a peer address may make at once when it was quiet before.";
+        rate_per_s: u64 = "100",
+            "Requests a second each peer address may make on average, /healthz and /readyz apart; past it 429 with Retry-After. 0 is without limit. Many devices behind one address need more, or batches.";
+        rate_burst: u64 = "1000",
+            "Requests a peer address may make at once when it was quiet before; an audit asks for many tiles at once.";
         rate_loopback: bool = "false",
-            "Whether the rate limit holds for 127.0.0.0/8 and ::1 too.";
+            "Whether the rate limit holds for 127.0.0.0/8 and ::1 too. Behind a proxy on the same machine every client has such an address: set it there, or limit in the proxy.";
     }
     /// Signature checks.
     checks: Checks {
