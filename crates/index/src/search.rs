@@ -6,6 +6,9 @@
 //! ip-200/app          a release
 //! (01)00844588003288(21)7X-0091    a UDI, or any part of one that was disclosed
 //! ```
+//!
+//! Disclosed values are private, and looked for apart ([`Index::search_disclosed`]): whoever can
+//! guess at them can find them.
 
 use rusqlite::OptionalExtension;
 
@@ -51,18 +54,18 @@ pub fn detect(typed: &str) -> Query {
 }
 
 impl Index {
-    /// Everything the query can mean, best first, at most `limit`.
+    /// Everything the query can mean, disclosed values apart, best first, at most `limit`.
     pub fn search(&self, query: &Query, limit: usize) -> Result<Vec<Hit>, Error> {
         let mut hits = match query {
             Query::Digest(digest) => self.by_digest(digest, limit)?,
             Query::Index(index) => {
-                let mut hits = self.by_text(&index.to_string(), limit)?;
+                let mut hits = self.releases_named(&index.to_string(), limit)?;
                 if *index < self.covered()? {
                     hits.insert(0, Hit::Entry(*index));
                 }
                 hits
             }
-            Query::Text(text) => self.by_text(text, limit)?,
+            Query::Text(text) => self.releases_named(text, limit)?,
         };
         hits.truncate(limit);
         Ok(hits)
@@ -109,17 +112,19 @@ impl Index {
         })
     }
 
-    fn by_text(&self, text: &str, limit: usize) -> Result<Vec<Hit>, Error> {
+    fn releases_named(&self, text: &str, limit: usize) -> Result<Vec<Hit>, Error> {
         let releases = self.releases(Some(text), None, limit)?;
-        let mut hits: Vec<Hit> =
-            releases.rows.iter().map(|row| Hit::Release(row.entry.index)).collect();
-        let (devices, entries) = self.by_disclosure(text, limit)?;
-        hits.extend(devices.into_iter().map(Hit::Device));
-        hits.extend(entries.into_iter().map(Hit::Entry));
-        Ok(hits)
+        Ok(releases.rows.iter().map(|row| Hit::Release(row.entry.index)).collect())
     }
 
-    /// Devices, and entries of no device, that have disclosed exactly this text.
+    /// Devices, and entries of no device, that have disclosed exactly this text: serial numbers,
+    /// UDIs, sites, people. Only for those who may know whose they are.
+    pub fn search_disclosed(&self, text: &str, limit: usize) -> Result<Vec<Hit>, Error> {
+        let (devices, entries) = self.by_disclosure(text.trim(), limit)?;
+        let devices = devices.into_iter().map(Hit::Device);
+        Ok(devices.chain(entries.into_iter().map(Hit::Entry)).take(limit).collect())
+    }
+
     fn by_disclosure(&self, text: &str, limit: usize) -> Result<(Vec<[u8; 32]>, Vec<u64>), Error> {
         let rows = self.read(|connection| {
             let rows = connection

@@ -259,7 +259,11 @@ fn one_box_finds_everything() {
         Disclosed { field: 7, salt: [3; 16], value: b"(01)00844588003288(21)7X-0091".to_vec() };
     index.disclose(4, std::slice::from_ref(&opened)).unwrap();
     index.disclose(5, std::slice::from_ref(&opened)).unwrap();
-    let find = |typed: &str| index.search(&detect(typed), 10).unwrap();
+    let find = |typed: &str| {
+        let mut hits = index.search(&detect(typed), 10).unwrap();
+        hits.extend(index.search_disclosed(typed, 10).unwrap());
+        hits
+    };
     assert_eq!(find("(01)00844588003288(21)7X-0091"), [Hit::Device(DEVICE)]);
     assert_eq!(find("ip-200/app 4.2.1"), [Hit::Release(0)]);
     assert_eq!(find("4"), [Hit::Entry(4)]);
@@ -280,7 +284,7 @@ fn a_rebuild_keeps_disclosures() {
     let before = index.entries(&EntryFilter::default(), None, 100).unwrap();
     index.reset().unwrap();
     assert_eq!(index.covered().unwrap(), 0);
-    assert_eq!(index.search(&detect("SN-1"), 10).unwrap(), []);
+    assert_eq!(index.search_disclosed("SN-1", 10).unwrap(), []);
     let records = [
         (0, Some(release(10))),
         (1, Some(approval(11, 10, 2))),

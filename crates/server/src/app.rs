@@ -10,6 +10,7 @@ use firmlog_tlog::policy::Policy;
 use tokio::sync::watch;
 
 use crate::add::Gate;
+use crate::admin::AdminToken;
 use crate::anchoring::Standing;
 use crate::body::Bodies;
 use crate::bundle::Bundles;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) anchoring: ArcSwap<Standing>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) admin: Option<AdminToken>,
     pub(crate) bodies: Bodies,
     pub(crate) bundles: Bundles,
     pub(crate) refused: Refused,

@@ -21,6 +21,7 @@
 
 mod accept;
 mod add;
+mod admin;
 mod anchoring;
 mod api;
 mod app;

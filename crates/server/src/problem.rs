@@ -71,6 +71,7 @@ codes! {
     PAYLOAD_MISSING = "payload_missing", BAD_REQUEST, "Payload Missing";
     BAD_ALGORITHM = "bad_algorithm", BAD_REQUEST, "Bad Signature Algorithm";
     BAD_SIGNATURE = "bad_signature", BAD_REQUEST, "Rejected";
+    UNAUTHORISED = "unauthorised", UNAUTHORIZED, "Not an administrator";
     NOT_REGISTERED = "not_registered", FORBIDDEN, "Rejected";
     CHAIN_GAP = "chain_gap", CONFLICT, "Rejected";
     BAD_DISCLOSURE = "bad_disclosure", BAD_REQUEST, "Disclosure does not match";
@@ -164,6 +165,9 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == UNAUTHORISED.code {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(allow) = self.allow.as_deref().and_then(|allow| allow.parse().ok()) {
             headers.insert(header::ALLOW, allow);

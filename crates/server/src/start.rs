@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::accept::{Listening, serve};
 use crate::add::Gate;
+use crate::admin::AdminToken;
 use crate::app::{App, now_ms};
 use crate::body::Bodies;
 use crate::bundle::Bundles;
@@ -64,6 +65,14 @@ pub enum ServerError {
         path: PathBuf,
         /// Why.
         source: PolicyError,
+    },
+    /// A passphrase or the administrators' token.
+    #[error("use the secret in {}: {why}", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// A file could not be read.
     #[error("read {}: {source}", path.display())]
@@ -138,6 +147,7 @@ impl Server {
         let engine = Arc::new(engine);
         let (covered_sender, covered) = watch::channel(0);
         let index = open_index(&config, &engine)?;
+        let admin = config.http.admin_token_file.0.as_deref().map(AdminToken::read).transpose()?;
         let timeout = Duration::from_millis(config.witnesses.timeout_ms);
         let witnessing = |policy: &Policy| {
             let reader = engine.reader().clone();
@@ -151,6 +161,7 @@ impl Server {
         let kept = kept.filter(|it| it.head.size <= engine.published().head.size);
         let app = Arc::new(App {
             gate: Arc::new(Gate::new(config.log.queue_max)),
+            admin,
             bundles: Bundles::new(config.limits.bundle_bytes_max),
             bodies: Bodies::new(
                 config.limits.bodies_bytes_max,
@@ -358,17 +369,11 @@ fn open_log(config: &Config) -> Result<(Engine, String, RecoveryReport), ServerE
 fn open_key(config: &Config) -> Result<Key, ServerError> {
     let passphrase = match &config.log.key_passphrase_file.0 {
         None => None,
-        Some(path) => {
-            let read = std::fs::read(path);
-            let source = |source| ServerError::Read { path: path.clone(), source };
-            let mut text = read.map_err(source)?;
-            while text.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
-                text.pop();
-            }
-            Some(text)
-        }
+        Some(path) => Some(firmlog_keys::read_passphrase(path).map_err(|error| {
+            ServerError::Secret { path: path.clone(), why: format!("failed to {error}") }
+        })?),
     };
-    Key::open(&config.log.key, passphrase.as_deref())
+    Key::open(&config.log.key, passphrase.as_ref().map(|text| text.as_slice()))
         .map_err(|source| ServerError::Key { name: config.log.key.clone(), source })
 }
 

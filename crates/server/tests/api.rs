@@ -210,6 +210,7 @@ async fn json_in_and_out_with_disclosures() {
     world.indexed().await;
     let found = world.get("/api/v1/search?q=SN-77").await.json();
     assert_eq!(found["items"][0]["id"], device.id());
+    assert_eq!(found["private_values"], "searched");
     let shown = world.get("/api/v1/entries/2").await.json();
     assert_eq!(shown["disclosures"][0]["value"], "SN-77");
     assert_eq!(shown["statement"], projection);
@@ -325,10 +326,17 @@ async fn refusals_are_told_once_and_the_log_reopens() {
     assert_eq!(size, 3, "one audit statement for five refusals");
 }
 
-/// API-051: without the setting, values stay out of answers and bundles, and are still found.
+/// API-051: without the setting, values stay out of answers and bundles, and only administrators
+/// find them.
 #[tokio::test(flavor = "multi_thread")]
 async fn disclosed_values_are_not_shown_unasked() {
-    let world = World::signed().await;
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, format!("{TOKEN}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).unwrap();
+    let world = World::start(false, |config| config.http.admin_token_file.0 = Some(path)).await;
     let device = world.device().await;
     let entry = device.statement(0, device.prev, 1, Some("SN-77"));
     let media = [("content-type", "application/firmlog-submission+cbor")];
@@ -336,7 +344,22 @@ async fn disclosed_values_are_not_shown_unasked() {
     assert_eq!(request(world.address, "POST", "/entries", &media, &wrapped).await.status, 201);
     world.indexed().await;
     let found = world.get("/api/v1/search?q=SN-77").await.json();
-    assert_eq!(found["items"][0]["id"], device.id());
+    assert_eq!(
+        (&found["items"], &found["private_values"]),
+        (&serde_json::json!([]), &serde_json::json!("not searched"))
+    );
+    assert!(world.get("/search?q=SN-77").await.text().contains("are not searched here"));
+    let search = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        request(world.address, "GET", "/api/v1/search?q=SN-77", &headers, &[]).await
+    };
+    let wrong = search("0123456789abcdef0123456789abcdeF").await;
+    assert_eq!((wrong.status, wrong.header("www-authenticate")), (401, Some("Bearer")));
+    let found = search(TOKEN).await;
+    assert_eq!(found.header("cache-control"), Some("private, no-store"));
+    assert_eq!(found.json()["items"][0]["id"], device.id());
+    assert_eq!(found.json()["private_values"], "searched");
     for path in
         ["/api/v1/entries/2".to_owned(), "/entry/2".to_owned(), format!("/device/{}", device.id())]
     {

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, FindingLine, Lag, Listed, ReleaseState};
 use super::{Parameters, ask, digest, json, lag, limit, listed, number};
+use crate::admin;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::show;
@@ -73,7 +74,8 @@ pub(crate) async fn identify(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Typed {
-    /// A digest (hex or base64), an index, a release name, or a disclosed UDI or serial number.
+    /// A digest (hex or base64), an index, a release name; for administrators, or where
+    /// `index.disclose` is set, a disclosed UDI, serial number, site or name.
     q: String,
 }
 
@@ -96,6 +98,9 @@ pub(crate) struct Found {
 pub(crate) struct SearchAnswer {
     /// Best first.
     items: Vec<Found>,
+    /// Whether serial numbers, UDIs, sites and names were looked for: `searched` or `not searched`.
+    #[schema(example = "not searched")]
+    private_values: &'static str,
     /// How far the view is.
     index: Lag,
 }
@@ -103,24 +108,40 @@ pub(crate) struct SearchAnswer {
 /// One box for everything: recognises what was typed.
 #[utoipa::path(get, path = "/search", tag = "lookup", params(Typed),
     responses((status = 200, body = SearchAnswer), (status = 304, description = "Unchanged"),
-        (status = 400, body = Problem, content_type = "application/problem+json")))]
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "The bearer token is not the administrators'")))]
 pub(crate) async fn search(
     State(app): State<Arc<App>>,
     Parameters(typed): Parameters<Typed>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let items = found(&app, &typed.q).await?;
-    Ok(json(&headers, StatusCode::OK, &SearchAnswer { items, index: lag(&app).await? }))
+    let private = admin::sees_private(&app, &headers)?;
+    let items = found(&app, &typed.q, private).await?;
+    let private_values = if private { "searched" } else { "not searched" };
+    let answer = SearchAnswer { items, private_values, index: lag(&app).await? };
+    Ok(admin::not_kept(json(&headers, StatusCode::OK, &answer), private))
 }
 
-/// Everything the typed text can mean.
-pub(crate) async fn found(app: &Arc<App>, typed: &str) -> Result<Vec<Found>, Problem> {
+/// Everything the typed text can mean; among private values only for those who may know them.
+pub(crate) async fn found(
+    app: &Arc<App>,
+    typed: &str,
+    private: bool,
+) -> Result<Vec<Found>, Problem> {
     if typed.trim().is_empty() || typed.len() > TYPED_MAX {
         let expected = format!("1 to {TYPED_MAX} bytes");
         return Err(Problem::bad_parameter("q", &expected, &format!("{} bytes", typed.len())));
     }
-    let query = detect(typed);
-    let hits = ask(app, move |index| index.search(&query, HITS_MAX)).await?;
+    let typed = typed.to_owned();
+    let hits = ask(app, move |index| {
+        let mut hits = index.search(&detect(&typed), HITS_MAX)?;
+        if private {
+            hits.extend(index.search_disclosed(&typed, HITS_MAX - hits.len())?);
+        }
+        Ok(hits)
+    });
+    let hits = hits.await?;
     Ok(hits.iter().filter_map(describe).collect())
 }
 

@@ -101,6 +101,8 @@ settings! {
             "Address of Prometheus /metrics, apart because counts can be confidential; empty turns it off.";
         public_url: Optional<String> = "",
             "URL under which readers reach this server, for the commands shown on pages; empty for the Host they used.";
+        admin_token_file: Optional<PathBuf> = "",
+            "File with the administrators' token (its first line, at least 24 characters; readable by its owner alone), sent as `Authorization: Bearer`. It finds disclosed values by search, which anybody could guess at otherwise; empty for none.";
         tls_certificate: Optional<PathBuf> = "",
             "Certificate chain (PEM); with tls_key it turns TLS on.";
         tls_key: Optional<PathBuf> = "",
@@ -147,7 +149,7 @@ settings! {
         enabled: bool = "true",
             "Whether the view is kept; without it lookups by name and device answer 503.";
         disclose: bool = "false",
-            "Whether disclosed values (serial numbers, names) are shown to every reader and put into bundles.";
+            "Whether disclosed values (serial numbers, names) are found by search, shown to every reader and put into bundles.";
     }
     /// Witnesses asked to cosign.
     witnesses: Witnesses {

@@ -18,6 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::admin;
 use crate::api::lookup::{self, Found};
 use crate::api::shape::FindingLine;
 use crate::api::{Parameters, ask, lag, number};
@@ -127,6 +128,7 @@ struct Typed {
 struct SearchPage {
     typed: String,
     found: Vec<Found>,
+    private: bool,
     lag: String,
     base: String,
 }
@@ -136,16 +138,19 @@ async fn search(
     Parameters(typed): Parameters<Typed>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Sorry> {
-    let found = lookup::found(&app, &typed.q).await?;
+    let private = admin::sees_private(&app, &headers)?;
+    let found = lookup::found(&app, &typed.q, private).await?;
     // One thing found is the answer; its page is shown at once.
     if let [only] = found.as_slice()
         && !only.page.starts_with("/search")
     {
-        return Ok(axum::response::Redirect::to(&only.page).into_response());
+        let there = axum::response::Redirect::to(&only.page).into_response();
+        return Ok(admin::not_kept(there, private));
     }
     let lag = lag(&app).await?.lag;
     let base = base(&app, &headers);
-    Ok(render(&SearchPage { typed: typed.q, found, lag, base }).into_response())
+    let page = render(&SearchPage { typed: typed.q, found, private, lag, base });
+    Ok(admin::not_kept(page.into_response(), private))
 }
 
 #[derive(Deserialize)]
