@@ -1,5 +1,7 @@
 //! Applying entries: rows and the covered mark move in one transaction.
 
+mod twice;
+
 use std::collections::HashMap;
 
 use firmlog_statement::event::{EventType, Life};
@@ -127,9 +129,11 @@ impl<'c> Batch<'c> {
         self.next += 1;
         let Some(record) = record else { return Ok(()) };
         let issuer = self.name(&record.issuer)?;
+        // A device's new statement has a new number, so its bytes need not be looked for.
+        let twice = record.seq.is_none() && self.twice(index, record)?;
         let device = self.device(index, issuer, record)?;
         self.entry(index, issuer, device, record)?;
-        self.by_kind(index, record)
+        if twice { Ok(()) } else { self.by_kind(index, record) }
     }
 
     fn finish(self) -> Result<u64, Error> {
@@ -193,7 +197,9 @@ impl<'c> Batch<'c> {
         }
         let Some(seq) = record.seq else { return Ok(Some(state.id)) };
         let fork = match state.seq {
-            Some(known) if seq <= known => self.forked(index, device, state.id, seq)?,
+            Some(known) if seq <= known => {
+                !self.twice(index, record)? && self.forked(index, device, state.id, seq)?
+            }
             _ => false,
         };
         if fork || state.seq.is_some_and(|known| seq <= known) {

@@ -10,6 +10,8 @@ use crate::{Error, Index, Page};
 pub enum FindingKind {
     /// One device key signed two different statements with the same sequence number.
     ChainFork,
+    /// The log holds one entry twice; the first place counts.
+    DuplicateEntry,
     /// A device reports a step that may not follow its last one (STM-041).
     SequenceViolation,
     /// A device lost the end of its journal and went on from the log's account.
@@ -25,6 +27,7 @@ impl FindingKind {
     pub fn label(self) -> &'static str {
         match self {
             Self::ChainFork => "chain_fork",
+            Self::DuplicateEntry => "duplicate_entry",
             Self::SequenceViolation => "sequence_violation",
             Self::JournalLost => "journal_lost",
             Self::Refusals => "refusals",
@@ -37,7 +40,7 @@ impl FindingKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Severity {
-    /// Evidence of a cloned key or a cheating device.
+    /// Evidence of a cloned key, a cheating device or a log that took in an entry twice.
     Critical,
     /// Worth a look.
     Notice,

@@ -105,6 +105,36 @@ fn a_forked_chain_is_found_and_the_device_keeps_its_state() {
     assert_eq!(device.version.as_deref(), Some("4.2.1"));
 }
 
+/// Equal bytes are no second history: the log took an entry in twice, and the device is blameless.
+#[test]
+fn an_entry_that_stands_twice_is_the_logs_fault_and_no_fork() {
+    let (_dir, index) = open();
+    let policy = Record { approvals_required: Some(2), ..approval(20, 10, 0) };
+    let lowered = Record { approvals_required: Some(0), ..approval(21, 10, 0) };
+    let records = [
+        (0, Some(release(10))),
+        (1, Some(lowered.clone())),
+        (2, Some(policy)),
+        (3, Some(update(13, 0))),
+        (4, Some(update(14, 1))),
+        (5, Some(update(13, 0))),
+        (6, Some(update(14, 1))),
+        (7, Some(lowered)),
+    ];
+    assert_eq!(index.apply_records(&all(records, 1_000)).unwrap(), 3);
+    let findings = index.findings(None, None, 10).unwrap().rows;
+    let told = |at: usize| {
+        let found = &findings[at];
+        (found.kind.as_str(), found.severity.as_str(), found.index, found.other_index, found.device)
+    };
+    assert_eq!(told(0), ("duplicate_entry", "critical", Some(7), Some(1), None));
+    assert_eq!(told(1), ("duplicate_entry", "critical", Some(6), Some(4), Some(DEVICE)));
+    assert_eq!(told(2), ("duplicate_entry", "critical", Some(5), Some(3), Some(DEVICE)));
+    assert!(findings[2].detail.starts_with("the log holds entry 3 once more at 5"), "{findings:?}");
+    assert_eq!(index.device(&DEVICE).unwrap().unwrap().forks, 0);
+    assert_eq!(index.release(0).unwrap().unwrap().approvals_required, 2);
+}
+
 #[test]
 fn device_history_is_paged_newest_first() {
     let (_dir, index) = open();

@@ -203,7 +203,8 @@ impl From<&ReleaseRow> for ReleaseState {
 pub(crate) struct FindingLine {
     /// Position among findings.
     pub id: String,
-    /// `chain_fork`, `sequence_violation`, `journal_lost`, `refusals` or `anchor_missing`.
+    /// `chain_fork`, `duplicate_entry`, `sequence_violation`, `journal_lost`, `refusals` or
+    /// `anchor_missing`.
     pub kind: String,
     /// `critical` or `notice`.
     pub severity: String,
