@@ -9,8 +9,6 @@
 
 mod signed;
 
-use std::sync::Arc;
-
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use crate::batch::{Batch, Outcome};
@@ -20,10 +18,6 @@ use crate::store::Store;
 use crate::window::Window;
 
 pub(crate) use signed::SignedLog;
-
-/// Finds an entry by its leaf hash in something outside this crate that follows the log, such as
-/// the index. An answer is checked against the tree before it counts.
-pub type FindLeaf = Arc<dyn Fn(&Hash) -> Option<LeafIndex> + Send + Sync>;
 
 /// The state decisions are made on.
 pub(crate) enum Admission {
@@ -51,11 +45,14 @@ impl Added {
         self.first + self.leaves.len() as u64
     }
 
-    /// The leaf at `index`, whether it is in this batch or in the log.
-    pub(crate) fn leaf(&self, store: &Store, index: u64) -> Option<Hash> {
+    /// Whether the leaf at `index`, in this batch or in the log, is this one.
+    ///
+    /// # Errors
+    /// If the leaf cannot be read: it may be this one.
+    pub(crate) fn has(&self, store: &Store, index: u64, leaf: &Hash) -> Result<bool, LogError> {
         match index.checked_sub(self.first) {
-            Some(i) => self.leaves.get(i as usize).copied(),
-            None => store.node(0, index).ok(),
+            Some(i) => Ok(self.leaves.get(i as usize) == Some(leaf)),
+            None => Ok(store.leaf(index)? == *leaf),
         }
     }
 }
@@ -86,7 +83,11 @@ impl Admission {
             let index = added.next();
             let outcome = match self {
                 Self::Any { window, .. } => duplicate(window, store, added, &leaf)
-                    .unwrap_or(Outcome::Appended { index: LeafIndex(index) }),
+                    .ok()
+                    .flatten()
+                    .map_or(Outcome::Appended { index: LeafIndex(index) }, |index| {
+                        Outcome::Duplicate { index }
+                    }),
                 Self::Signed(signed) => match batch.candidate(position) {
                     Some(candidate) => signed.admit(store, added, candidate, &bundled[2..]),
                     None => Outcome::Refused(Refusal::Unsigned),
@@ -126,17 +127,19 @@ impl Admission {
         }
     }
 
-    pub(crate) fn set_find_leaf(&mut self, find: FindLeaf) {
-        if let Self::Signed(signed) = self {
-            signed.find = Some(find);
-        }
-    }
-
     /// Puts a recent leaf where duplicates are looked for.
     pub(crate) fn remember(&mut self, index: u64, leaf: &Hash) {
         match self {
             Self::Any { window, .. } => window.insert(leaf, index),
             Self::Signed(signed) => signed.window.insert(leaf, index),
+        }
+    }
+
+    /// Forgets all recent leaves.
+    pub(crate) fn forget(&mut self) {
+        match self {
+            Self::Any { window, .. } => window.clear(),
+            Self::Signed(signed) => signed.window.clear(),
         }
     }
 
@@ -150,8 +153,26 @@ impl Admission {
 }
 
 /// Where the same bytes are, if they are among the recent entries.
-fn duplicate(window: &Window, store: &Store, added: &Added, leaf: &Hash) -> Option<Outcome> {
-    let index = window.candidate(leaf)?;
-    let same = added.leaf(store, index) == Some(*leaf);
-    same.then_some(Outcome::Duplicate { index: LeafIndex(index) })
+fn duplicate(
+    window: &Window,
+    store: &Store,
+    added: &Added,
+    leaf: &Hash,
+) -> Result<Option<LeafIndex>, LogError> {
+    first_of(window.candidates(leaf), store, added, leaf)
+}
+
+/// The first of these entries that has this leaf hash.
+fn first_of(
+    candidates: impl Iterator<Item = u64>,
+    store: &Store,
+    added: &Added,
+    leaf: &Hash,
+) -> Result<Option<LeafIndex>, LogError> {
+    for index in candidates {
+        if added.has(store, index, leaf)? {
+            return Ok(Some(LeafIndex(index)));
+        }
+    }
+    Ok(None)
 }

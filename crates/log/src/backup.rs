@@ -10,6 +10,7 @@
 //!
 //! Invariant: a backup's checkpoint is written last, so what has one is complete.
 
+use std::io::ErrorKind::NotFound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -194,7 +195,7 @@ fn read_checkpoint(store: &Store, origin: &str) -> Result<(TreeHead, String), Lo
 }
 
 /// Copies every tile and bundle of a tree of `size` entries that was not pruned, and what pruning
-/// kept of the others.
+/// kept of the others: tiles that are there although no proof needs them tell what was logged.
 fn copy_tree(
     read: &dyn Fn(TilePath) -> Result<Vec<u8>, LogError>,
     size: u64,
@@ -210,10 +211,14 @@ fn copy_tree(
         to.disk.write(&path, &read(resource)?).map_err(LogError::io("write", &path))?;
     }
     let gone = |id: &TileId| is_prunable(*id, min_index, size) && !pages.need(*id);
-    for id in tiles_of_tree(size).filter(|id| !gone(id)) {
+    for id in tiles_of_tree(size) {
         let resource = TilePath::Hashes(id);
+        let bytes = match read(resource) {
+            Err(LogError::Io { source, .. }) if source.kind() == NotFound && gone(&id) => continue,
+            bytes => bytes?,
+        };
         let path = to.path(resource);
-        to.disk.write(&path, &read(resource)?).map_err(LogError::io("write", &path))?;
+        to.disk.write(&path, &bytes).map_err(LogError::io("write", &path))?;
     }
     Ok(())
 }
@@ -221,7 +226,7 @@ fn copy_tree(
 fn copy_received(from: &Store, to: &Store, span: u64) -> Result<(), LogError> {
     for turn in [false, true] {
         match from.disk.read(&received::path(from, span, turn)) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) if e.kind() == NotFound => {}
             read => {
                 let bytes =
                     read.map_err(LogError::io("read", &received::path(from, span, turn)))?;
@@ -264,7 +269,12 @@ pub(crate) fn write_min_index(store: &Store, min_index: u64) -> Result<(), LogEr
 /// Refuses every read below `min_index` from now on but of what is kept ([`kept`]), and deletes
 /// what only such reads need.
 /// `durable` bounds what is deleted; a crash in between leaves files that nobody reads.
-pub(crate) fn prune(store: &Store, min_index: u64, durable: u64) -> Result<(), LogError> {
+pub(crate) fn prune(
+    store: &Store,
+    min_index: u64,
+    durable: u64,
+    keep_tiles: bool,
+) -> Result<(), LogError> {
     let old = store.min_index();
     for page in old / u64::from(WIDTH)..min_index / u64::from(WIDTH) {
         kept::keep(store, page)?;
@@ -276,6 +286,9 @@ pub(crate) fn prune(store: &Store, min_index: u64, durable: u64) -> Result<(), L
     for index in old / u64::from(WIDTH)..min_index / u64::from(WIDTH) {
         let path = store.path(TilePath::Entries { index, width: WIDTH });
         store.disk.remove(&path).map_err(LogError::io("remove", &path))?;
+    }
+    if keep_tiles {
+        return Ok(());
     }
     let pages = Pages::list(store)?;
     for id in tiles_of_tree(min_index).filter(|id| is_prunable(*id, min_index, durable)) {

@@ -53,6 +53,9 @@ pub enum Outcome {
         /// Its SHA-256, or the seed of the chain.
         have_hash: [u8; 32],
     },
+    /// Not appended: the log cannot tell yet whether it has these very bytes, and a device's old
+    /// statement must not be taken for a fork. Submitting it again later makes sense.
+    Undecided,
     /// Not appended.
     Refused(Refusal),
 }
@@ -65,7 +68,7 @@ impl Outcome {
             Self::Appended { index } | Self::Duplicate { index } | Self::Forked { index } => {
                 Some(*index)
             }
-            Self::Gap { .. } | Self::Refused(_) => None,
+            Self::Gap { .. } | Self::Undecided | Self::Refused(_) => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use firmlog_tlog::tile::MAX_ENTRY;
 use firmlog_verify::crypto::{Crypto, check_signature};
 use firmlog_verify::registry::{Candidate, Refusal as Rule};
 
-use crate::admission::{Added, FindLeaf, SignedLog};
+use crate::admission::{Added, SignedLog};
 use crate::batch::Batch;
 use crate::config::Registration;
 use crate::shared::Shared;
@@ -110,25 +110,19 @@ impl Checker {
         Ok(())
     }
 
-    /// Where a statement of no device is, by its leaf hash; `None` for devices' statements, which
-    /// the index finds, and in a log of any bytes.
+    /// Where a published statement is, by its leaf hash, if memory tells: a recent one, or one of
+    /// no device. `None` in a log of any bytes.
     #[must_use]
     pub fn find(&self, leaf: &Hash) -> Option<LeafIndex> {
         let size = self.shared.published().head.size.0;
         let admission = self.shared.admission();
-        let added = Added { first: size, leaves: Vec::new() };
-        admission.signed()?.find_other(&self.shared.store, &added, leaf)
+        admission.signed()?.find_recent(&self.shared.store, size, leaf)
     }
 
-    /// Names who finds older statements of devices, so that the sequencer need not read leaf tiles
-    /// to tell a late duplicate from a fork.
-    pub fn set_find_leaf(&self, find: FindLeaf) {
-        self.shared.admission_mut().set_find_leaf(find);
-    }
-
+    /// Whether a statement of no device is in the log, or may be.
     fn is_known(&self, signed: &SignedLog, leaf: &Hash) -> bool {
         let size = self.shared.published().head.size.0;
         let added = Added { first: size, leaves: Vec::new() };
-        signed.find_other(&self.shared.store, &added, leaf).is_some()
+        !matches!(signed.find_other(&self.shared.store, &added, leaf), Ok(None))
     }
 }

@@ -25,9 +25,12 @@ pub struct Config {
     pub registration: Registration,
     /// Size of a write-ahead segment in bytes; a batch never exceeds it. Two exist at rest.
     pub segment_bytes: u64,
-    /// How many of the newest entries are at least searched for duplicates (`any` logs, and device
-    /// statements older than the chain head).
+    /// How many of the newest entries are at least searched for duplicates in memory. A log of
+    /// signed statements finds older ones on disk, and keeps at least four times
+    /// 2^[`Config::leaf_run_bits`] in memory.
     pub dedup_window: usize,
+    /// The shortest run of leaf hashes has two to the power of this many entries: 8 to 16.
+    pub leaf_run_bits: u8,
     /// Bytes that may wait for the sequencer before submissions are refused as busy.
     pub queue_bytes_max: usize,
     /// Submissions that may wait for the sequencer before more are refused as busy.
@@ -58,6 +61,7 @@ impl Config {
             registration,
             segment_bytes: 32 << 20,
             dedup_window: 1 << 18,
+            leaf_run_bits: 16,
             queue_bytes_max: 32 << 20,
             queue_len_max: 1 << 16,
             batch_bytes_max: 4 << 20,

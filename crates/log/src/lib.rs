@@ -4,7 +4,8 @@
 //! <dir>/checkpoint                     the checkpoint of what is durable as tiles
 //! <dir>/tile/0/000  tile/entries/000   tiles and bundles, exactly as tlog-tiles names them
 //! <dir>/wal/…                          what was acknowledged and is not durable as tiles yet
-//! <dir>/state/…                        registration snapshots, received times, minimum index
+//! <dir>/state/…                        registration snapshots, received times, minimum index,
+//!                                      where each leaf hash is
 //! <dir>/kept/…                         what pruning leaves of the entries it removes
 //! <record path>                        the never-fork record
 //! ```
@@ -33,6 +34,7 @@ mod error;
 mod flusher;
 mod fsck;
 mod kept;
+mod leaves;
 mod log;
 mod publisher;
 mod queue;
@@ -48,7 +50,6 @@ mod tail;
 mod wal;
 mod window;
 
-pub use admission::FindLeaf;
 pub use backup::{adopt_record, adopt_record_on, backup, backup_on, restore, restore_on};
 pub use batch::{Batch, Committed, Outcome, Published, Reply};
 pub use check::{Checker, Refusal, Resolved};

@@ -13,7 +13,7 @@ use firmlog_verify::crypto::Crypto;
 use crate::admission::Added;
 use crate::batch::{Batch, Committed, Published, Reply};
 use crate::check::Checker;
-use crate::config::Config;
+use crate::config::{Config, Registration};
 use crate::disk::{Disk, StdDisk};
 use crate::error::{AppendError, LogError};
 use crate::flusher::Flusher;
@@ -25,9 +25,9 @@ use crate::sequencer::Sequencer;
 use crate::shared::{CheckpointSigner, Shared};
 use crate::store::Store;
 use crate::wal::Segments;
-use crate::{backup, received, snapshot};
+use crate::{backup, leaves, received, snapshot};
 
-/// Name of the thread that ends last.
+/// Name of the thread that ends last but for the one that makes runs of leaf hashes.
 const FLUSHER: &str = "log-flusher";
 
 /// An open log. Dropping it closes it: what waits is still appended, tiles become durable.
@@ -107,11 +107,16 @@ impl Log {
         let (sender, inbox) = mpsc::sync_channel(publisher::WAITING_MAX);
         let sequencer = Sequencer { shared: shared.clone(), wal, range, added, publisher: sender };
         let flusher = Flusher::new(shared.clone(), segments.clone(), snapshot, old_size, turn);
-        let threads = vec![
+        let mut threads = vec![
             spawn("log-sequencer", move || sequencer.run())?,
             spawn("log-publisher", move || publisher.run(&inbox))?,
             spawn(FLUSHER, move || flusher.run())?,
         ];
+        if shared.config.registration == Registration::Signed {
+            shared.store.leaves.grown(base);
+            let (keeper, bits) = (shared.clone(), shared.config.leaf_run_bits.clamp(8, 16));
+            threads.push(spawn("log-leaves", move || leaves::keep(&keeper, bits))?);
+        }
         Ok((Self { shared, crypto, segments, threads, _dir_lock: recovered.dir_lock }, report))
     }
 
@@ -133,10 +138,12 @@ impl Log {
         Reader::new(self.shared.clone())
     }
 
-    /// Refuses reads below `min_index` from now on, and deletes the bundles and tiles that no proof
-    /// about later entries needs. The statements that evidence about later entries rests on (who
-    /// may speak, releases and what was said of them) stay readable with their proofs. Returns the
-    /// index in effect: what recovery may still need is kept.
+    /// Refuses reads below `min_index` from now on, and deletes the bundles that no proof about
+    /// later entries needs. Hash tiles stay in a log of signed statements: they tell what was in
+    /// it, so that nothing is taken in twice. In a log of any bytes those that no such proof needs
+    /// go too. The statements that evidence about later entries rests on (who may speak, releases
+    /// and what was said of them) stay readable with their proofs. Returns the index in effect:
+    /// what recovery may still need is kept.
     ///
     /// # Errors
     /// Storage errors; the minimum index may be in effect by then.
@@ -149,7 +156,8 @@ impl Log {
             min = min.min(snapshot::sizes(store)?.into_iter().next_back().unwrap_or(0));
         }
         if min > store.min_index() {
-            backup::prune(store, min, self.shared.durable())?;
+            let keep_tiles = self.shared.config.registration == Registration::Signed;
+            backup::prune(store, min, self.shared.durable(), keep_tiles)?;
         }
         Ok(LeafIndex(store.min_index()))
     }

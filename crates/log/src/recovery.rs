@@ -288,21 +288,47 @@ fn rebuild_admission(
     config: &Config,
     size: u64,
 ) -> Result<(Admission, u64), LogError> {
-    let window = config.dedup_window;
+    let mut window = config.dedup_window;
     let mut admission = match config.registration {
         Registration::Any => Admission::any(window),
-        Registration::Signed => newest_snapshot(store, window, size)?,
+        Registration::Signed => {
+            // More than can wait to become a run.
+            window = window.max(4 << config.leaf_run_bits.clamp(8, 16));
+            store.leaves.load(store, size / u64::from(WIDTH) * u64::from(WIDTH))?;
+            newest_snapshot(store, window, size)?
+        }
     };
     let from = match &admission {
         Admission::Any { .. } => size,
         Admission::Signed(signed) => signed.size,
     };
-    let recent = size.saturating_sub(window as u64).max(store.min_index());
-    for index in recent..from {
-        admission.remember(index, &store.node(0, index)?);
-    }
+    remember_recent(store, &mut admission, size.saturating_sub(window as u64), from)?;
     for_each_entry(store, from, size, |index, leaf, entry| admission.replay(index, leaf, entry))?;
     Ok((admission, from))
+}
+
+/// Puts the leaves from `recent` on, of those before `size`, where duplicates are looked for.
+fn remember_recent(
+    store: &Store,
+    admission: &mut Admission,
+    recent: u64,
+    size: u64,
+) -> Result<(), LogError> {
+    let (mut index, min_index) = (recent, store.min_index());
+    while index < size {
+        match store.node(0, index) {
+            Ok(leaf) => admission.remember(index, &leaf),
+            // A log of any bytes gives up leaf hashes with the entries.
+            Err(_) if index < min_index => {
+                admission.forget();
+                index = min_index;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        index += 1;
+    }
+    Ok(())
 }
 
 fn newest_snapshot(store: &Store, window: usize, size: u64) -> Result<Admission, LogError> {

@@ -140,6 +140,7 @@ impl Shared {
         tracing::error!(why, "storage failed, the log is read-only until restart");
         self.state().failed.get_or_insert_with(|| why.to_owned());
         self.changed.notify_all();
+        self.store.leaves.stop();
     }
 
     /// Why the log is read-only, if it is.
@@ -194,6 +195,7 @@ impl Shared {
     pub(crate) fn flushed(&self, durable: u64) {
         self.durable.store(durable, Ordering::Release);
         self.changed.notify_all();
+        self.store.leaves.grown(durable);
     }
 
     /// Notes that the flusher could not finish a round, and why.
@@ -211,6 +213,7 @@ impl Shared {
     pub(crate) fn close(&self) {
         self.state().closing = true;
         self.changed.notify_all();
+        self.store.leaves.stop();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -18,6 +18,7 @@ use firmlog_tlog::tile::{Bundle, HEIGHT, MAX_TILE_BYTES, TileId, TilePath, WIDTH
 use crate::disk::Disk;
 use crate::error::LogError;
 use crate::kept;
+use crate::leaves::Leaves;
 use crate::tail::{NodePage, Tail};
 
 /// Pages of nodes kept after they have gone to disk: 8 MiB.
@@ -27,6 +28,8 @@ const CACHE_PAGES: usize = 512;
 pub(crate) struct Store {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
+    /// Where each leaf hash is; empty in a log of any bytes.
+    pub(crate) leaves: Leaves,
     tail: RwLock<Tail>,
     cache: Mutex<Cache>,
     min_index: AtomicU64,
@@ -44,7 +47,8 @@ pub(crate) struct Nodes<'a>(pub(crate) &'a Store);
 impl Store {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, tail: Tail, min_index: u64) -> Self {
         let min_index = AtomicU64::new(min_index);
-        Self { disk, dir, tail: RwLock::new(tail), cache: Mutex::default(), min_index }
+        let (leaves, cache) = (Leaves::default(), Mutex::default());
+        Self { disk, dir, leaves, tail: RwLock::new(tail), cache, min_index }
     }
 
     pub(crate) fn tail(&self) -> RwLockReadGuard<'_, Tail> {
@@ -77,6 +81,36 @@ impl Store {
         let shift = HEIGHT - height;
         let page = self.node_page(level / HEIGHT, index >> shift)?;
         Ok(page.node(height, index & ((1 << shift) - 1)))
+    }
+
+    /// A leaf hash by itself: questions about old entries leave the pages in memory that proofs
+    /// need.
+    pub(crate) fn leaf(&self, index: u64) -> Result<Hash, LogError> {
+        if let Some(hash) = self.tail().node(0, index) {
+            return Ok(hash);
+        }
+        let (page, inside) = (index / u64::from(WIDTH), index % u64::from(WIDTH));
+        if let Some(page) = self.cache().pages.get(&(0, page)) {
+            return Ok(page.node(0, inside));
+        }
+        let path = self.path(TilePath::Hashes(TileId { level: 0, index: page, width: WIDTH }));
+        let file = self.disk.open(&path).map_err(LogError::io("read", &path))?;
+        let mut hash = [0; 32];
+        file.read_at(&mut hash, inside * 32).map_err(LogError::io("read", &path))?;
+        Ok(Hash(hash))
+    }
+
+    /// Checks that the leaf hashes around an entry, which are on disk, lead to the node above.
+    pub(crate) fn check_leaf_page(&self, index: u64) -> Result<(), LogError> {
+        let page = index / u64::from(WIDTH);
+        let ours = NodePage::from_tile(&self.read_tile(0, page)?).root();
+        let above = self.node(HEIGHT, page)?;
+        if ours == above {
+            return Ok(());
+        }
+        let id = TileId { level: 0, index: page, width: WIDTH };
+        let expected = format!("hashes below {above}");
+        Err(LogError::damaged(id.path(), expected, format!("below {ours}")))
     }
 
     /// The root over a full tile: one hash of the tile above.
@@ -148,7 +182,8 @@ impl Store {
         Ok(page)
     }
 
-    fn read_tile(&self, level: u8, index: u64) -> Result<Vec<u8>, LogError> {
+    /// A full tile on disk.
+    pub(crate) fn read_tile(&self, level: u8, index: u64) -> Result<Vec<u8>, LogError> {
         let path = self.path(TilePath::Hashes(TileId { level, index, width: WIDTH }));
         let bytes = self.disk.read(&path).map_err(LogError::io("read", &path))?;
         if bytes.len() != MAX_TILE_BYTES {

@@ -93,12 +93,6 @@ impl Engine {
         self.checker.find(leaf)
     }
 
-    /// Lets the log find old statements of devices through the view.
-    pub(crate) fn find_through(&self, index: Arc<firmlog_index::Index>) {
-        let find = move |leaf: &Hash| index.index_of(&leaf.0).ok().flatten().map(LeafIndex);
-        self.checker.set_find_leaf(Arc::new(find));
-    }
-
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
@@ -285,6 +279,7 @@ impl Answer {
     pub(crate) fn problem(&self) -> Option<Problem> {
         match self {
             Self::Decided(Outcome::Gap { have_seq, have_hash }) => Some(gap(*have_seq, have_hash)),
+            Self::Decided(Outcome::Undecided) => Some(undecided()),
             Self::Decided(Outcome::Refused(refusal)) | Self::Refused(refusal) => {
                 Some(refusal_problem(*refusal))
             }
@@ -303,6 +298,12 @@ fn gap(have_seq: Option<u64>, have_hash: &[u8; 32]) -> Problem {
     problem.head = Some((have_seq, *have_hash));
     problem.expected = Some(format!("seq {next} with prev {}", crate::show::hex(have_hash)));
     problem
+}
+
+/// A device's old statement, of which the log cannot tell yet whether it has it.
+fn undecided() -> Problem {
+    let detail = "the log is still finding out whether it has this statement; send it again later";
+    Problem::new(problem::BUSY, detail).retry_after(5)
 }
 
 /// The whole submission failed.
@@ -337,4 +338,18 @@ fn read_problem(error: &LogError) -> Problem {
 /// One refusal of the log as a problem.
 pub(crate) fn refusal_problem(refusal: Refusal) -> Problem {
     crate::refusals::problem(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CHN-007: whoever sends an old statement while the log cannot tell tries again later.
+    #[test]
+    fn what_cannot_be_told_yet_is_tried_again() {
+        let answer = Answer::Decided(Outcome::Undecided);
+        let problem = answer.problem().unwrap();
+        assert_eq!((problem.status, problem.code), (503, "busy"));
+        assert_eq!((problem.retry_after_s, answer.index()), (Some(5), None));
+    }
 }

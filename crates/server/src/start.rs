@@ -385,7 +385,6 @@ fn open_index(config: &Config, engine: &Engine) -> Result<Option<Arc<Index>>, Se
     if index.starts_over() {
         tracing::warn!("the machine went down while the index was in use; it is built again");
     }
-    engine.find_through(index.clone());
     Ok(Some(index))
 }
 

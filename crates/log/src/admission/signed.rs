@@ -6,28 +6,33 @@
 //! | statement | a duplicate is found |
 //! |---|---|
 //! | device's newest | by the registry, from the chain head |
-//! | device's older | in the window of recent leaves, else by [`FindLeaf`], else by reading leaf tiles |
-//! | of anyone else | always: all their leaf tags are held |
+//! | device's older, or of a fork | in the window of recent leaves, else in the runs of [`leaves`] |
+//! | of anyone else | in memory: all their leaf tags are held |
+//!
+//! Nothing outside the log is asked: a view may lag or be lost, and its "no" would make a replayed
+//! statement a fork. Where the log cannot tell yet, it decides nothing ([`Outcome::Undecided`]).
+//!
+//! [`leaves`]: crate::leaves
 
 use firmlog_statement::{Kind, Parsed};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_verify::registry::{Candidate, Decision, Head, Refusal as Rule, Registry};
 
-use super::{Added, FindLeaf, duplicate};
+use super::{Added, duplicate, first_of};
 use crate::batch::Outcome;
 use crate::check::Refusal;
 use crate::error::LogError;
+use crate::leaves::Place;
 use crate::store::Store;
-use crate::window::{TagMap, Window, tag};
+use crate::window::{Tags, Window, tag};
 
 pub(crate) struct SignedLog {
     pub(crate) registry: Registry,
     pub(crate) size: u64,
     /// Leaf tags of all statements that are not a device's.
-    known: TagMap,
+    known: Tags,
     /// Recent leaves of any kind.
     pub(super) window: Window,
-    pub(super) find: Option<FindLeaf>,
 }
 
 impl SignedLog {
@@ -35,9 +40,8 @@ impl SignedLog {
         Self {
             registry: Registry::new(),
             size: 0,
-            known: TagMap::default(),
+            known: Tags::default(),
             window: Window::new(window),
-            find: None,
         }
     }
 
@@ -49,10 +53,12 @@ impl SignedLog {
         candidate: &Candidate,
         entry: &[u8],
     ) -> Outcome {
-        if candidate.link.is_none()
-            && let Some(index) = self.find_other(store, added, &candidate.leaf)
-        {
-            return Outcome::Duplicate { index };
+        if candidate.link.is_none() {
+            match self.find_other(store, added, &candidate.leaf) {
+                Ok(None) => {}
+                Ok(Some(index)) => return Outcome::Duplicate { index },
+                Err(error) => return undecided(&error),
+            }
         }
         match self.decide(store, added, candidate, entry) {
             Ok(outcome) => outcome,
@@ -83,8 +89,10 @@ impl SignedLog {
             Decision::Gap { have } => return Ok(gap(&have)),
             Decision::Earlier { .. } | Decision::Fork { .. } => {
                 match self.find_update(store, added, &candidate.leaf) {
-                    Some(index) => return Ok(Outcome::Duplicate { index }),
-                    None => Outcome::Forked { index },
+                    Ok(Some(known)) => return Ok(Outcome::Duplicate { index: known }),
+                    Ok(None) => Outcome::Forked { index },
+                    Err(Unknown::Yet) => return Ok(Outcome::Undecided),
+                    Err(Unknown::Unreadable(error)) => return Ok(undecided(&error)),
                 }
             }
             Decision::Refuse(rule) => return Err(rule),
@@ -130,28 +138,38 @@ impl SignedLog {
         store: &Store,
         added: &Added,
         leaf: &Hash,
-    ) -> Option<LeafIndex> {
-        let index = *self.known.get(&tag(leaf))?;
-        (added.leaf(store, index) == Some(*leaf)).then_some(LeafIndex(index))
+    ) -> Result<Option<LeafIndex>, LogError> {
+        first_of(self.known.candidates(tag(leaf)), store, added, leaf)
     }
 
-    /// Where a device's older statement is.
-    fn find_update(&self, store: &Store, added: &Added, leaf: &Hash) -> Option<LeafIndex> {
-        if let Some(Outcome::Duplicate { index }) = duplicate(&self.window, store, added, leaf) {
-            return Some(index);
+    /// Where a statement is that is held in memory, of those before `size`.
+    pub(crate) fn find_recent(&self, store: &Store, size: u64, leaf: &Hash) -> Option<LeafIndex> {
+        let added = Added { first: size, leaves: Vec::new() };
+        let other = self.find_other(store, &added, leaf).ok().flatten();
+        other.or_else(|| duplicate(&self.window, store, &added, leaf).ok().flatten())
+    }
+
+    /// Where a device's older statement is; `Ok(None)` only if it is nowhere.
+    fn find_update(
+        &self,
+        store: &Store,
+        added: &Added,
+        leaf: &Hash,
+    ) -> Result<Option<LeafIndex>, Unknown> {
+        if let Some(index) = duplicate(&self.window, store, added, leaf)? {
+            return Ok(Some(index));
         }
-        match &self.find {
-            Some(find) => find(leaf).filter(|index| added.leaf(store, index.0) == Some(*leaf)),
-            // Slow, and right: without an index every leaf is read.
-            None => (0..added.first)
-                .find(|index| store.node(0, *index).ok().as_ref() == Some(leaf))
-                .map(LeafIndex),
+        match store.leaves.find(store, leaf) {
+            Place::At(index) => Ok(Some(LeafIndex(index))),
+            // What no run has, the window has.
+            Place::NotBefore(end) if self.window.since().is_some_and(|it| it <= end) => Ok(None),
+            Place::NotBefore(_) => Err(Unknown::Yet),
         }
     }
 
     /// The state as bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut known: Vec<(u64, u64)> = self.known.iter().map(|(t, i)| (*t, *i)).collect();
+        let mut known: Vec<(u64, u64)> = self.known.iter().collect();
         known.sort_unstable();
         let mut out = Vec::new();
         out.extend_from_slice(&(known.len() as u64).to_le_bytes());
@@ -171,7 +189,7 @@ impl SignedLog {
     /// The state after `size` entries; `None` if the bytes do not hold one.
     pub(crate) fn decode(bytes: &[u8], size: u64, window: usize) -> Option<Self> {
         let (count, mut rest) = take_u64(bytes)?;
-        let mut known = TagMap::default();
+        let mut known = Tags::default();
         for _ in 0..count {
             let (tag, after) = take_u64(rest)?;
             let (index, after) = take_u64(after)?;
@@ -188,6 +206,26 @@ impl SignedLog {
         });
         Some(Self { registry: registry.ok()?, size, known, ..Self::new(window) })
     }
+}
+
+/// The log cannot tell whether it has a statement.
+#[derive(Debug)]
+enum Unknown {
+    /// The runs of leaf hashes do not reach the window, or one of them is made again.
+    Yet,
+    /// A leaf hash could not be read.
+    Unreadable(LogError),
+}
+
+impl From<LogError> for Unknown {
+    fn from(error: LogError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+fn undecided(error: &LogError) -> Outcome {
+    tracing::warn!(%error, "a leaf hash cannot be read: a submission is put off");
+    Outcome::Undecided
 }
 
 fn gap(have: &Head) -> Outcome {

@@ -1,6 +1,7 @@
 //! A log on a breakable disk, and the check that everything is as it should be.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its part")]
 
+pub(crate) mod kinds;
 pub(crate) mod people;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub(crate) fn small(dir: &Path) -> Config {
     config.segment_bytes = 16 * 1024;
     config.batch_bytes_max = 8 * 1024;
     config.dedup_window = 4096;
+    config.leaf_run_bits = 8;
     config.flush_interval = Duration::from_millis(1);
     config
 }

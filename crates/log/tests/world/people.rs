@@ -117,14 +117,14 @@ pub(crate) fn genesis(registration: Registration) -> Vec<u8> {
     }))
 }
 
-fn trust(action: TrustAction) -> Vec<u8> {
+pub(crate) fn trust(action: TrustAction) -> Vec<u8> {
     let extra = Extra::default();
     let statement = Trust { time: None, commitments: Commitments::default(), action, extra };
     let statement = Statement::Trust(statement);
     sign_statement(&statement, "acme.example/admin", "keys", &Person::new(1)).unwrap()
 }
 
-fn enrol(key: &Person, issuer: &str, role: Role, seed: Option<[u8; 32]>) -> Enrol {
+pub(crate) fn enrol(key: &Person, issuer: &str, role: Role, seed: Option<[u8; 32]>) -> Enrol {
     Enrol {
         key: key.public_key(),
         issuer: issuer.into(),
@@ -140,7 +140,7 @@ fn enrol(key: &Person, issuer: &str, role: Role, seed: Option<[u8; 32]>) -> Enro
     }
 }
 
-fn time() -> DeviceTime {
+pub(crate) fn time() -> DeviceTime {
     DeviceTime {
         utc_ms: Some(1_790_000_000_000),
         zone_min: None,
