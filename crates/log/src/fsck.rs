@@ -12,6 +12,8 @@
 //! - Nothing is believed but the log's public key and the rules: tiles, roots and decisions are
 //!   derived from the entries, then compared with what is stored.
 //! - Each damaged object is named once, with expected and got, and the audit goes on behind it.
+//! - An entry that a signed log holds twice is named at its second place, whatever its kind and
+//!   whoever signed it: the log should have refused it.
 //! - While a server has the log open, what is durable as tiles is audited; otherwise the
 //!   write-ahead log and the never-fork record are as well.
 
@@ -20,6 +22,7 @@ mod report;
 mod signatures;
 mod state;
 mod tree;
+mod twice;
 
 use std::sync::Arc;
 
@@ -48,6 +51,7 @@ use report::damage;
 use signatures::{Chunk, Pool, Queue};
 use state::Snapshots;
 use tree::Tree;
+use twice::{Again, Leaves};
 
 pub use report::{Damage, FsckProgress, FsckReport, Watch};
 
@@ -94,6 +98,7 @@ pub fn fsck_on(
         snapshots: None,
         times: Times::default(),
         last_ms: 0,
+        later: Vec::new(),
         ordered_from: 0,
         broken: false,
         watch,
@@ -120,6 +125,8 @@ struct Audit<'a> {
     snapshots: Option<Snapshots>,
     times: Times,
     last_ms: u64,
+    /// Leaf hashes of the entries behind those in tiles.
+    later: Vec<Hash>,
     /// Chains and rules are checked from this entry on.
     ordered_from: u64,
     /// Set when an entry was lost: what comes after cannot be judged in order.
@@ -154,7 +161,30 @@ impl Audit<'_> {
             self.wal_and_record(pool, &mut tree)?;
             self.snapshot(self.report.size);
         }
+        if self.registry.is_some() {
+            self.twice();
+        }
         Ok(())
+    }
+
+    /// Names the entries that the log holds twice; nothing else needs to be said of them.
+    fn twice(&mut self) {
+        let Self { store, report, later, .. } = self;
+        for Again { index, first } in
+            (Leaves { store, tiles_size: report.tiles_size, later }).twice()
+        {
+            let (page, width) = (index / u64::from(WIDTH), u64::from(WIDTH));
+            let object = match report.tiles_size.checked_sub(page * width) {
+                Some(left) if index < report.tiles_size => {
+                    let width = left.min(width) as u16;
+                    format!("{} entry {index}", TilePath::Entries { index: page, width })
+                }
+                _ => format!("wal entry {index}"),
+            };
+            report.damages.retain(|d| d.expected != ADMITTED || !is_of_entry(&d.object, index));
+            let got = format!("entry {first} once more at {index}");
+            report.damages.push(damage(&object, "an entry that the log does not hold yet", &got));
+        }
     }
 
     /// The head that the checkpoint file claims, if its signature is the log's.
@@ -338,7 +368,7 @@ impl Audit<'_> {
             Ok(key) => Some(key),
             Err(got) => {
                 let key = signed.registry.keys.key_for(parsed.kid()).map(|view| view.key);
-                self.damage(&name(), "a statement that the rules admit here", &got);
+                self.damage(&name(), ADMITTED, &got);
                 key
             }
         }
@@ -367,6 +397,14 @@ impl Audit<'_> {
         let (entries, damages) = (self.report.entries, self.report.damages.len());
         self.watch.progress(FsckProgress { entries, total, damages });
     }
+}
+
+/// What is expected of a statement in its place.
+const ADMITTED: &str = "a statement that the rules admit here";
+
+/// Whether a damaged object is this entry.
+fn is_of_entry(object: &str, index: u64) -> bool {
+    object.rsplit_once(" entry ").is_some_and(|(_, number)| number.parse() == Ok(index))
 }
 
 /// Asks the rules in the state after all entries before, and applies the statement.

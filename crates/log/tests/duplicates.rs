@@ -13,7 +13,7 @@ use firmlog_log::{Batch, Config, Log, Outcome, Registration, backup_on, restore_
 use firmlog_tlog::merkle::LeafIndex;
 use world::kinds::every_kind;
 use world::people::{Device, genesis};
-use world::{Seen, append, fresh, fsck, open, size, small};
+use world::{Seen, append, check_log, fresh, fsck, open, size, small};
 
 /// Runs of 256 entries, and 1,024 to 2,048 recent leaves in memory.
 fn signed() -> Config {
@@ -267,4 +267,57 @@ fn damage_is_noticed_before_it_is_believed() {
         (64..bytes).step_by(97).for_each(|at| assert!(disk.flip_bit(&path, at, 3)));
     }
     check_all_known(&log, &old, "after all runs were damaged");
+}
+
+/// An operator that signs what it likes appends old bytes again: each is named, whatever its kind.
+#[test]
+fn fsck_names_what_stands_twice() {
+    let (old, config) = (old(), signed());
+    let disk = old.disk.killed();
+    assert_eq!(fsck(&disk, &config).damages, vec![]);
+    // As a log of any bytes it asks nobody.
+    let mut lax = config.clone();
+    (lax.registration, lax.dedup_window) = (Registration::Any, 1);
+    let (log, _) = open(&disk, &lax).unwrap();
+    for (_, _, entry) in &old.entries {
+        append(&log, &Seen::default(), std::slice::from_ref(entry)).unwrap();
+    }
+    check_log(&log.reader(), &Seen::default());
+    let expect = |names: &dyn Fn(u64) -> String, disk: &FaultDisk| {
+        let damages = fsck(disk, &config).damages;
+        let told: Vec<_> = damages.iter().map(|d| (d.object.clone(), d.got.clone())).collect();
+        let expected: Vec<_> = (2635..)
+            .zip(&old.entries)
+            .map(|(again, (_, first, _))| {
+                (names(again), format!("entry {first} once more at {again}"))
+            })
+            .collect();
+        assert_eq!(told, expected);
+    };
+    // While the write-ahead log alone has them, and once they are in tiles.
+    log.close().unwrap();
+    let name = |index: u64| format!("tile/entries/010.p/92 entry {index}");
+    expect(&name, &disk);
+    disk.remove(Path::new("/log/checkpoint")).unwrap();
+    let in_wal = disk.killed();
+    assert!(fsck(&in_wal, &config).damages.iter().any(|d| d.got.contains("once more at")));
+}
+
+/// Entries that an operator appended again as they were are found in a pruned log too.
+#[test]
+fn fsck_names_what_stands_twice_in_a_pruned_log() {
+    let (old, config) = (old(), signed());
+    let disk = old.disk.killed();
+    let (log, _) = open(&disk, &config).unwrap();
+    assert_eq!(log.prune(LeafIndex(2000)).unwrap().0, 2000);
+    log.close().unwrap();
+    let mut lax = config.clone();
+    (lax.registration, lax.dedup_window) = (Registration::Any, 1);
+    let (log, _) = open(&disk, &lax).unwrap();
+    let (_, first, entry) = old.entries.last().unwrap();
+    append(&log, &Seen::default(), std::slice::from_ref(entry)).unwrap();
+    log.close().unwrap();
+    let damages = fsck(&disk, &config).damages;
+    let told: Vec<&str> = damages.iter().map(|d| d.got.as_str()).collect();
+    assert_eq!(told, [format!("entry {first} once more at 2635")]);
 }

@@ -115,6 +115,7 @@ impl Audit<'_> {
                 }
             } else {
                 leaves.push(leaf);
+                self.later.push(leaf);
                 tree.push(leaf);
             }
             index += 1;
