@@ -78,6 +78,8 @@ fn assert_extends((old_tree, old): (usize, usize), (tree, new): (usize, usize)) 
 
 fn open(disk: &FaultDisk) -> WitnessStore {
     let logs = vec![(ORIGIN.to_owned(), vec![key().verifier_key().clone()])];
+    // Begun once; later it is there.
+    let _ = WitnessStore::init_on(disk, Path::new("/w"), &[ORIGIN]);
     WitnessStore::open_on(Arc::new(disk.clone()), Path::new("/w"), logs).expect("it opens")
 }
 

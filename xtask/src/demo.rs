@@ -200,6 +200,8 @@ impl Story {
         for (n, port) in (1..=2).zip(&ports) {
             let (key, name) = (format!("witness-{n}.pem"), format!("witness-{n}.example"));
             let (state, at) = (format!("witness-{n}"), format!("127.0.0.1:{port}"));
+            let policy = "log/witnesses.policy";
+            self.firmlog(&["witness", "init", "--state", &state, "--policy", policy])?;
             running.push(self.serve(&[
                 "witness",
                 "--key",

@@ -107,6 +107,7 @@ fn a_log_whose_every_key_is_in_a_token_is_verified() {
 
     let of = ["--policy", "log/witnesses.policy", "--state", "state", "--listen", &listen];
     let name = ["witness", "--name", "witness.example", "--key", &key("witness")];
+    firmlog(&["witness", "init", "--state", "state", "--policy", "log/witnesses.policy"]);
     let (_witness, told) = started(with_hsm(&hsm, &[&name[..], &of].concat()));
     assert_eq!(told["vkey"], shown["vkey_witness"]);
     let (_log, told) = started(with_hsm(&hsm, &["log", "serve", "--config", "log/firmlog.toml"]));

@@ -57,6 +57,7 @@ fn every_command_has_help_with_an_example() {
         &["identify"],
         &["inspect"],
         &["witness"],
+        &["witness", "init"],
         &["log", "init"],
         &["log", "serve"],
         &["log", "fsck"],
@@ -299,4 +300,29 @@ fn completions_and_manual_pages_are_written() {
     assert!(pages["pages"].as_array().expect("a list").len() > 25);
     let page = std::fs::read_to_string(dir.path().join("man1/firmlog-log-init.1")).expect("a page");
     assert!(page.contains("origin"));
+}
+
+/// J17: a witness without its state does not start, and nothing but `init` makes one.
+#[test]
+fn a_witness_without_its_state_does_not_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = |args: &[&str], code: i32| {
+        let done = firmlog(dir.path(), &[args, &["--json"]].concat()).assert().code(code);
+        let out = &done.get_output().stdout;
+        serde_json::from_slice::<Value>(out).expect("JSON")
+    };
+    run(&["log", "init", "log", "--origin", "log.example/pumps"], 0);
+    run(&["key", "new", "w.pem", "--algorithm", "ed25519"], 0);
+    let trust = std::fs::read_to_string(dir.path().join("log/log.trust")).expect("reads");
+    let log = trust.lines().find_map(|line| line.strip_prefix("log ")).expect("its key");
+    let log = log.split(' ').next().expect("its key");
+    let of = ["--state", "state", "--log", log];
+    let start = ["witness", "--key", "w.pem", "--name", "witness.example"];
+    let refused = run(&[&start[..], &of].concat(), 2);
+    assert_eq!(refused["code"], "E-STATE", "{refused}");
+    assert!(refused["help"].to_string().contains("firmlog witness init"), "{refused}");
+    assert!(!dir.path().join("state").exists(), "nothing is made on the way");
+    let made = run(&[&["witness", "init"][..], &of].concat(), 0);
+    assert_eq!(made["origins"][0], "log.example/pumps");
+    assert_eq!(run(&[&["witness", "init"][..], &of].concat(), 2)["code"], "E-EXISTS");
 }

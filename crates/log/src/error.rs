@@ -51,6 +51,18 @@ pub enum LogError {
          adopt the data explicitly", .0.display()
     )]
     RecordMissing(PathBuf),
+    /// Configuration: a witness has no memory of a log. It would cosign any tree, also one that
+    /// contradicts what it cosigned before.
+    #[error(
+        "cosign for {origin}: what was cosigned before should be in {}, and nothing is there",
+        path.display()
+    )]
+    WitnessStateMissing {
+        /// The log.
+        origin: String,
+        /// The file with the checkpoint cosigned last.
+        path: PathBuf,
+    },
     /// Configuration: something is there already.
     #[error("create {}: it exists already", .0.display())]
     Exists(PathBuf),

@@ -5,14 +5,16 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
+use firmlog_log::disk::Disk as _;
 use firmlog_log::fault::{Fault, FaultDisk, FaultKind, Op};
 use firmlog_log::witness::{WitnessStore, witnessed};
-use firmlog_log::{Log, Reader};
+use firmlog_log::{Log, LogError, Reader};
 use firmlog_tlog::merkle::TreeSize;
 use firmlog_tlog::note::{Algorithm, NoteSigner as _};
 use firmlog_tlog::policy::Policy;
 use firmlog_tlog::witness::AddCheckpoint;
 use firmlog_verify::crypto::RustCrypto;
+use sha2::{Digest as _, Sha256};
 use world::{Key, ORIGIN, Seen, append, entry, fresh, key, named_key, open, small};
 
 fn grown_log() -> Log {
@@ -25,6 +27,10 @@ fn grown_log() -> Log {
 
 fn store(disk: &FaultDisk) -> WitnessStore {
     let logs = vec![(ORIGIN.to_owned(), vec![*key().verifier_key()])];
+    match WitnessStore::init_on(disk, Path::new("/w"), &[ORIGIN]) {
+        Ok(()) | Err(LogError::Exists(_)) => {}
+        Err(other) => panic!("{other}"),
+    }
     WitnessStore::open_on(Arc::new(disk.clone()), Path::new("/w"), logs).unwrap()
 }
 
@@ -40,6 +46,33 @@ fn request(reader: &Reader, old: u64) -> String {
 
 fn status(store: &WitnessStore, body: &str) -> u16 {
     store.add_checkpoint(body.as_bytes(), 1000, &witness_key(1), &RustCrypto).unwrap().status
+}
+
+/// J17: a witness that lost its memory would cosign a rewritten log.
+#[test]
+fn without_its_memory_a_witness_does_not_start() {
+    let disk = FaultDisk::new();
+    let open = |disk: &FaultDisk| {
+        let logs = vec![(ORIGIN.to_owned(), vec![*key().verifier_key()])];
+        WitnessStore::open_on(Arc::new(disk.clone()), Path::new("/w"), logs).map(|_| ())
+    };
+    let missing = |disk| matches!(open(disk), Err(LogError::WitnessStateMissing { .. }));
+    assert!(missing(&disk));
+    let witness = store(&disk);
+    let hex = witness.checkpoint(&hex_of(ORIGIN)).unwrap();
+    assert_eq!(hex, None, "nothing was cosigned yet");
+    let log = grown_log();
+    assert_eq!(status(&witness, &request(&log.reader(), 0)), 200);
+    drop(witness);
+    assert!(open(&disk).is_ok());
+    let again = WitnessStore::init_on(&disk, Path::new("/w"), &["log.example/new", ORIGIN]);
+    assert!(matches!(again, Err(LogError::Exists(_))));
+    disk.remove(&Path::new("/w").join(hex_of(ORIGIN))).unwrap();
+    assert!(missing(&disk));
+}
+
+fn hex_of(origin: &str) -> String {
+    Sha256::digest(origin.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -417,7 +417,9 @@ async fn two_of_three_witnesses_cosign() {
         let signer = key.note_signer(name, Algorithm::CosignatureV1).unwrap();
         let cosigner = *signer.verifier_key();
         let logs = vec![(world::ORIGIN.to_owned(), vec![vkey])];
-        let store = firmlog_log::witness::WitnessStore::open(&dir.path().join(name), logs).unwrap();
+        let state = dir.path().join(name);
+        firmlog_log::witness::WitnessStore::init(&state, &[world::ORIGIN]).unwrap();
+        let store = firmlog_log::witness::WitnessStore::open(&state, logs).unwrap();
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let server = firmlog_server::WitnessServer::start(any, store, Box::new(signer)).await;
         let server = server.unwrap();

@@ -21,6 +21,7 @@ async fn start(age_max_s: u64, dir: &Path) -> (World, WitnessServer) {
     let signer = signer.note_signer("w1", Algorithm::CosignatureV1).unwrap();
     let cosigner = *signer.verifier_key();
     let logs = vec![(ORIGIN.to_owned(), vec![vkey])];
+    firmlog_log::witness::WitnessStore::init(&dir.join("w1"), &[ORIGIN]).unwrap();
     let store = firmlog_log::witness::WitnessStore::open(&dir.join("w1"), logs).unwrap();
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let witness = WitnessServer::start(any, store, Box::new(signer)).await.unwrap();

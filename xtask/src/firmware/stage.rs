@@ -128,6 +128,8 @@ impl Stage {
         for (n, port) in (1..).zip(ports) {
             let (key, name) = (format!("witness-{n}.pem"), format!("witness-{n}.example"));
             let (state, at) = (format!("witness-{n}"), format!("127.0.0.1:{port}"));
+            let policy = ["--policy", "log/witnesses.policy"];
+            self.firmlog(&[&["witness", "init", "--state", &state][..], &policy].concat())?;
             let who = ["witness", "--key", &key, "--name", &name, "--state", &state];
             let how = ["--listen", at.as_str(), "--policy", "log/witnesses.policy"];
             self.background(&[&who[..], &how].concat())?;

@@ -7,12 +7,14 @@
 //!
 //! Invariants:
 //! - What it cosigned is on disk before the cosignature leaves ([`WitnessStore`]).
+//! - A memory begins by `witness init` alone: one that is lost is never taken for one that is new.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use firmlog_log::LogError;
 use firmlog_log::witness::WitnessStore;
 use firmlog_server::WitnessServer;
 use firmlog_tlog::note::{Algorithm, NoteSigner, VerifierKey};
@@ -28,26 +30,31 @@ use crate::error::{Error, Result};
 
 /// Arguments of `witness`.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Example:
+  firmlog witness init --state witness-state \\
+    --log log.example.org/pumps+3058d744+ATZIxTtCtGwJOkvp5aZb15ku8gmw8l16UoMp8/229uyc
   firmlog witness --key witness.pem --name hospital.example/witness --state witness-state \\
-    --log log.example.org/pumps+3058d744+ATZIxTtCtGwJOkvp5aZb15ku8gmw8l16UoMp8/229uyc")]
+    --log log.example.org/pumps+3058d744+ATZIxTtCtGwJOkvp5aZb15ku8gmw8l16UoMp8/229uyc"
+)]
 pub(crate) struct WitnessArgs {
+    #[command(subcommand)]
+    command: Option<WitnessCommand>,
     /// Ed25519 key: a file or pkcs11:…
-    #[arg(long, value_name = "KEY")]
-    key: OsString,
+    #[arg(long, value_name = "KEY", required = true)]
+    key: Option<OsString>,
     /// Name it cosigns under
-    #[arg(long)]
-    name: String,
-    /// Where it keeps what it cosigned; losing it means starting over under a new name
-    #[arg(long, value_name = "DIR")]
-    state: PathBuf,
-    /// Verifier key of a log to cosign; may be given again
-    #[arg(long = "log", value_name = "VKEY", required_unless_present = "policy")]
-    logs: Vec<String>,
-    /// tlog-policy file whose logs are cosigned
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[arg(long, required = true)]
+    name: Option<String>,
+    /// Where it keeps what it cosigned, made by `witness init`; losing it means starting over under
+    /// a new name
+    #[arg(long, value_name = "DIR", required = true)]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    logs: LogsArgs,
     /// Address it listens on
     #[arg(long, default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
@@ -55,12 +62,66 @@ pub(crate) struct WitnessArgs {
     lock: Lock,
 }
 
-/// Runs the command. The first line on stdout says where it listens and under which key.
+#[derive(Subcommand)]
+enum WitnessCommand {
+    /// Begin the memory of logs that this witness never cosigned
+    Init(InitArgs),
+}
+
+/// Arguments of `witness init`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  firmlog witness init --state witness-state --policy witnesses.policy")]
+struct InitArgs {
+    /// Where the witness will keep what it cosigned
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    #[command(flatten)]
+    logs: LogsArgs,
+}
+
+/// Whose checkpoints are cosigned.
+#[derive(Args)]
+struct LogsArgs {
+    /// Verifier key of a log to cosign; may be given again
+    #[arg(long = "log", value_name = "VKEY", required_unless_present = "policy")]
+    logs: Vec<String>,
+    /// tlog-policy file whose logs are cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// Runs the command.
 pub(crate) fn run(args: &WitnessArgs, context: &Context) -> Result<Answer> {
-    let signer = key::open(&key::uri(&args.key)?, &args.lock)?
-        .note_signer(&args.name, Algorithm::CosignatureV1)
+    match &args.command {
+        Some(WitnessCommand::Init(args)) => init(args),
+        None => serve(args, context),
+    }
+}
+
+fn init(args: &InitArgs) -> Result<Answer> {
+    let logs = logs(&args.logs)?;
+    let origins: Vec<&str> = logs.iter().map(|(origin, _)| origin.as_str()).collect();
+    WitnessStore::init(&args.state, &origins).map_err(|error| match error {
+        LogError::Exists(_) => Error::new("E-EXISTS", format!("failed to {error}"))
+            .help("this witness knows that log already: start it, or leave the log out here"),
+        other => log_error(&other),
+    })?;
+    let state = args.state.display().to_string();
+    let text = format!("{state} remembers nothing yet of {}\n", origins.join(", "));
+    Ok(Answer::new("witness-init", json!({"state": state, "origins": origins}), text))
+}
+
+/// The first line on stdout says where it listens and under which key.
+fn serve(args: &WitnessArgs, context: &Context) -> Result<Answer> {
+    let (Some(key), Some(name), Some(state)) = (&args.key, &args.name, &args.state) else {
+        return Err(Error::new("E-USAGE", "a witness needs --key, --name and --state"));
+    };
+    let signer = key::open(&key::uri(key)?, &args.lock)?
+        .note_signer(name, Algorithm::CosignatureV1)
         .map_err(|e| Error::new("E-KEY", format!("failed to {e}")))?;
-    let store = WitnessStore::open(&args.state, logs(args)?).map_err(|e| log_error(&e))?;
+    let store = WitnessStore::open(state, logs(&args.logs)?).map_err(|e| log_error(&e))?;
     let vkey = signer.verifier_key().to_string();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -85,7 +146,7 @@ pub(crate) fn run(args: &WitnessArgs, context: &Context) -> Result<Answer> {
 }
 
 /// The logs of flags and policy, by origin.
-fn logs(args: &WitnessArgs) -> Result<Vec<(String, Vec<VerifierKey>)>> {
+fn logs(args: &LogsArgs) -> Result<Vec<(String, Vec<VerifierKey>)>> {
     let mut keys = Vec::new();
     for vkey in &args.logs {
         keys.push(VerifierKey::parse(vkey).map_err(|e| Error::form("verifier key", e))?);

@@ -67,6 +67,7 @@ impl World {
         std::fs::write(dir.path().join("policy"), policy).expect("writes");
         let init = ["log", "init", "log", "--origin", "log.example/pumps", "--witnesses", "policy"];
         run(&[&init[..], &["--listen", "127.0.0.1:0"]].concat());
+        run(&["witness", "init", "--state", "state", "--policy", "log/witnesses.policy"]);
         let witness = ["witness", "--key", "witness.pem", "--state", "state", "--listen", &listen];
         let of = ["--policy", "log/witnesses.policy"];
         let witness = command(dir.path(), &[&witness[..], &name, &of].concat())

@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! <dir>/<hex SHA-256 of origin>        the checkpoint cosigned last, with its cosignature
+//!
+//! firmlog witness state v1             … and before there is one
+//! log.example.org/pumps
+//! nothing cosigned yet
 //! ```
 //!
 //! Invariants:
 //! - Check and persist are one step per origin: two racing requests cannot both pass.
 //! - The new checkpoint is durable before its cosignature leaves the witness.
-//! - A file that does not parse stops the witness for that log: it would not know what it said.
+//! - A file that does not parse, or is missing, stops the witness: it would not know what it said,
+//!   and cosign a rewritten log. Only [`WitnessStore::init`] begins a memory.
 
 use std::collections::HashMap;
 use std::io;
@@ -59,12 +64,45 @@ pub enum WitnessError {
 }
 
 impl WitnessStore {
-    /// Opens the store in `dir`, creating it, for logs given as origin and keys.
+    /// Begins a memory in `dir` of logs that this witness never cosigned.
     ///
     /// # Errors
-    /// [`LogError::Locked`] if another witness uses it, [`LogError::Damaged`] naming a file that
+    /// [`LogError::Exists`] if there is a memory of one of them; nothing was made then.
+    pub fn init(dir: &Path, origins: &[&str]) -> Result<(), LogError> {
+        let disk = StdDisk::new(dir).map_err(LogError::io("open", dir))?;
+        Self::init_on(&disk, dir, origins)
+    }
+
+    /// As [`WitnessStore::init`], on another disk.
+    ///
+    /// # Errors
+    /// As [`WitnessStore::init`].
+    pub fn init_on(disk: &dyn Disk, dir: &Path, origins: &[&str]) -> Result<(), LogError> {
+        disk.create_dirs(dir).map_err(LogError::io("create", dir))?;
+        let _lock = lock(disk, &dir.join("lock"))?;
+        for origin in origins {
+            let path = file(dir, origin);
+            match disk.read(&path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Ok(_) => return Err(LogError::Exists(path)),
+                Err(e) => return Err(LogError::io("read", &path)(e)),
+            }
+        }
+        origins.iter().try_for_each(|origin| persist(disk, dir, origin, &nothing_yet(origin)))
+    }
+
+    /// Opens the store in `dir` for logs given as origin and keys.
+    ///
+    /// # Errors
+    /// [`LogError::Locked`] if another witness uses it, [`LogError::WitnessStateMissing`] for a log
+    /// that [`WitnessStore::init`] did not begin with, [`LogError::Damaged`] naming a file that
     /// does not parse.
     pub fn open(dir: &Path, logs: Vec<(String, Vec<VerifierKey>)>) -> Result<Self, LogError> {
+        // Not even the folder is made for a witness that has no memory.
+        if let (false, Some((origin, _))) = (dir.exists(), logs.first()) {
+            let (origin, path) = (origin.clone(), file(dir, origin));
+            return Err(LogError::WitnessStateMissing { origin, path });
+        }
         let disk = StdDisk::new(dir).map_err(LogError::io("open", dir))?;
         Self::open_on(Arc::new(disk), dir, logs)
     }
@@ -78,7 +116,6 @@ impl WitnessStore {
         dir: &Path,
         logs: Vec<(String, Vec<VerifierKey>)>,
     ) -> Result<Self, LogError> {
-        disk.create_dirs(dir).map_err(LogError::io("create", dir))?;
         let lock = lock(disk.as_ref(), &dir.join("lock"))?;
         let mut heads = HashMap::new();
         for (origin, _) in &logs {
@@ -126,7 +163,8 @@ impl WitnessStore {
                     .map_err(|e| WitnessError::Signer(e.to_string()))?;
                 // Unknown until the write has succeeded: a failed one may be on disk or not.
                 *last = None;
-                self.persist(origin, &format!("{}{line}", request.checkpoint))?;
+                let content = format!("{}{line}", request.checkpoint);
+                persist(self.disk.as_ref(), &self.dir, origin, &content)?;
                 *last = Some(head);
                 Ok(WitnessReply {
                     status: 200,
@@ -158,6 +196,7 @@ impl WitnessStore {
         let path = file(&self.dir, origin);
         match self.disk.read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(bytes) if bytes == nothing_yet(origin).as_bytes() => Ok(None),
             other => {
                 let bytes = other.map_err(LogError::io("read", &path))?;
                 Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
@@ -171,22 +210,31 @@ impl WitnessStore {
         let last = self.heads.get(origin)?.lock().unwrap_or_else(PoisonError::into_inner);
         last.map(|head| head.size)
     }
+}
 
-    /// New content under a temporary name, synced, then renamed, and the name synced.
-    fn persist(&self, origin: &str, checkpoint: &str) -> Result<(), LogError> {
-        let path = file(&self.dir, origin);
-        let tmp = crate::disk::temporary(&path);
-        self.disk.write(&tmp, checkpoint.as_bytes()).map_err(LogError::io("write", &tmp))?;
-        let open = self.disk.open(&tmp).map_err(LogError::io("open", &tmp))?;
-        open.sync().map_err(LogError::io("sync", &tmp))?;
-        self.disk.rename(&tmp, &path).map_err(LogError::io("rename", &path))?;
-        self.disk.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))
-    }
+/// New content under a temporary name, synced, then renamed, and the name synced.
+fn persist(disk: &dyn Disk, dir: &Path, origin: &str, content: &str) -> Result<(), LogError> {
+    let path = file(dir, origin);
+    let tmp = crate::disk::temporary(&path);
+    disk.write(&tmp, content.as_bytes()).map_err(LogError::io("write", &tmp))?;
+    let open = disk.open(&tmp).map_err(LogError::io("open", &tmp))?;
+    open.sync().map_err(LogError::io("sync", &tmp))?;
+    disk.rename(&tmp, &path).map_err(LogError::io("rename", &path))?;
+    disk.sync_dir(dir).map_err(LogError::io("sync", dir))
+}
+
+/// What stands where nothing was cosigned. Not an empty file: a crash of the machine can make one.
+fn nothing_yet(origin: &str) -> String {
+    format!("firmlog witness state v1\n{origin}\nnothing cosigned yet\n")
 }
 
 fn read_head(disk: &dyn Disk, path: &Path, origin: &str) -> Result<TreeHead, LogError> {
     let bytes = match disk.read(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(TreeHead::empty()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let (origin, path) = (origin.to_owned(), path.to_path_buf());
+            return Err(LogError::WitnessStateMissing { origin, path });
+        }
+        Ok(bytes) if bytes == nothing_yet(origin).as_bytes() => return Ok(TreeHead::empty()),
         other => other.map_err(LogError::io("read", path))?,
     };
     let parsed = Unverified::parse(&bytes).ok().filter(|c| c.claimed().origin == origin);

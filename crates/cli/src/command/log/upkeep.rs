@@ -208,6 +208,11 @@ pub(crate) fn log_error(error: &LogError) -> Error {
             "was it moved? set log.record; if it is lost, read about it in docs/operating.md: \
              firmlog log adopt-record --config FILE",
         ),
+        LogError::WitnessStateMissing { .. } => Error::new("E-STATE", message).help(
+            "was the folder moved? give it as --state; if this witness never cosigned for this \
+             log: firmlog witness init --state DIR --log VKEY; if it did and the folder is lost, \
+             go on under a new name and key, or what it cosigns may contradict what it cosigned",
+        ),
         LogError::WouldFork { .. } => Error::new("E-FORK", message).exit(Exit::Against),
         LogError::Damaged { expected, got, .. } => Error::new("E-DAMAGED", &message)
             .exit(Exit::Against)
