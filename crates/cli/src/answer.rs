@@ -14,6 +14,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use firmlog_statement::is_hidden;
 use serde_json::Value;
 
 use crate::error::Exit;
@@ -112,13 +113,14 @@ fn document(answer: &Answer) -> Value {
     Value::Object(doc)
 }
 
-/// Control characters as Rust writes them, but for the ends of lines and tabs.
+/// Control characters, and those that are not seen or turn the text, as Rust writes them, but for
+/// the ends of lines and tabs.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.extend(c.escape_default()),
+            c if c.is_control() || is_hidden(c) => out.extend(c.escape_default()),
             c => out.push(c),
         }
     }
@@ -175,6 +177,8 @@ mod tests {
         let hostile = "name\u{1b}]0;title\u{7}\r\u{9b}2J\tend — ✓\n";
         let shown = "name\\u{1b}]0;title\\u{7}\\r\\u{9b}2J\tend — ✓\n";
         assert_eq!(printable(hostile), shown);
+        let hidden = "acme\u{200b}.example/\u{202e}dliub";
+        assert_eq!(printable(hidden), "acme\\u{200b}.example/\\u{202e}dliub");
     }
 
     #[test]

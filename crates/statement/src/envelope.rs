@@ -395,7 +395,10 @@ pub(crate) fn check_names(issuer: &str, subject: &str) -> Result<(), E> {
     use crate::field::check_text;
     let short = |e: E, named: E| if e == E::ControlCharacter { e } else { named };
     check_text(issuer, 255).map_err(|e| short(e, E::IssuerLength))?;
-    check_text(subject, 255).map_err(|e| short(e, E::SubjectLength))
+    check_text(subject, 255).map_err(|e| short(e, E::SubjectLength))?;
+    #[cfg(feature = "alloc")]
+    [issuer, subject].into_iter().try_for_each(crate::hidden::check)?;
+    Ok(())
 }
 
 fn kind_of(payload: &[u8]) -> Result<Kind, E> {

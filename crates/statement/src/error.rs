@@ -85,6 +85,7 @@ errors! {
         50 WindowReversed "window ends before it begins",
         51 KeysListEmpty "genesis names no key, or another than an administrator's first",
         52 RoleHasNoScope "only an approver or authoriser is enrolled for issuers",
+        53 HiddenCharacter "name holds a character that is not seen or turns the text",
         65535 Bug "internal contradiction",
     }
 }

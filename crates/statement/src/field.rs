@@ -355,16 +355,16 @@ impl<T: Field> Field for Vec<T> {
 #[cfg(feature = "alloc")]
 impl Field for String {
     fn encode(&self, out: &mut dyn Sink) -> Result<(), E> {
-        check_text(self, TEXT_MAX)?;
+        crate::hidden::check_words(self, TEXT_MAX)?;
         codec::text(out, self)
     }
     fn decode(d: &mut Decoder<'_>) -> Result<Self, E> {
         let text = d.text()?;
-        check_text(text, TEXT_MAX)?;
+        crate::hidden::check_words(text, TEXT_MAX)?;
         Ok(Self::from(text))
     }
     fn check(d: &mut Decoder<'_>) -> Result<(), E> {
-        check_text(d.text()?, TEXT_MAX)
+        crate::hidden::check_words(d.text()?, TEXT_MAX)
     }
 }
 

@@ -47,6 +47,8 @@ mod envelope;
 mod error;
 pub mod event;
 mod field;
+#[cfg(feature = "alloc")]
+mod hidden;
 pub mod image;
 #[cfg(feature = "json")]
 pub mod json;
@@ -74,6 +76,8 @@ pub use envelope::{
 };
 pub use error::StatementError;
 pub use field::{Bytes, Extra, Field, List, Text};
+#[cfg(feature = "alloc")]
+pub use hidden::{escape_hidden, is_hidden};
 pub use key::{Algorithm, DeviceId, PublicKey, Thumbprint};
 pub use release::{Regulatory, RegulatoryAction, Release, Sbom, SupportState, UdiChange};
 pub use sign::{Body, COMPLETED_BY, SignError, Signer, complete, prepare, seal};

@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use firmlog_statement::{escape_hidden, is_hidden};
 use serde::Deserialize;
 
 use crate::admin;
@@ -94,6 +95,10 @@ impl IntoResponse for Sorry {
 /// Renders a template; one that cannot be rendered says so instead of its content.
 pub(crate) fn render(template: &impl Template) -> Html {
     match template.render() {
+        // No template has such a character: whatever is there somebody else wrote (STM-024).
+        Ok(text) if text.contains(is_hidden) => {
+            Html { status: StatusCode::OK, text: escape_hidden(&text).into() }
+        }
         Ok(text) => Html { status: StatusCode::OK, text: text.into() },
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
@@ -178,4 +183,18 @@ async fn findings(
         next: page.next,
         base: base(&app, request.headers()),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// STM-024: what nobody sees is shown.
+    #[test]
+    fn hidden_characters_are_shown_escaped() {
+        let problem = Problem::not_found("serial\u{202e}4321-NS of acme\u{200b}");
+        let page = render(&ProblemPage { problem: &problem });
+        assert!(page.text.contains("serial\\u{202e}4321-NS of acme\\u{200b}"), "{}", page.text);
+        assert!(!page.text.contains(is_hidden));
+    }
 }

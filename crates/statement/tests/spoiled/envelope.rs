@@ -170,6 +170,18 @@ fn claims() -> Vec<Spoiled> {
         bad("bad_subject_empty", "STM-011", E::SubjectLength, named(&plain, &[0x60])),
         bad("bad_subject_256_bytes", "STM-011", E::SubjectLength, named(&plain, &long)),
         bad("bad_issuer_newline", "STM-011", E::ControlCharacter, named(&text("a\nb"), &plain)),
+        bad(
+            "bad_issuer_isolate",
+            "STM-024",
+            E::HiddenCharacter,
+            named(&text("a\u{2066}b"), &plain),
+        ),
+        bad(
+            "bad_subject_joiner",
+            "STM-024",
+            E::HiddenCharacter,
+            named(&plain, &text("a\u{2060}b")),
+        ),
         bad("bad_issuer_not_utf8", "STM-011", E::NotUtf8, named(&[0x62, 0xc3, 0x28], &plain)),
         bad("bad_subject_surrogate", "STM-011", E::NotUtf8, {
             named(&plain, &[0x63, 0xed, 0xa0, 0x80])

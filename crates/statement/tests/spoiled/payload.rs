@@ -117,6 +117,25 @@ fn texts() -> Vec<Spoiled> {
         }),
         bad("bad_text_tab", "STM-022", E::ControlCharacter, named(&text("2\t4"))),
         bad("bad_text_delete", "STM-022", E::ControlCharacter, release.set(29, &text("a\u{7f}"))),
+        bad("bad_text_c1", "STM-024", E::HiddenCharacter, release.set(29, &text("a\u{9b}"))),
+        bad(
+            "bad_text_zero_width",
+            "STM-024",
+            E::HiddenCharacter,
+            release.set(29, &text("a\u{200b}p")),
+        ),
+        bad(
+            "bad_text_override",
+            "STM-024",
+            E::HiddenCharacter,
+            release.set(32, &text("\u{202e}1.2.4")),
+        ),
+        bad(
+            "bad_text_tag",
+            "STM-024",
+            E::HiddenCharacter,
+            release.set(32, &text("4.2.1\u{e0031}")),
+        ),
         bad("bad_text_not_utf8", "STM-022", E::NotUtf8, named(&[0x61, 0x80])),
         bad("bad_text_overlong", "STM-022", E::NotUtf8, named(&[0x62, 0xc0, 0xaf])),
     ]
