@@ -19,7 +19,7 @@ static firmlog_agent agent;
 static uint8_t secret[32];
 static uint8_t seed[32];
 static char texts[1024];
-static const char *issuer, *subject, *model;
+static const char *issuer, *subject, *model, *takes_from;
 static const char *witnesses[WITNESSES];
 static firmlog_root root;
 static uint8_t image_key[64];
@@ -79,7 +79,7 @@ static int read_factory(void)
 {
     const uint8_t *page = flash_at(FACTORY);
     char *room = texts;
-    if (page[0] != 'F' || page[1] != 'L' || page[2] != 'f' || page[3] != '1') {
+    if (page[0] != 'F' || page[1] != 'L' || page[2] != 'f' || page[3] != '2') {
         return 1;
     }
     copy(secret, page + 4, 32);
@@ -92,6 +92,7 @@ static int read_factory(void)
     issuer = next_text(&page, &room);
     subject = next_text(&page, &room);
     model = next_text(&page, &room);
+    takes_from = next_text(&page, &room);
     root.log = next_text(&page, &room);
     for (size_t i = 0; i < root.witnesses_len && i < WITNESSES; i++) {
         witnesses[i] = next_text(&page, &room);
@@ -233,7 +234,10 @@ static void install(void)
     }
     firmlog_running running = {.version = progress.committed.version,
                                .counter = progress.committed.counter,
-                               .model = model};
+                               .model = model,
+                               .component = "app",
+                               .issuers = &takes_from,
+                               .issuers_len = 1};
     copy(running.device, device_id, 32);
     const firmlog_known known = {0};
     const firmlog_mcuboot offered = mcuboot_at(image, len);

@@ -52,19 +52,34 @@ fn check(bytes: &[u8]) {
     let Some(log) = log_of(&bundle) else { return };
     let root = Root { genesis, log: &log, witnesses: &WITNESSES, quorum: 0 };
     let Ok(evidence) = Evidence::verify(bytes, &root, &Believe, &mut [0; 65_600]) else { return };
-    let mut revoked = 0;
-    evidence.revocations(|_| revoked += 1);
-    assert!(revoked <= 2 * bundle.entries.len());
-    let running =
-        Running { device: DeviceId([1; 32]), model: "m", hw_rev: None, version: 0, counter: 0 };
+    let mut revocations = Vec::new();
+    evidence.revocations(|it| revocations.push(it));
+    assert!(revocations.len() <= bundle.entries.len());
+    let heard = Known { latest_ms: Some(0), revocations: &revocations, ..Known::default() };
     let known = Known { latest_ms: Some(0), ..Known::default() };
     let trust = TrustRoot::new(genesis, TRUST.policy().clone()).expect("one log");
-    let images = bundle.entries.iter().filter_map(|entry| {
-        Parsed::parse(&entry.bytes).ok()?.release_head().map(|head| head.image)
+    let releases = bundle.entries.iter().filter_map(|entry| {
+        let parsed = Parsed::parse(&entry.bytes).ok()?;
+        Some((parsed.release_head()?.image, parsed))
     });
-    for image in images {
-        let Ok(found) = evidence.installable(&image, &running, &known) else { continue };
+    for (image, release) in releases {
+        // A device that it is for.
+        let running = Running {
+            device: DeviceId([1; 32]),
+            model: "m",
+            hw_rev: None,
+            component: release.field(29).and_then(|mut d| d.text().ok()).unwrap_or_default(),
+            issuers: &[release.issuer()],
+            version: 0,
+            counter: 0,
+        };
+        let decided = evidence.installable(&image, &running, &known);
+        // What a bundle tells a device to remember says no more than the bundle itself.
+        assert_eq!(decided, evidence.installable(&image, &running, &heard));
+        let Ok(found) = decided else { continue };
         assert_eq!(found.image, image);
+        let nobody = Running { issuers: &[], ..running };
+        assert_eq!(evidence.installable(&image, &nobody, &known), Err(Reason::WrongIssuer));
         // A full verification looks at more: it may find another part altered.
         match verify_release(&bundle, &trust, &Believe, &image, &running, &known) {
             Ok(whole) => assert_eq!(*whole, *found),

@@ -124,6 +124,8 @@ impl Factory {
             device: device.id,
             model: "ip-200",
             hw_rev: None,
+            component: "app",
+            issuers: &["acme.example"],
             version: runs.version,
             counter: runs.counter,
         };

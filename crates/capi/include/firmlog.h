@@ -26,6 +26,15 @@
 // The most witnesses that may be pinned.
 #define FIRMLOG_WITNESSES_MAX 8
 
+// The most issuers whose releases a device takes.
+#define FIRMLOG_ISSUERS_MAX 8
+
+// A revocation of a key.
+#define FIRMLOG_REVOCATION_KEY 1
+
+// A revocation of a release.
+#define FIRMLOG_REVOCATION_RELEASE 2
+
 // Words of an outbox.
 #define FIRMLOG_OUTBOX_WORDS 48
 
@@ -588,11 +597,33 @@ typedef struct firmlog_running {
   const char *model;
   // Its hardware revision; null if releases are not limited to some.
   const char *hw_rev;
+  // The component that the image is for, as releases name it: `app`, `boot`, `drug-library`.
+  const char *component;
+  // Issuers whose releases the device takes, at most `FIRMLOG_ISSUERS_MAX`; it takes none of
+  // others.
+  const char *const *issuers;
+  // How many.
+  size_t issuers_len;
   // Its id.
   uint8_t device[32];
   // Its anti-rollback counter.
   uint32_t counter;
 } firmlog_running;
+
+// A key that is compromised, or a release that was withdrawn: what a device remembers of a bundle.
+typedef struct firmlog_revocation {
+  // `FIRMLOG_REVOCATION_KEY` or `FIRMLOG_REVOCATION_RELEASE`.
+  uint8_t kind;
+  // Of a release: 5 suspended, 6 recalled, 7 no longer supported. Of a key: 0.
+  uint16_t event;
+  // Of a release: where that step stands in the log; what stands after it may lift a suspension.
+  // Of a key: what it permitted from this index in the log on counts no more.
+  uint64_t index;
+  // Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint.
+  uint8_t name[32];
+  // SHA-256 of the release's image. Of a key: zeros.
+  uint8_t image[32];
+} firmlog_revocation;
 
 // What else the device knows; all zero is nothing.
 typedef struct firmlog_known {
@@ -602,19 +633,15 @@ typedef struct firmlog_known {
   uint64_t latest_ms;
   // The smallest tree whose evidence is still taken.
   uint64_t size;
-  // Names of keys that were revoked, 32 bytes each.
-  const uint8_t *revoked;
+  // What `remember` was told of, by this bundle or others.
+  const struct firmlog_revocation *revocations;
   // How many.
-  size_t revoked_len;
-  // Leaf hashes of releases that were withdrawn, 32 bytes each.
-  const uint8_t *withdrawn;
-  // How many.
-  size_t withdrawn_len;
+  size_t revocations_len;
   // Handed to `remember`.
   void *context;
-  // Told of every key, 1, and every release, 2, that the bundle shows revoked or withdrawn, by
-  // 32 bytes, for the device to remember: older evidence does not show it. May be null.
-  void (*remember)(void *context, uint8_t kind, const uint8_t *what);
+  // Told of every key and every release that the bundle shows revoked or withdrawn, for the
+  // device to keep as it is: older evidence does not show it. May be null.
+  void (*remember)(void *context, const struct firmlog_revocation *what);
   // Whether `latest_ms` is known.
   uint8_t has_latest;
 } firmlog_known;

@@ -4,15 +4,24 @@ use crate::pointer::{answer, borrow, buffer, check, list, name};
 use crate::status::told;
 use crate::{Status, Target};
 use core::ffi::{CStr, c_char, c_void};
+use firmlog_statement::DeviceId;
 use firmlog_statement::event::EventType;
-use firmlog_statement::{DeviceId, Thumbprint};
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::RustCrypto;
-use firmlog_verify::install::{self, Evidence, Reason, Revocation};
+use firmlog_verify::install::{self, Evidence, Reason};
 
 /// The most witnesses that may be pinned.
 pub const FIRMLOG_WITNESSES_MAX: usize = 8;
+
+/// The most issuers whose releases a device takes.
+pub const FIRMLOG_ISSUERS_MAX: usize = 8;
+
+/// A revocation of a key.
+pub const FIRMLOG_REVOCATION_KEY: u8 = 1;
+
+/// A revocation of a release.
+pub const FIRMLOG_REVOCATION_RELEASE: u8 = 2;
 
 /// What the device pins: one log, by its key and its first entry, and its witnesses.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +49,13 @@ pub struct Running {
     pub model: *const c_char,
     /// Its hardware revision; null if releases are not limited to some.
     pub hw_rev: *const c_char,
+    /// The component that the image is for, as releases name it: `app`, `boot`, `drug-library`.
+    pub component: *const c_char,
+    /// Issuers whose releases the device takes, at most `FIRMLOG_ISSUERS_MAX`; it takes none of
+    /// others.
+    pub issuers: *const *const c_char,
+    /// How many.
+    pub issuers_len: usize,
     /// Its id.
     pub device: [u8; 32],
     /// Its anti-rollback counter.
@@ -56,21 +72,34 @@ pub struct Known {
     pub latest_ms: u64,
     /// The smallest tree whose evidence is still taken.
     pub size: u64,
-    /// Names of keys that were revoked, 32 bytes each.
-    pub revoked: *const u8,
+    /// What `remember` was told of, by this bundle or others.
+    pub revocations: *const Revocation,
     /// How many.
-    pub revoked_len: usize,
-    /// Leaf hashes of releases that were withdrawn, 32 bytes each.
-    pub withdrawn: *const u8,
-    /// How many.
-    pub withdrawn_len: usize,
+    pub revocations_len: usize,
     /// Handed to `remember`.
     pub context: *mut c_void,
-    /// Told of every key, 1, and every release, 2, that the bundle shows revoked or withdrawn, by
-    /// 32 bytes, for the device to remember: older evidence does not show it. May be null.
-    pub remember: Option<unsafe extern "C" fn(context: *mut c_void, kind: u8, what: *const u8)>,
+    /// Told of every key and every release that the bundle shows revoked or withdrawn, for the
+    /// device to keep as it is: older evidence does not show it. May be null.
+    pub remember: Option<unsafe extern "C" fn(context: *mut c_void, what: *const Revocation)>,
     /// Whether `latest_ms` is known.
     pub has_latest: u8,
+}
+
+/// A key that is compromised, or a release that was withdrawn: what a device remembers of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Revocation {
+    /// `FIRMLOG_REVOCATION_KEY` or `FIRMLOG_REVOCATION_RELEASE`.
+    pub kind: u8,
+    /// Of a release: 5 suspended, 6 recalled, 7 no longer supported. Of a key: 0.
+    pub event: u16,
+    /// Of a release: where that step stands in the log; what stands after it may lift a suspension.
+    /// Of a key: what it permitted from this index in the log on counts no more.
+    pub index: u64,
+    /// Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint.
+    pub name: [u8; 32],
+    /// SHA-256 of the release's image. Of a key: zeros.
+    pub image: [u8; 32],
 }
 
 /// The decision.
@@ -156,7 +185,7 @@ const RELEASE_TEXTS: &[&CStr] = &[
     c"the bundle lacks what is needed, or is of another log",
     c"the log has no release of this image",
     c"the checkpoint lacks the quorum of witnesses",
-    c"the key that signed the release was revoked",
+    c"the key that signed the release is compromised",
     c"the release has fewer approvals than the log's policy asks for",
     c"somebody rejected the release",
     c"the release was suspended, recalled or ended",
@@ -167,6 +196,10 @@ const RELEASE_TEXTS: &[&CStr] = &[
     c"the release was proposed and is not published",
     c"the bundle is of a smaller tree than the device takes",
     c"a statement or the checkpoint is longer than the device's buffer",
+    c"the release is for another component",
+    c"the device takes no releases of this issuer",
+    c"a release of the same bytes was recalled",
+    c"a witness is pinned twice",
 ];
 
 const IMAGE_TEXTS: &[&CStr] = &[
@@ -228,23 +261,19 @@ pub(crate) unsafe fn decide(
     let witnesses = witnesses.get(..names.len()).ok_or(Status::Bug)?;
     let pinned =
         install::Root { genesis: Hash(root.genesis), log: &log, witnesses, quorum: root.quorum };
+    let mut issuers = [""; FIRMLOG_ISSUERS_MAX];
     // SAFETY: as above; the names are read in this call alone.
-    let running = unsafe { running.read() }?;
-    // SAFETY: both are 32 bytes each and nothing else.
-    let (revoked, withdrawn) = unsafe {
-        (
-            list(known.revoked.cast::<Thumbprint>(), known.revoked_len)?,
-            list(known.withdrawn.cast::<Hash>(), known.withdrawn_len)?,
-        )
-    };
+    let running = unsafe { running.read(&mut issuers) }?;
+    // SAFETY: as above.
+    let revocations = Revocation::all(unsafe { list(known.revocations, known.revocations_len) }?)?;
     let latest_ms = (known.has_latest != 0).then_some(known.latest_ms);
     let Known { earliest_ms, size, .. } = *known;
-    let heard = install::Known { earliest_ms, latest_ms, size, revoked, withdrawn };
+    let heard = install::Known { earliest_ms, latest_ms, size, revocations };
     let evidence = match Evidence::verify(bundle, &pinned, &RustCrypto, scratch) {
         Ok(evidence) => evidence,
         Err(reason) => return Ok(Err(reason)),
     };
-    evidence.revocations(|revocation| known.tell(revocation));
+    evidence.revocations(|revocation| known.tell(&revocation.into()));
     Ok(evidence.installable(image, &running, &heard).map(|installable| *installable))
 }
 
@@ -256,17 +285,30 @@ unsafe fn key(text: *const c_char) -> Result<VerifierKey, Status> {
 impl Running {
     /// # Safety
     /// The contract in the crate's head.
-    unsafe fn read(&self) -> Result<install::Running<'_>, Status> {
+    unsafe fn read<'a>(
+        &self,
+        issuers: &'a mut [&'static str; FIRMLOG_ISSUERS_MAX],
+    ) -> Result<install::Running<'a>, Status> {
         let hw_rev = match self.hw_rev.is_null() {
             true => None,
             // SAFETY: the caller's promise is handed on.
             false => Some(unsafe { name(self.hw_rev) }?),
         };
+        let room = issuers.get_mut(..self.issuers_len).ok_or(Status::Range)?;
+        // SAFETY: as above.
+        let names = unsafe { list(self.issuers, self.issuers_len) }?;
+        for (place, issuer) in room.iter_mut().zip(names) {
+            // SAFETY: as above.
+            *place = unsafe { name(*issuer) }?;
+        }
         Ok(install::Running {
             device: DeviceId(self.device),
             // SAFETY: as above.
             model: unsafe { name(self.model) }?,
             hw_rev,
+            // SAFETY: as above.
+            component: unsafe { name(self.component) }?,
+            issuers: room,
             version: self.version,
             counter: self.counter,
         })
@@ -274,14 +316,59 @@ impl Running {
 }
 
 impl Known {
-    fn tell(&self, revocation: Revocation) {
-        let (kind, what) = match revocation {
-            Revocation::Key(kid) => (1, kid.0),
-            Revocation::Release(leaf) => (2, leaf.0),
-        };
+    fn tell(&self, revocation: &Revocation) {
         if let Some(remember) = self.remember {
-            // SAFETY: 32 bytes of ours are lent; the caller keeps to its prototype.
-            unsafe { remember(self.context, kind, what.as_ptr()) };
+            // SAFETY: one of ours is lent; the caller keeps to its prototype.
+            unsafe { remember(self.context, revocation) };
+        }
+    }
+}
+
+impl Revocation {
+    /// C's list as the library's, where it lies: a device may remember any number.
+    fn all(list: &[Self]) -> Result<&[install::Revocation], Status> {
+        const { assert!(size_of::<Self>() == size_of::<install::Revocation>()) };
+        const { assert!(align_of::<Self>() == align_of::<install::Revocation>()) };
+        if !list.iter().all(Self::is_one) {
+            return Err(Status::Range);
+        }
+        // SAFETY: the enum is `repr(u8)`, so a struct of its number and its fields in their order,
+        // each `repr(transparent)` over the type here. The numbers were checked just now.
+        Ok(unsafe { core::slice::from_raw_parts(list.as_ptr().cast(), list.len()) })
+    }
+
+    /// Whether its numbers are those of a revocation.
+    fn is_one(&self) -> bool {
+        let Self { kind, event, index, name, image } = *self;
+        match kind {
+            FIRMLOG_REVOCATION_KEY => event == 0,
+            FIRMLOG_REVOCATION_RELEASE => EventType::from_code(event.into())
+                .and_then(|it| {
+                    install::Revocation::withdrawn(Hash(name), image, it, LeafIndex(index))
+                })
+                .is_some(),
+            _ => false,
+        }
+    }
+}
+
+impl From<install::Revocation> for Revocation {
+    fn from(revocation: install::Revocation) -> Self {
+        match revocation {
+            install::Revocation::Key { kid, from } => Self {
+                kind: FIRMLOG_REVOCATION_KEY,
+                event: 0,
+                index: from.0,
+                name: kid.0,
+                image: [0; 32],
+            },
+            install::Revocation::Release { release, image, event, index } => Self {
+                kind: FIRMLOG_REVOCATION_RELEASE,
+                event: event.code(),
+                index: index.0,
+                name: release.0,
+                image,
+            },
         }
     }
 }
@@ -330,9 +417,10 @@ mod tests {
         let more =
             [R::SignerRevoked, R::ApprovalsMissing, R::Rejected, R::Withdrawn, R::WrongModel];
         let rest = [R::WrongHardware, R::Downgrade, R::CounterWentBack, R::NotPublished];
-        let last = [R::EvidenceStale, R::ScratchTooSmall];
-        let all = all.iter().chain(&more).chain(&rest).chain(&last);
-        assert_eq!(all.clone().map(|reason| reason.code()).max(), Some(15));
+        let last = [R::EvidenceStale, R::ScratchTooSmall, R::WrongComponent, R::WrongIssuer];
+        let newest = [R::BytesRecalled, R::WitnessTwice];
+        let all = all.iter().chain(&more).chain(&rest).chain(&last).chain(&newest);
+        assert_eq!(all.clone().count(), RELEASE_TEXTS.len() - 1);
         for reason in all {
             assert_eq!(text(reason.code()), std::format!("{reason}"));
         }
@@ -341,6 +429,29 @@ mod tests {
             assert_eq!(text(error.code()), std::format!("{error}"));
         }
         assert_eq!(text(u16::MAX), "a number that is no reason");
+    }
+
+    /// C's list is read where it lies: what stands there is what the library made of it.
+    #[test]
+    fn a_list_of_c_is_the_librarys() {
+        let (release, image, event) = (Hash([5; 32]), [6; 32], EventType::ReleaseRecalled);
+        let (kid, from) = (firmlog_statement::Thumbprint([7; 32]), LeafIndex(9));
+        let all = [
+            install::Revocation::Release { release, image, event, index: LeafIndex(1 << 40) },
+            install::Revocation::Key { kid, from },
+        ];
+        let list = all.map(Revocation::from);
+        assert_eq!(Revocation::all(&list), Ok(&all[..]));
+        let event_of = |event| [list[1], Revocation { event, ..list[0] }];
+        for code in 0..=u16::MAX {
+            let known = (5..=7).contains(&code);
+            assert_eq!(Revocation::all(&event_of(code)).is_ok(), known, "{code}");
+        }
+        for kind in (0..=u8::MAX).filter(|kind| *kind != FIRMLOG_REVOCATION_RELEASE) {
+            let other = Revocation { kind, ..list[0] };
+            assert_eq!(Revocation::all(&[other]), Err(Status::Range), "{kind}");
+        }
+        assert_eq!(Revocation::all(&[Revocation { kind: 3, ..list[1] }]), Err(Status::Range));
     }
 
     fn text(reason: u16) -> &'static str {

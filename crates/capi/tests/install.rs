@@ -13,17 +13,20 @@ use firmlog_tlog::note::NoteSigner as _;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 
+/// The place of a text that is not there.
+static NULL: usize = 0;
+
 /// A log in which version 3 is released, approved twice and witnessed twice.
 struct Case {
     world: World,
     entries: Vec<Vec<u8>>,
     release: [u8; 32],
-    remembered: Vec<(u8, [u8; 32])>,
+    remembered: Vec<Revocation>,
 }
 
-unsafe extern "C" fn remember(context: *mut c_void, kind: u8, what: *const u8) {
-    // SAFETY: the test's own list, and 32 bytes that the library lends.
-    unsafe { (*context.cast::<Vec<(u8, [u8; 32])>>()).push((kind, *what.cast())) };
+unsafe extern "C" fn remember(context: *mut c_void, what: *const Revocation) {
+    // SAFETY: the test's own list, and a value that the library lends.
+    unsafe { (*context.cast::<Vec<Revocation>>()).push(*what) };
 }
 
 impl Case {
@@ -64,16 +67,23 @@ impl Case {
             quorum: 2,
         };
         let device = self.world.devices[0].id().0;
-        let (model, hw_rev) = (c"ip-200".as_ptr(), null());
-        let mut running = Running { version: 2, model, hw_rev, device, counter: 1 };
+        let issuers = [c"other.example".as_ptr(), c"acme.example".as_ptr()];
+        let mut running = Running {
+            version: 2,
+            model: c"ip-200".as_ptr(),
+            hw_rev: null(),
+            component: c"app".as_ptr(),
+            issuers: issuers.as_ptr(),
+            issuers_len: 2,
+            device,
+            counter: 1,
+        };
         let mut known = Known {
             earliest_ms: 0,
             latest_ms: 0,
             size: 0,
-            revoked: null(),
-            revoked_len: 0,
-            withdrawn: null(),
-            withdrawn_len: 0,
+            revocations: null(),
+            revocations_len: 0,
             context: (&raw mut self.remembered).cast(),
             remember: Some(remember),
             has_latest: 0,
@@ -147,24 +157,128 @@ fn what_may_not_be_installed_has_its_reason_and_event() {
     is(found, 14, Event::VerificationFailed);
     is(case.decide_with(&bundle, |_, _, _| 40), 15, Event::VerificationFailed);
     is(case.decide(&bundle[1..]), 1, Event::RefusedBadSignature);
-    let withdrawn = case.release;
-    let found = case.decide_with(&bundle, |_, _, known| {
-        (known.withdrawn, known.withdrawn_len) = (withdrawn.as_ptr(), 1);
+    let found = case.decide_with(&bundle, |_, running, _| {
+        running.component = c"boot".as_ptr();
         1024
     });
-    is(found, 8, Event::RefusedNotAuthorised);
+    is(found, 16, Event::RefusedWrongModel);
+    for none in [0, 1] {
+        let found = case.decide_with(&bundle, |_, running, _| {
+            running.issuers_len = none;
+            1024
+        });
+        is(found, 17, Event::RefusedUnknownSigner);
+    }
 }
 
+/// J17, INS-006: one witness is no quorum of two.
+#[test]
+fn ins_006_a_witness_that_is_pinned_twice_is_refused() {
+    let mut case = Case::new();
+    let bundle = case.bundle();
+    let (status, decision) = case.decide_with(&bundle, |root, _, _| {
+        // SAFETY: the test's own list of two.
+        root.witnesses = unsafe { [*root.witnesses; 2] }.to_vec().leak().as_ptr();
+        1024
+    });
+    assert_eq!((status, decision.reason), (Status::NotInstallable, 19));
+    assert_eq!(decision.event, Event::VerificationFailed as u16);
+}
+
+impl Case {
+    /// Says this step of the release, and where it stands.
+    fn say(&mut self, event: EventType) -> u64 {
+        let place = self.entries.len();
+        let body = Release { release: Some(Digest(self.release)), event, ..release_body(3) };
+        let key = self.world.release.clone();
+        self.entries.push(sign(Statement::Release(body), "acme.example", "ip-200/app", &key));
+        place as u64
+    }
+
+    fn knowing(&mut self, bundle: &[u8], list: &[Revocation]) -> (Status, u16) {
+        let (status, decision) = self.decide_with(bundle, |_, _, known| {
+            (known.revocations, known.revocations_len) = (list.as_ptr(), list.len());
+            1024
+        });
+        (status, decision.reason)
+    }
+}
+
+/// INS-020, INS-021: what `remember` was handed speaks against older evidence.
 #[test]
 fn ins_020_what_a_bundle_withdraws_is_told_to_be_remembered() {
+    for (event, code) in [
+        (EventType::ReleaseSuspended, 5),
+        (EventType::ReleaseRecalled, 6),
+        (EventType::ReleaseEndOfSupport, 7),
+    ] {
+        let mut case = Case::new();
+        let older = case.bundle();
+        let index = case.say(event);
+        let (status, decision) = case.decide(&case.bundle());
+        assert_eq!((status, decision.reason), (Status::NotInstallable, 8));
+        let (kind, name) = (FIRMLOG_REVOCATION_RELEASE, case.release);
+        let told = Revocation { kind, event: code, index, name, image: [3; 32] };
+        assert_eq!(case.remembered, [told]);
+        assert_eq!(case.knowing(&older, &[told]), (Status::NotInstallable, 8));
+        // Another release of the same bytes was recalled: those are forbidden too.
+        let other = Revocation { name: [9; 32], ..told };
+        let forbidden = (Status::NotInstallable, 18);
+        let wanted = if code == 6 { forbidden } else { (Status::Ok, 0) };
+        assert_eq!(case.knowing(&older, &[other]), wanted);
+    }
+}
+
+/// J22: a suspension is lifted by what stands after it in the log, and by nothing before it.
+#[test]
+fn ins_021_a_suspension_that_was_lifted_forbids_no_more() {
     let mut case = Case::new();
-    let event = EventType::ReleaseSuspended;
-    let body = Release { release: Some(Digest(case.release)), event, ..release_body(3) };
-    let key = case.world.release.clone();
-    case.entries.push(sign(Statement::Release(body), "acme.example", "ip-200/app", &key));
-    let (status, decision) = case.decide(&case.bundle());
-    assert_eq!((status, decision.reason), (Status::NotInstallable, 8));
-    assert_eq!(case.remembered, [(2, case.release)]);
+    let suspended = case.say(EventType::ReleaseSuspended);
+    case.decide(&case.bundle());
+    let told = case.remembered.clone();
+    case.say(EventType::ReleasePublished);
+    let lifted = case.bundle();
+    assert_eq!(case.knowing(&lifted, &told), (Status::Ok, 0));
+    let later = [Revocation { index: suspended + 2, ..told[0] }];
+    assert_eq!(case.knowing(&lifted, &later), (Status::NotInstallable, 8));
+}
+
+/// INS-020, INS-021: a key that is compromised counts no more from its index on.
+#[test]
+fn ins_021_a_key_is_not_believed_from_its_index_on() {
+    let mut case = Case::new();
+    let older = case.bundle();
+    let stolen = case.world.revoke(&case.world.release);
+    let place = case.entries.len() as u64;
+    case.entries.push(stolen);
+    let (_, decision) = case.decide(&case.bundle());
+    assert_eq!((decision.reason, decision.event), (5, Event::RefusedRevokedSigner as u16));
+    let (kind, name) = (FIRMLOG_REVOCATION_KEY, case.world.release.kid().0);
+    let told = Revocation { kind, event: 0, index: 0, name, image: [0; 32] };
+    assert_eq!(case.remembered, [told]);
+    assert_eq!(case.knowing(&older, &[told]), (Status::NotInstallable, 5));
+    let since = Revocation { index: place, ..told };
+    assert_eq!(case.knowing(&older, &[since]), (Status::Ok, 0));
+}
+
+/// A number that is none may forbid something: no decision is made without it.
+#[test]
+fn what_is_no_revocation_is_no_decision() {
+    let mut case = Case::new();
+    let bundle = case.bundle();
+    let good = Revocation {
+        kind: FIRMLOG_REVOCATION_KEY,
+        event: 0,
+        index: 0,
+        name: [1; 32],
+        image: [0; 32],
+    };
+    assert_eq!(case.knowing(&bundle, &[good; 200]).0, Status::Ok);
+    for (kind, event) in [(0, 0), (0, 6), (1, 6), (2, 0), (2, 4), (2, 8), (2, 256 + 6), (3, 6)] {
+        let list = [good, Revocation { kind, event, ..good }];
+        let (status, reason) = case.knowing(&bundle, &list);
+        assert_eq!((status, reason), (Status::Range, u16::MAX), "{kind} {event}");
+    }
 }
 
 #[test]
@@ -197,6 +311,13 @@ fn what_is_no_question_is_no_decision() {
     ask(Status::NullPointer, &|_, running| running.model = null());
     ask(Status::Name, &|_, running| running.model = c"".as_ptr());
     ask(Status::Name, &|_, running| running.hw_rev = c"\n".as_ptr());
+    ask(Status::NullPointer, &|_, running| running.component = null());
+    ask(Status::Name, &|_, running| running.component = c"".as_ptr());
+    ask(Status::NullPointer, &|_, running| running.issuers = null());
+    ask(Status::Range, &|_, running| running.issuers_len = FIRMLOG_ISSUERS_MAX + 1);
+    ask(Status::NullPointer, &|_, running| {
+        (running.issuers, running.issuers_len) = ((&raw const NULL).cast(), 1);
+    });
     // SAFETY: null is what is asked about.
     let asked = unsafe {
         firmlog_check_install(null(), null(), null(), null(), null(), 0, null_mut(), 0, null_mut())

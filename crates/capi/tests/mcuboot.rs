@@ -110,8 +110,17 @@ impl Factory {
             quorum: 2,
         };
         let device = self.world.devices[0].id().0;
-        let model = c"ip-200".as_ptr();
-        let running = Running { version: 2, model, hw_rev: null(), device, counter: 1 };
+        let issuer = c"acme.example".as_ptr();
+        let running = Running {
+            version: 2,
+            model: c"ip-200".as_ptr(),
+            hw_rev: null(),
+            component: c"app".as_ptr(),
+            issuers: &raw const issuer,
+            issuers_len: 1,
+            device,
+            counter: 1,
+        };
         // SAFETY: every field of it may be zero.
         let known: Known = unsafe { std::mem::zeroed() };
         let PublicKey::P256(public) = bootloader_key().public_key() else { panic!("P-256") };

@@ -1,12 +1,12 @@
 //! What a log has about a release or a device: asked of the log, or found by reading all of it.
 //!
 //! ```text
-//! asked    GET /api/v1/entries?… ─▶ which entries     GET /api/v1/…/bundle ─▶ evidence ─▶ verify
-//! --scan   GET /tile/entries/…   ─▶ every entry, under the signed root ─────▶ evidence ─▶ verify
+//! asked    GET /api/v1/…/bundle  ─▶ evidence, by the log's word all of it ─▶ verify: so far
+//! --scan   GET /tile/entries/…   ─▶ every entry, under the signed root    ─▶ verify: all of it
 //! ```
 //!
 //! In scope: getting evidence bundles, and saying on what their completeness rests. Out of scope:
-//! the verdict (`firmlog-verify`).
+//! which entries belong into one (`firmlog_verify::gather`), the verdict (`report`).
 //!
 //! Invariants:
 //! - Everything shown of an entry comes from a bundle that was verified against the trust root.
@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
-use firmlog_statement::event::EventType;
-use firmlog_statement::{DeviceId, Digest, Meaning, Parsed, Release, Statement};
+use firmlog_statement::Digest;
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
-use firmlog_verify::report::{EntryState, Question, Report, Verdict, verify_bundle, verify_file};
+use firmlog_verify::report::{Extent, Question, Report, Verdict, verify_file, verify_gathered};
 use serde_json::Value;
 
 use crate::Context;
@@ -35,8 +34,8 @@ use crate::scan::{Scan, head_error, newest_checkpoint};
 /// How evidence is looked for.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct HowArgs {
-    /// Read every entry instead of asking the log: shows what is not there too, takes long, and
-    /// needs a log that was not pruned
+    /// Read every entry instead of asking the log: only this shows that nothing was left out; takes
+    /// long, and needs a log that was not pruned
     #[arg(long)]
     scan: bool,
 }
@@ -46,28 +45,13 @@ pub(crate) enum Source<'a> {
     /// The log's own search. Its view covers so many of so many entries.
     Asked { client: &'a Client, root: &'a TrustRoot, covered: u64, size: u64 },
     /// Every entry was read here.
-    Scanned { scan: Scan, root: &'a TrustRoot },
+    Scanned { scan: Box<Scan>, root: &'a TrustRoot },
 }
 
-/// A release with the evidence about it.
+/// Evidence, and what verify says of it.
 pub(crate) struct Found {
-    pub(crate) index: u64,
-    pub(crate) leaf: Hash,
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    pub(crate) release: Release,
     pub(crate) bundle: Bundle,
     pub(crate) report: Report,
-}
-
-/// A later word on a release.
-pub(crate) struct Word {
-    pub(crate) index: u64,
-    pub(crate) kind: &'static str,
-    pub(crate) issuer: String,
-    pub(crate) event: EventType,
-    /// What a person's signature means.
-    pub(crate) meaning: Option<Meaning>,
 }
 
 impl<'a> Source<'a> {
@@ -79,7 +63,7 @@ impl<'a> Source<'a> {
         context: &Context,
     ) -> Result<Self> {
         if how.scan {
-            let scan = Scan::fetch(client, root, &AwsLc, context)?;
+            let scan = Box::new(Scan::fetch(client, root, &AwsLc, context)?);
             return Ok(Self::Scanned { scan, root });
         }
         let note = newest_checkpoint(client)?;
@@ -88,44 +72,25 @@ impl<'a> Source<'a> {
         Ok(Self::Asked { client, root, covered, size })
     }
 
-    /// The releases with this leaf hash or image, oldest first, each with its verified evidence.
-    pub(crate) fn releases(&self, wanted: &Digest) -> Result<Vec<Found>> {
-        match self {
+    /// The answer to a question, with its evidence; none if the log has nothing about it.
+    pub(crate) fn ask(&mut self, question: &Question) -> Result<Option<Found>> {
+        let found = match self {
             Self::Scanned { scan, root } => {
-                let leaves = scan.releases(wanted).into_iter();
-                leaves
-                    .map(|leaf| {
-                        let bundle = scan.release_bundle(root, &Digest(leaf.0))?;
-                        let report = verify_bundle(&bundle, root, &AwsLc, &Question::Release(leaf));
-                        found(leaf, bundle, report)
-                    })
-                    .collect()
+                let bundle = scan.bundle(root, question)?;
+                let every = Extent::EveryEntry;
+                let report = verify_gathered(&bundle, root, &AwsLc, question, every);
+                Some(Found { bundle, report })
             }
-            Self::Asked { client, root, .. } => {
-                let places = places(client, wanted)?;
-                places.into_iter().map(|(_, leaf)| ask_release(client, root, leaf)).collect()
-            }
-        }
+            Self::Asked { client, root, .. } => ask_bundle(client, root, question)?,
+        };
+        Ok(found.filter(|found| found.report.verdict != Verdict::NotFound))
     }
 
-    /// Everything about a device, if there is anything.
-    pub(crate) fn device(&self, device: DeviceId) -> Result<Option<(Bundle, Report)>> {
-        let question = Question::Device(device);
-        match self {
-            Self::Scanned { scan, root } => {
-                if !scan.devices().contains(&device) {
-                    return Ok(None);
-                }
-                let bundle = scan.device_bundle(root, &device)?;
-                let report = verify_bundle(&bundle, root, &AwsLc, &question);
-                Ok(Some((bundle, report)))
-            }
-            Self::Asked { client, root, .. } => {
-                let path = format!("api/v1/devices/{device}/bundle");
-                let answer = ask_bundle(client, root, &path, &question)?;
-                // A bundle without a word of the device: the log no longer keeps any.
-                Ok(answer.filter(|(_, report)| report.verdict != Verdict::NotFound))
-            }
+    /// A release by leaf hash, or by the SHA-256 of its image.
+    pub(crate) fn release(&mut self, wanted: &Digest) -> Result<Option<Found>> {
+        match self.ask(&Question::Release(Hash(wanted.0)))? {
+            Some(found) => Ok(Some(found)),
+            None => self.ask(&Question::Image(wanted.0)),
         }
     }
 
@@ -159,87 +124,6 @@ impl<'a> Source<'a> {
             ),
         }
     }
-
-    /// What was left out beside what a report says.
-    pub(crate) fn not_checked(&self) -> Option<&'static str> {
-        match self {
-            Self::Scanned { .. } => None,
-            Self::Asked { .. } => Some(NOT_SEARCHED),
-        }
-    }
-}
-
-/// What asking leaves open.
-const NOT_SEARCHED: &str = "whether the log named everything it has about this (--scan)";
-
-impl Found {
-    /// What was said about the release later, by signed statements that are in the log.
-    pub(crate) fn words(&self) -> Vec<Word> {
-        let good = self.bundle.entries.iter().zip(&self.report.entries);
-        let good = good.filter(|(_, report)| report.state == EntryState::Good);
-        good.filter_map(|(entry, _)| word(&entry.bytes, entry.index.0, &self.leaf)).collect()
-    }
-
-    /// The newest step of its life, and whether that takes it back.
-    pub(crate) fn step(&self) -> (EventType, bool) {
-        let mut steps = self.words().into_iter().filter(|word| word.kind == "release");
-        let event = steps.next_back().map_or(self.release.event, |word| word.event);
-        let withdrawn = [
-            EventType::ReleaseSuspended,
-            EventType::ReleaseRecalled,
-            EventType::ReleaseEndOfSupport,
-        ];
-        (event, withdrawn.contains(&event))
-    }
-}
-
-impl Found {
-    /// The step, with what follows from it for who holds the image.
-    pub(crate) fn step_text(&self) -> String {
-        match self.step() {
-            (step, true) => format!("{step}: WITHDRAWN"),
-            (EventType::ReleasePublished, false) => EventType::ReleasePublished.to_string(),
-            (step, false) => format!("{step}: NOT PUBLISHED"),
-        }
-    }
-}
-
-fn word(entry: &[u8], index: u64, of: &Hash) -> Option<Word> {
-    let parsed = Parsed::parse(entry).ok()?;
-    let (kind, event, meaning, about) = match parsed.decode().ok()? {
-        Statement::Release(it) => ("release", it.event, None, it.release?),
-        Statement::Approval(it) => ("approval", it.event, Some(it.esig.meaning), it.release),
-        Statement::Authorisation(it) => {
-            ("authorisation", it.event, Some(it.esig.meaning), it.release)
-        }
-        _ => return None,
-    };
-    let issuer = parsed.issuer().to_owned();
-    (about.0 == of.0).then_some(Word { index, kind, issuer, event, meaning })
-}
-
-/// Reads a release out of its own evidence.
-fn found(leaf: Hash, bundle: Bundle, report: Report) -> Result<Found> {
-    let place = bundle.entries.iter().find_map(|entry| {
-        let parsed = Parsed::parse(&entry.bytes).ok()?;
-        let Ok(Statement::Release(release)) = parsed.decode() else { return None };
-        (parsed.leaf_hash() == leaf.0).then(|| {
-            let (issuer, subject) = (parsed.issuer().to_owned(), parsed.subject().to_owned());
-            (entry.index.0, issuer, subject, release)
-        })
-    });
-    let Some((index, issuer, subject, release)) = place else {
-        return Err(Error::new("E-EVIDENCE", "the bundle does not hold the release it is of")
-            .expected(format!("a release with leaf hash {leaf}"), "none"));
-    };
-    Ok(Found { index, leaf, issuer, subject, release, bundle, report })
-}
-
-/// Whether an entry is a release that was looked for: by its own hash, or by its image if it is the
-/// first word on it. Later steps of its life name the first.
-pub(crate) fn is_wanted(parsed: &Parsed<'_>, wanted: &Digest) -> bool {
-    let Ok(Statement::Release(release)) = parsed.decode() else { return false };
-    parsed.leaf_hash() == wanted.0 || release.image == *wanted && release.release.is_none()
 }
 
 /// Waits until the log's view covers what the log had when this began; entries covered, and all.
@@ -259,57 +143,29 @@ fn caught_up(client: &Client, context: &Context) -> Result<(u64, u64)> {
     }
 }
 
-/// Index and leaf hash of the releases the log names, oldest first.
-fn places(client: &Client, wanted: &Digest) -> Result<Vec<(u64, Hash)>> {
-    let mut places = Vec::new();
-    if let Some(answer) = document(client, &format!("api/v1/releases/{wanted}"))? {
-        places.extend(place(&answer["release"]["entry"]));
+/// Where the log keeps the evidence that answers a question.
+fn path(question: &Question) -> String {
+    match question {
+        Question::Device(device) => format!("api/v1/devices/{device}/bundle"),
+        Question::Release(leaf) => format!("api/v1/releases/{leaf}/bundle"),
+        Question::Image(image) => format!("api/v1/identify/{}/bundle", Hash(*image)),
+        Question::Statement(leaf) => format!("api/v1/entries/{leaf}/bundle"),
+        Question::Whole => "api/v1/bundle".to_owned(),
     }
-    let list = format!("api/v1/entries?kind=release&firmware={wanted}&limit=1000");
-    let mut page = list.clone();
-    while let Some(answer) = document(client, &page)? {
-        let lines = answer["items"].as_array().cloned().unwrap_or_default();
-        // Later steps of a release's life name it; they are part of its bundle.
-        places.extend(lines.iter().filter(|line| line["about"].is_null()).filter_map(place));
-        match answer["next_cursor"].as_str() {
-            Some(cursor) if !lines.is_empty() => page = format!("{list}&cursor={cursor}"),
-            _ => break,
-        }
-    }
-    places.sort_unstable_by_key(|(index, leaf)| (*index, leaf.0));
-    places.dedup();
-    Ok(places)
-}
-
-fn place(line: &Value) -> Option<(u64, Hash)> {
-    let leaf = crate::submit::digest(line["leaf_hash"].as_str()?).ok()?;
-    Some((line["index"].as_str()?.parse().ok()?, Hash(leaf.0)))
-}
-
-fn ask_release(client: &Client, root: &TrustRoot, leaf: Hash) -> Result<Found> {
-    let path = format!("api/v1/releases/{leaf}/bundle");
-    let claimed = format!("it named a release with leaf hash {leaf}");
-    let answer = ask_bundle(client, root, &path, &Question::Release(leaf))?;
-    let (bundle, report) = answer.ok_or_else(|| contradiction(client, &claimed))?;
-    found(leaf, bundle, report).map_err(|_| contradiction(client, &claimed))
 }
 
 /// A bundle with what verify says of it; none if the log has none.
-fn ask_bundle(
-    client: &Client,
-    root: &TrustRoot,
-    path: &str,
-    question: &Question,
-) -> Result<Option<(Bundle, Report)>> {
-    let reply = client.fetch_any(path, "*/*")?;
+fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<Option<Found>> {
+    let path = path(question);
+    let reply = client.fetch_any(&path, "*/*")?;
     match reply.status {
         200 => {}
         404 => return Ok(None),
-        _ => return Err(unasked(client.refused(path, &reply))),
+        _ => return Err(unasked(client.refused(&path, &reply))),
     }
     let report = verify_file(&reply.body, root, &AwsLc, question);
     match Bundle::parse(&reply.body) {
-        Ok(bundle) => Ok(Some((bundle, report))),
+        Ok(bundle) => Ok(Some(Found { bundle, report })),
         Err(error) => {
             let got =
                 report.mismatches.first().map_or_else(|| error.to_string(), |m| m.got.clone());
@@ -318,12 +174,6 @@ fn ask_bundle(
                 .expected("an evidence bundle", got))
         }
     }
-}
-
-fn contradiction(client: &Client, claimed: &str) -> Error {
-    Error::new("E-EVIDENCE", format!("{} contradicts itself", client.prefix()))
-        .expected("evidence for what it names", format!("{claimed}, and none is in its bundle"))
-        .help("nothing is believed of it; --scan reads every entry instead")
 }
 
 /// A JSON document; none for 404.

@@ -21,10 +21,9 @@ use std::path::Path;
 use clap::Args;
 use firmlog_agent::FlashError;
 use firmlog_agent::mcuboot::{self, Image, Slot, Version};
+use firmlog_statement::ReleaseHead;
 use firmlog_statement::image::{ImageDigests, ImageHasher};
-use firmlog_statement::{Parsed, ReleaseHead};
 use firmlog_tlog::merkle::Hash;
-use firmlog_verify::bundle::Bundle;
 
 use crate::error::{Error, Exit, Result};
 
@@ -93,7 +92,7 @@ pub(crate) fn image_digests(path: &Path, keccak: bool) -> Result<ImageDigests> {
 }
 
 /// Whether a release of its body is of this very image.
-pub(crate) fn is_of(image: &Image, leaf: &Hash, head: &ReleaseHead) -> bool {
+fn is_of(image: &Image, leaf: &Hash, head: &ReleaseHead) -> bool {
     let named = image.release.is_none_or(|own| own.leaf == leaf.0);
     named && (head.version, head.counter) == (image.header.version.code(), image.counter)
 }
@@ -117,17 +116,6 @@ pub(crate) fn check_release(
     Err(Error::new("E-IMAGE", message)
         .exit(Exit::Against)
         .expected(said(leaf, first.version, first.counter), said(&own, code, image.counter)))
-}
-
-/// The releases of an image in a bundle.
-pub(crate) fn releases_of(bundle: &Bundle, image: &[u8; 32]) -> Vec<(Hash, ReleaseHead)> {
-    let all = bundle.entries.iter().filter_map(|entry| {
-        let parsed = Parsed::parse(&entry.bytes).ok()?;
-        let head = parsed.release_head().filter(|head| head.image == *image)?;
-        // A later step in a release's life says the same again, under another leaf hash.
-        parsed.field(13).is_none().then(|| (Hash(parsed.leaf_hash()), head))
-    });
-    all.collect()
 }
 
 /// What was given beside an image of MCUboot must be what was read from it.

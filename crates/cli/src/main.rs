@@ -25,6 +25,7 @@ mod image;
 mod inspect;
 mod messages;
 mod problem;
+mod said;
 mod scan;
 mod submit;
 mod when;

@@ -12,25 +12,25 @@
 //! Invariants:
 //! - A [`Scan`] exists only if the root computed from the fetched bytes is the signed root.
 
-use std::collections::BTreeSet;
-
-use firmlog_statement::{DeviceId, Digest, Parsed, Statement, TrustAction};
 use firmlog_tlog::merkle::{CompactRange, Hash, LeafIndex, TreeHead, inclusion_proof, leaf_hash};
 use firmlog_tlog::tile::{Bundle as EntryBundle, TilePath, WIDTH, width_in_tree};
-use firmlog_verify::bundle::{Bundle, Entry};
+use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
+use firmlog_verify::gather::{Catalogue, GatherError, Source, Wanted, gather};
+use firmlog_verify::report::Question;
 use firmlog_verify::{Crypto, TrustRoot};
 
 use crate::Context;
 use crate::error::{Error, Exit, Result};
-use crate::evidence::is_wanted;
 use crate::http::Client;
 
-/// All entries of a log under one signed head.
+/// Every entry of a log, as of one signed checkpoint.
 pub(crate) struct Scan {
     note: String,
     pub(crate) head: TreeHead,
     entries: Vec<Vec<u8>>,
+    catalogue: Catalogue,
+    tree: Tree,
 }
 
 impl Scan {
@@ -51,79 +51,20 @@ impl Scan {
         }
         context.talk.progress_end();
         check_root(&entries, &signed.head)?;
-        Ok(Self { note, head: signed.head, entries })
-    }
-
-    fn parsed(&self) -> impl Iterator<Item = (u64, Parsed<'_>)> {
-        let all = self.entries.iter().enumerate();
-        all.filter_map(|(index, entry)| Some((index as u64, Parsed::parse(entry).ok()?)))
-    }
-
-    /// Leaf hashes of the release with this leaf hash, or of all with this image, oldest first.
-    pub(crate) fn releases(&self, wanted: &Digest) -> Vec<Hash> {
-        let found = self.parsed().filter(|(_, parsed)| is_wanted(parsed, wanted));
-        found.map(|(_, parsed)| Hash(parsed.leaf_hash())).collect()
-    }
-
-    /// Devices that have spoken, in order of their first word.
-    pub(crate) fn devices(&self) -> Vec<DeviceId> {
-        let mut seen = BTreeSet::new();
-        let heads = self.parsed().filter_map(|(_, parsed)| parsed.update_head());
-        heads.map(|head| head.device).filter(|device| seen.insert(device.0)).collect()
-    }
-
-    /// A bundle of a release: it, the signatures on it, and the keys behind them.
-    pub(crate) fn release_bundle(&self, root: &TrustRoot, release: &Digest) -> Result<Bundle> {
-        let mut picked = BTreeSet::new();
-        self.pick_release(release, &mut picked);
-        self.bundle(root, picked)
-    }
-
-    /// A bundle of a device's whole history: its statements, the releases they name, the keys.
-    pub(crate) fn device_bundle(&self, root: &TrustRoot, device: &DeviceId) -> Result<Bundle> {
-        let mut picked = BTreeSet::new();
-        let mut releases = BTreeSet::new();
-        for (index, parsed) in self.parsed() {
-            if parsed.update_head().is_none_or(|head| head.device != *device) {
-                continue;
-            }
-            picked.insert(index);
-            if let Ok(update) = parsed.update() {
-                releases.extend(update.release.map(|leaf| leaf.0));
-            }
+        let mut catalogue = Catalogue::default();
+        for (index, entry) in (0..).zip(&entries) {
+            catalogue.push(LeafIndex(index), entry);
         }
-        for release in releases {
-            self.pick_release(&Digest(release), &mut picked);
-        }
-        self.bundle(root, picked)
+        let tree = Tree::of(&entries);
+        Ok(Self { note, head: signed.head, entries, catalogue, tree })
     }
 
-    /// The release, the later steps of its life, approvals and authorisations.
-    fn pick_release(&self, release: &Digest, picked: &mut BTreeSet<u64>) {
-        for (index, parsed) in self.parsed() {
-            let about = match parsed.decode() {
-                Ok(Statement::Release(it)) => it.release,
-                Ok(Statement::Approval(it)) => Some(it.release),
-                Ok(Statement::Authorisation(it)) => Some(it.release),
-                _ => continue,
-            };
-            if about == Some(*release) || parsed.leaf_hash() == release.0 {
-                picked.insert(index);
-            }
-        }
-    }
-
-    /// Adds genesis and what concerns the picked entries' keys; then proofs.
-    fn bundle(&self, root: &TrustRoot, mut picked: BTreeSet<u64>) -> Result<Bundle> {
-        self.pick_keys(&mut picked);
-        let mut tree = Tree::of(&self.entries);
-        let mut entries = Vec::new();
-        for index in picked {
-            let path = inclusion_proof(&mut tree, LeafIndex(index), self.head.size)
-                .map_err(|e| Error::form("inclusion proof", e))?;
-            let bytes = self.entries[index as usize].clone();
-            entries.push(Entry { index: LeafIndex(index), bytes, path });
-        }
+    /// Everything that the answer to a question depends on.
+    pub(crate) fn bundle(&mut self, root: &TrustRoot, question: &Question) -> Result<Bundle> {
+        let entries = gather(self, question, usize::MAX).map_err(|error| match error {
+            GatherError::Source(error) => error,
+            GatherError::TooMany { .. } => Error::new("E-BUG", "a bundle without a limit"),
+        })?;
         Ok(Bundle {
             origin: root.origin().to_owned(),
             checkpoints: vec![self.note.clone()],
@@ -131,43 +72,22 @@ impl Scan {
             ..Bundle::default()
         })
     }
-
-    /// Every `Trust` statement about the keys in use, and, in turn, about the keys that signed it.
-    fn pick_keys(&self, picked: &mut BTreeSet<u64>) {
-        if self.entries.is_empty() {
-            return;
-        }
-        picked.insert(0);
-        loop {
-            let kids: BTreeSet<[u8; 32]> = picked
-                .iter()
-                .filter_map(|index| Parsed::parse(&self.entries[*index as usize]).ok())
-                .map(|parsed| parsed.kid().0)
-                .collect();
-            let before = picked.len();
-            for (index, parsed) in self.parsed() {
-                if let Ok(Statement::Trust(trust)) = parsed.decode()
-                    && concerns(&trust.action, &kids)
-                {
-                    picked.insert(index);
-                }
-            }
-            if picked.len() == before {
-                return;
-            }
-        }
-    }
 }
 
-/// Whether a change of trust is about one of these keys, or about everybody.
-fn concerns(action: &TrustAction, kids: &BTreeSet<[u8; 32]>) -> bool {
-    match action {
-        TrustAction::Genesis(_) | TrustAction::Policy(_) => true,
-        TrustAction::Enrol(it) => kids.contains(&it.key.thumbprint().0),
-        TrustAction::Rotate(it) => {
-            kids.contains(&it.old.0) || kids.contains(&it.new.thumbprint().0)
-        }
-        TrustAction::Revoke(it) => kids.contains(&it.kid.0),
+impl Source for Scan {
+    type Error = Error;
+
+    fn entry(&mut self, index: LeafIndex) -> Result<Option<Vec<u8>>> {
+        Ok(self.entries.get(index.0 as usize).cloned())
+    }
+
+    fn path(&mut self, index: LeafIndex) -> Result<Vec<Hash>> {
+        inclusion_proof(&mut self.tree, index, self.head.size)
+            .map_err(|e| Error::form("inclusion proof", e))
+    }
+
+    fn find(&mut self, wanted: &Wanted) -> Result<Vec<LeafIndex>> {
+        Ok(self.catalogue.find(wanted))
     }
 }
 

@@ -221,7 +221,9 @@ fn agt_030_a_copied_device_and_a_restored_journal_are_found_by_the_log() {
         let found = client.get(url).send().expect("answers").text().expect("text");
         assert!(found.contains("chain_fork") || found.contains("ChainFork"), "{found}");
         // The evidence holds both histories.
-        world.done(&["bundle", "device", &second.id, "--out", "fork.fwb"]);
+        let (code, made) = world.at_log(&["bundle", "device", &second.id, "--out", "fork.fwb"]);
+        assert_eq!((code, text(&made, "standing")), (1, "forked"), "J15: one word for it: {made}");
+        assert!(text(&made, "headline").starts_with("DO NOT TRUST THE DEVICE"), "{made}");
         let (_, verdict) = world.run(&["verify", "fork.fwb", "--trust", "log/log.trust"]);
         let finding = &verdict["findings"][0];
         assert!(text(finding, "what").ends_with("signed two statements with seq 4"), "{verdict}");
@@ -232,7 +234,7 @@ fn agt_030_a_copied_device_and_a_restored_journal_are_found_by_the_log() {
 /// A bundle of the release that a quorum has cosigned.
 fn bundle(world: &World, release: &str, out: &str) -> String {
     for _ in 0..300 {
-        if world.done(&["bundle", "release", release, "--out", out])["quorum"] == true {
+        if world.at_log(&["bundle", "release", release, "--out", out]).1["quorum"] == true {
             return world.dir.path().join(out).display().to_string();
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -263,8 +265,7 @@ fn agt_050_an_image_is_judged_before_it_is_installed() {
     std::fs::write(&altered, [41; 5000]).expect("writes");
     let (code, refused) = judge(&altered.display().to_string(), &published);
     assert_eq!((code, text(&refused, "event")), (1, "refused_unsigned"), "{refused}");
-    let step = ["release", "step", &release, "suspended", "--key", "build.pem"];
-    world.done(&[&step[..], &["--as", "acme.example/build"]].concat());
+    step(&world, &release, "suspended");
     let suspended = bundle(&world, &release, "suspended.fwb");
     for evidence in [&suspended, &published] {
         let (code, refused) = judge(&image, evidence);
@@ -276,6 +277,101 @@ fn agt_050_an_image_is_judged_before_it_is_installed() {
     }
     assert!(events.contains("install_started"));
     agent.stop();
+}
+
+fn step(world: &World, release: &str, word: &str) {
+    let by = ["--key", "build.pem", "--as", "acme.example/build"];
+    world.done(&[&["release", "step", release, word][..], &by].concat());
+}
+
+/// INS-021, INS-022: a suspension is lifted by a step after it, and a bundle that is older than one
+/// that was taken is not.
+#[test]
+fn ins_022_a_lifted_suspension_and_what_is_older_than_a_taken_bundle() {
+    let (world, release) = released_in(World::witnessed());
+    let published = bundle(&world, &release, "published.fwb");
+    step(&world, &release, "suspended");
+    let suspended = bundle(&world, &release, "suspended.fwb");
+    step(&world, &release, "published");
+    let lifted = bundle(&world, &release, "lifted.fwb");
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    // Its receipts are of a larger tree than any of the bundles: that refuses none of them.
+    device.done(&["push"]);
+    let image = world.dir.path().join("image").display().to_string();
+    let judge = |bundle: &str| {
+        let (code, told) = device.agent(&["verify-image", &image, "--release", bundle]);
+        (code, told["code"].clone())
+    };
+    assert_eq!(judge(&suspended), (1, 8.into()));
+    // The older evidence does not show it; the device remembers.
+    assert_eq!(judge(&published), (1, 8.into()));
+    assert_eq!(judge(&lifted).0, 0);
+    for older in [&published, &suspended] {
+        assert_eq!(judge(older), (1, 14.into()));
+    }
+    assert_eq!(judge(&lifted).0, 0, "as large as the one that was taken");
+    let heard = std::fs::read_to_string(device.dir.join("withdrawn")).expect("kept");
+    let lines: Vec<&str> = heard.lines().collect();
+    assert_eq!(lines.len(), 2, "{heard}");
+    assert!(lines[0].starts_with(&format!("release {release} ")), "{heard}");
+    assert!(lines[0].contains(" release_suspended ") && lines[1].starts_with("tree "), "{heard}");
+}
+
+/// INS-012: a release of another issuer, or for another component, is none for this device.
+#[test]
+fn ins_012_a_device_takes_releases_of_its_issuers_for_its_component() {
+    let (world, release) = released_in(World::witnessed());
+    let published = bundle(&world, &release, "published.fwb");
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let image = world.dir.path().join("image").display().to_string();
+    let judge = || device.agent(&["verify-image", &image, "--release", &published]);
+    let settings = [
+        ("component = \"drug-library\"", 16, "refused_wrong_model"),
+        ("component = \"app\"", 0, "signature_verified"),
+        ("issuers = [\"zeta.example\"]", 17, "refused_unknown_signer"),
+        ("issuers = []", 17, "refused_unknown_signer"),
+        ("issuers = [\"zeta.example\", \"acme.example/build\"]", 0, "signature_verified"),
+    ];
+    for (line, reason, event) in settings {
+        device.set(line);
+        let (code, told) = judge();
+        assert_eq!((code, text(&told, "event")), (i32::from(reason != 0), event), "{line}: {told}");
+        assert_eq!(told["code"].as_u64().unwrap_or_default(), reason, "{line}");
+    }
+    // Whose releases are meant is never guessed.
+    let settings = std::fs::read_to_string(device.dir.join("agent.toml")).expect("settings");
+    let kept: Vec<&str> = settings.lines().filter(|it| !it.starts_with("issuers")).collect();
+    std::fs::write(device.dir.join("agent.toml"), kept.join("\n")).expect("writes");
+    let (code, told) = judge();
+    assert_eq!((code, text(&told, "code")), (2, "E-FORM"), "{told}");
+    assert!(text(&told, "help").contains("whose releases the device installs"), "{told}");
+    let init =
+        ["agent", "init", "--dir", "other", "--key", "pump.pem", "--as", "x", "--model", "m"];
+    let more = ["--image", "image", "--version", "1", "--trust", "log/log.trust"];
+    let (code, told) = world.run(&[&init[..], &more, &["--log", &world.url]].concat());
+    assert_eq!((code, text(&told, "code")), (2, "E-USAGE"), "{told}");
+    assert!(text(&told, "message").contains("whose releases the device installs"), "{told}");
+    assert!(text(&told, "expected").contains("--takes-from"), "{told}");
+}
+
+/// AGT-052: what cannot be read in what was heard is not passed over.
+#[test]
+fn agt_052_a_damaged_memory_installs_nothing() {
+    let (world, release) = released_in(World::witnessed());
+    let published = bundle(&world, &release, "published.fwb");
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let image = world.dir.path().join("image").display().to_string();
+    let heard = device.dir.join("withdrawn");
+    for (text_there, wanted) in [("tree 1\nrel", 0), ("rel\ntree 1\n", 2), ("rel\n", 2)] {
+        std::fs::write(&heard, text_there).expect("writes");
+        let (code, told) = device.agent(&["verify-image", &image, "--release", &published]);
+        assert_eq!(code, wanted, "{text_there:?}: {told}");
+        if wanted == 2 {
+            assert_eq!(text(&told, "code"), "E-FORM", "{told}");
+            assert!(text(&told, "message").contains("line 1 "), "{told}");
+            assert!(text(&told, "help").contains("put the file back"), "{told}");
+        }
+    }
 }
 
 /// AGT-040: systemd hears that the agent is ready, alive and stopping.

@@ -84,7 +84,7 @@ fn a_release_goes_from_proposal_to_recall() {
     // Approved by two, and not published: a device does not install it.
     let simulate = |dir: &str| {
         loop {
-            let made = world.done(&["bundle", "release", &release, "--out", "release.fwb"]);
+            let made = world.at_log(&["bundle", "release", &release, "--out", "release.fwb"]).1;
             if made["quorum"] == true {
                 break;
             }
@@ -94,13 +94,15 @@ fn a_release_goes_from_proposal_to_recall() {
         let fleet = ["--devices", "1", "--scenario", "normal", "--dir", dir];
         world.at_log(&[&simulate[..], &fleet, &ADMIN].concat()).1
     };
-    assert_eq!(world.at_log(&["identify", "image"]).1["step"], "release_proposed: NOT PUBLISHED");
+    let (code, told) = world.at_log(&["identify", "image"]);
+    assert_eq!((code, &told["standing"], &told["usable"]), (1, &"approved".into(), &false.into()));
+    assert!(told["headline"].to_string().contains("NOT PUBLISHED"), "{told}");
     let refused = simulate("early");
     assert!(refused["message"].to_string().contains("is not published"), "{refused}");
     let (code, told) = step("published");
     assert_eq!(
         (code, &told["after"], &told["in_order"]),
-        (0, &"release_proposed".into(), &true.into()),
+        (0, &"release_approved".into(), &true.into()),
         "{told}"
     );
     let told = simulate("fleet");
@@ -110,7 +112,7 @@ fn a_release_goes_from_proposal_to_recall() {
         "{told}"
     );
     let (_, shown) = world.at_log(&["release", "show", &release]);
-    let events: Vec<_> = shown["signatures"]
+    let events: Vec<_> = shown["releases"][0]["words"]
         .as_array()
         .expect("a list")
         .iter()
@@ -118,12 +120,15 @@ fn a_release_goes_from_proposal_to_recall() {
         .collect();
     assert_eq!(
         events,
-        ["release_verified", "release_verified", "release_approved", "release_approved"]
+        [
+            "release_verified",
+            "release_verified",
+            "release_approved",
+            "release_approved",
+            "release_published"
+        ]
     );
-    assert_eq!(
-        (&shown["step"], &shown["steps"][0]["event"]),
-        (&"release_published".into(), &"release_published".into())
-    );
+    assert_eq!((&shown["standing"], &shown["usable"]), (&"published".into(), &true.into()));
     assert_eq!(step("recalled").1["in_order"], true);
     let (code, told) = step("suspended");
     assert_eq!(

@@ -3,6 +3,7 @@
 mod world;
 
 use firmlog_statement::DeviceId;
+use firmlog_statement::event::EventType;
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Installable, Known, Reason, Revocation, Root, Running};
@@ -20,7 +21,15 @@ fn decide(world: &World, file: &str, model: &str) -> Result<Installable, Reason>
     let (genesis, log) = (*trust.genesis(), trust.log_key());
     let root = Root { genesis, log, witnesses: &witnesses, quorum: 1 };
     let device = DeviceId([7; 32]);
-    let running = Running { device, model, hw_rev: None, version: 0, counter: 0 };
+    let running = Running {
+        device,
+        model,
+        hw_rev: None,
+        component: "app",
+        issuers: &["acme.example/build"],
+        version: 0,
+        counter: 0,
+    };
     let known = Known::default();
     let in_place = Evidence::verify(&bytes, &root, &RustCrypto, &mut [0; 2048])
         .and_then(|evidence| evidence.installable(&image, &running, &known))
@@ -48,7 +57,12 @@ fn ins_001_a_device_decides_on_what_bundle_release_writes() {
     // The bundle of before does not tell, to a device that was not told.
     assert!(decide(&world, "offer.fwb", "ip-200").is_ok());
     let told = learnt(&world, "recalled.fwb");
-    assert_eq!(told, [Revocation::Release(found.release)]);
+    let [Revocation::Release { release, image, event, index }] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((release, image), (found.release, found.image));
+    assert_eq!(event, EventType::ReleaseRecalled);
+    assert!(index > found.index);
 }
 
 fn learnt(world: &World, file: &str) -> Vec<Revocation> {

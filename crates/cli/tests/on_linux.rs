@@ -83,7 +83,8 @@ fn agt_005_a_missing_device_is_no_file() {
     let init = ["agent", "init", "--dir", "other", "--key", "pump.pem", "--journal", &missing];
     let more = ["--as", "acme.example/devices", "--model", "ip-200", "--image", "image-1"];
     let last = ["--version", "4.2.0", "--log", &world.url, "--trust", "log/log.trust"];
-    let (code, told) = world.run(&[&init[..], &more, &last].concat());
+    let takes = ["--takes-from", "acme.example/build"];
+    let (code, told) = world.run(&[&init[..], &more, &last, &takes].concat());
     assert_eq!((code, text(&told, "code")), (2, "E-IO"), "{told}");
     assert!(!Path::new(&missing).exists() && !world.dir.path().join("other/agent.toml").exists());
 }

@@ -53,13 +53,13 @@ fn releases_and_devices_are_proven_after_pruning() {
             (&before["leaf_hash"], &Value::Array(vec![]))
         );
         assert_eq!(
-            (&told["searched"], &told["step"]),
-            (&"by the log".into(), &"release_published".into())
+            (&told["searched"], &told["standing"]),
+            (&"by the log".into(), &"published".into())
         );
-        assert!(told["not_checked"].to_string().contains("--scan"), "{name}: {told}");
+        assert!(told["not_checked"][0].to_string().contains("left out"), "{name}: {told}");
     }
     let shown = world.at_log(&["release", "show", &release]).1;
-    assert_eq!(shown["signatures"].as_array().map(Vec::len), Some(2));
+    assert_eq!(shown["releases"][0]["words"].as_array().map(Vec::len), Some(2));
     let made = world.done(&["bundle", "release", &release, "--out", "after.fwb"]);
     assert_eq!(made["verdict"], "verified so far");
     let verify = ["verify", "image", "--bundle", "after.fwb", "--trust", "log/log.trust"];
@@ -90,14 +90,18 @@ fn a_log_that_lies_when_asked_is_not_believed() {
     let at = |url: &str, args: &[&str]| {
         world.run(&[args, &["--log", url, "--trust", "log/log.trust"]].concat())
     };
-    let bundle = format!("/api/v1/releases/{release}/bundle");
-    let bundle: &'static str = bundle.leak();
+    let image = world.at_log(&["identify", "image"]).1["sha256"].clone();
+    let of_file = format!("/api/v1/identify/{}/bundle", image.as_str().expect("a hash"));
+    let of_file: &'static str = of_file.leak();
     let sound = std::fs::read(world.dir.path().join("release.fwb")).expect("reads");
     // One bit anywhere: damage, or a statement that nobody signed.
     for at_byte in [40, sound.len() / 3, sound.len() / 2, sound.len() - 1] {
         let mut spoilt = sound.clone();
         spoilt[at_byte] ^= 1;
-        let url = proxy::without(&world.url, bundle, 200, spoilt.leak());
+        let spoilt: &'static [u8] = spoilt.leak();
+        let url = proxy::altered(&world.url, move |path, found| {
+            if path.ends_with("/bundle") { (200, spoilt.to_vec()) } else { found }
+        });
         for args in [&["identify", "image"][..], &["release", "show", &release]] {
             let (code, told) = at(&url, args);
             assert_eq!(code, 1, "byte {at_byte}: {told}");
@@ -105,21 +109,20 @@ fn a_log_that_lies_when_asked_is_not_believed() {
         let out = format!("spoilt-{at_byte}.fwb");
         assert_eq!(at(&url, &["bundle", "release", &release, "--out", &out]).0, 1);
     }
-    // A release is named, and its evidence is another file's, or not there.
-    let other = world.done(&["bundle", "release", &release, "--out", "other.fwb"]);
-    assert_eq!(other["verdict"], "verified so far");
-    let named = format!(
-        r#"{{"items":[{{"index":"3","leaf_hash":"{}"}}],"index":{{"covered":"8","lag":"0"}}}}"#,
-        "11".repeat(32)
-    );
-    let url = proxy::without(&world.url, "/api/v1/entries", 200, named.leak().as_bytes());
-    let (code, told) = at(&url, &["identify", "image"]);
-    assert_eq!((code, &told["code"]), (2, &"E-EVIDENCE".into()), "{told}");
+    // It hands out evidence of something else: what was asked for is not in it.
+    let elsewhere: &'static [u8] =
+        std::fs::read(world.dir.path().join("release.fwb")).expect("reads").leak();
+    let asked = "11".repeat(32);
+    let url = proxy::altered(&world.url, move |path, found| {
+        if path.ends_with("/bundle") { (200, elsewhere.to_vec()) } else { found }
+    });
+    let (code, told) = at(&url, &["release", "show", &asked]);
+    assert_eq!((code, &told["verdict"]), (3, &"not found".into()), "{told}");
     // It keeps quiet: that is told as its word, and reading everything finds it.
-    let quiet = br#"{"items":[],"index":{"covered":"8","lag":"0"}}"#;
-    let url = proxy::without(&world.url, "/api/v1/entries", 200, quiet);
+    let url = proxy::without(&world.url, of_file, 404, b"");
     let (code, told) = at(&url, &["identify", "image"]);
     assert_eq!((code, &told["searched"]), (3, &"by the log".into()), "{told}");
+    assert_eq!((&told["usable"], &told["verdict"]), (&false.into(), &"not found".into()));
     assert_eq!(at(&url, &["identify", "image", "--scan"]).1["leaf_hash"], release);
     // It has no search at all.
     let url = proxy::without(&world.url, "/api/", 404, b"");

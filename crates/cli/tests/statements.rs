@@ -109,11 +109,15 @@ fn a_recall_is_shown_wherever_the_release_is() {
     let (code, told) = said(&world, "recall", &recall, ("build.pem", "acme.example/build"), &[]);
     assert_eq!(code, 0, "{told}");
     for how in [&[][..], &["--scan"]] {
-        let (_, told) = world.at_log(&[&["release", "show", &release][..], how].concat());
-        assert_eq!((&told["step"], &told["withdrawn"]), (&"release_recalled".into(), &true.into()));
-        let (_, told) = world.at_log(&[&["identify", "image"][..], how].concat());
-        assert_eq!(told["step"], "release_recalled: WITHDRAWN", "{told}");
-        assert_eq!(told["leaf_hash"], release);
+        for ask in [&["release", "show", &release][..], &["identify", "image"]] {
+            let (code, told) = world.at_log(&[ask, how].concat());
+            assert_eq!((code, &told["standing"]), (1, &"recalled".into()), "J2: {told}");
+            assert_eq!(
+                (&told["usable"], &told["leaf_hash"]),
+                (&false.into(), &release.as_str().into())
+            );
+            assert!(told["headline"].to_string().contains("RECALLED by entry"), "{told}");
+        }
     }
 }
 

@@ -5,12 +5,14 @@ mod twice;
 use std::collections::HashMap;
 
 use firmlog_statement::event::{EventType, Life};
+use firmlog_verify::finding::FindingKind;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use crate::everybody;
 use crate::finding::{NewFinding, insert as insert_finding};
 use crate::query::stored;
 use crate::record::Runs;
-use crate::{Error, FindingKind, Index, Record, Severity, extract};
+use crate::{Error, Index, Record, extract};
 
 /// Interned names remembered during one batch, so that a batch of one fleet looks each up once.
 const NAMES_REMEMBERED: usize = 1024;
@@ -225,9 +227,9 @@ impl<'c> Batch<'c> {
             "the device lost its journal from statement {from} on and went on from this log's \
              account with {seq}: what it said in between and had not sent is gone"
         );
-        let (kind, severity) = (FindingKind::JournalLost, Severity::Notice);
+        let kind = FindingKind::JournalLost;
         let device = Some(device);
-        let finding = NewFinding { kind, severity, index, other_index: None, device, detail };
+        let finding = NewFinding { kind, index, other_index: None, device, detail };
         insert_finding(self.connection, &finding)
     }
 
@@ -261,7 +263,6 @@ impl<'c> Batch<'c> {
                 self.connection,
                 &NewFinding {
                     kind: FindingKind::SequenceViolation,
-                    severity: Severity::Notice,
                     index,
                     other_index: None,
                     device: Some(device),
@@ -388,7 +389,6 @@ impl<'c> Batch<'c> {
             self.connection,
             &NewFinding {
                 kind: FindingKind::ChainFork,
-                severity: Severity::Critical,
                 index,
                 other_index: Some(other.cast_unsigned()),
                 device: Some(device),
@@ -447,10 +447,8 @@ impl<'c> Batch<'c> {
                 .prepare_cached("INSERT OR IGNORE INTO trust VALUES (?1, ?2)")?
                 .execute((kid.as_slice(), stored(index)))?;
         }
-        if let Some(required) = record.approvals_required {
-            self.connection
-                .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('approvals', ?1)")?
-                .execute([required])?;
+        if let Some(action) = &record.trust {
+            everybody::record(self.connection, index, action)?;
         }
         match record.kind {
             Record::RELEASE => {
@@ -463,11 +461,10 @@ impl<'c> Batch<'c> {
                     .execute((stored(index), &record.subject, model, leaf))?;
             }
             Record::APPROVAL => {
-                let target = self.digest(record.target.as_ref())?;
-                if let (Some(target), Some(meaning)) = (target, record.meaning) {
+                if let Some(meaning) = record.meaning {
                     self.connection
-                        .prepare_cached("INSERT INTO approval VALUES (?1, ?2, ?3, ?4)")?
-                        .execute((stored(index), target, stored(meaning), record.supersedes))?;
+                        .prepare_cached("INSERT INTO approval VALUES (?1, ?2)")?
+                        .execute((stored(index), stored(meaning)))?;
                 }
             }
             _ => {}
@@ -478,7 +475,6 @@ impl<'c> Batch<'c> {
             self.connection,
             &NewFinding {
                 kind: *kind,
-                severity: Severity::Notice,
                 index,
                 other_index: None,
                 device: None,

@@ -1,12 +1,14 @@
 //! From entry bytes to what the view keeps of them.
 
 use firmlog_statement::{
-    Approval, Audit, AuditAction, Authorisation, Outcome, Parsed, Release, Role, Statement, Trust,
-    TrustAction, Update,
+    Approval, Audit, AuditAction, Authorisation, Outcome, Parsed, Release, Role, Severity,
+    Statement, Trust, TrustAction, Update,
 };
+use firmlog_verify::finding::FindingKind;
+use firmlog_verify::gather::keys_of;
 
+use crate::Record;
 use crate::record::Runs;
-use crate::{FindingKind, Record};
 
 /// Reads an entry; `None` for bytes that are no statement (a log that takes anything).
 #[must_use]
@@ -37,25 +39,16 @@ pub fn extract(entry: &[u8]) -> Option<Record> {
 
 fn trust(record: &mut Record, it: &Trust) {
     record.stated_ms = it.time.as_ref().and_then(|time| time.utc_ms);
+    record.keys = keys_of(&it.action).iter().map(|kid| kid.0).collect();
+    record.trust = Some(it.action.clone());
     match &it.action {
-        TrustAction::Genesis(genesis) => {
-            record.approvals_required = Some(genesis.approvals);
-            record.keys = genesis.keys.iter().map(|enrol| enrol.key.thumbprint().0).collect();
+        TrustAction::Enrol(enrol) if enrol.role == Role::Device => {
+            record.device = Some(enrol.key.thumbprint().0);
+            record.model = enrol.model.clone();
+            record.enrols = Some(enrol.issuer.clone());
         }
-        TrustAction::Enrol(enrol) => {
-            record.keys = vec![enrol.key.thumbprint().0];
-            if enrol.role == Role::Device {
-                record.device = Some(enrol.key.thumbprint().0);
-                record.model = enrol.model.clone();
-                record.enrols = Some(enrol.issuer.clone());
-            }
-        }
-        TrustAction::Rotate(rotate) => {
-            record.keys = vec![rotate.old.0, rotate.new.thumbprint().0];
-            record.device = rotate.device.map(|device| device.0);
-        }
-        TrustAction::Revoke(revoke) => record.keys = vec![revoke.kid.0],
-        TrustAction::Policy(change) => record.approvals_required = change.approvals,
+        TrustAction::Rotate(rotate) => record.device = rotate.device.map(|device| device.0),
+        _ => {}
     }
 }
 
@@ -76,7 +69,6 @@ fn approval(record: &mut Record, it: &Approval) {
     record.image = it.image.map(|digest| digest.0);
     record.target = Some(it.release.0);
     record.meaning = Some(u64::from(it.esig.meaning.code()));
-    record.supersedes = it.supersedes.map(|digest| digest.0);
 }
 
 fn authorisation(record: &mut Record, it: &Authorisation) {
@@ -135,7 +127,11 @@ fn audit(record: &mut Record, it: &Audit) {
             let detail = format!("the log refused {count} submissions: {detail}");
             Some((FindingKind::Refusals, detail))
         }
-        AuditAction::AnchorMissing => Some((FindingKind::AnchorMissing, detail.to_owned())),
+        // The log says of itself which it is: late, or contradicted by a contract.
+        AuditAction::AnchorMissing if it.severity == Some(Severity::P1) => {
+            Some((FindingKind::ContractContradicts, detail.to_owned()))
+        }
+        AuditAction::AnchorMissing => Some((FindingKind::AnchorLate, detail.to_owned())),
         _ => None,
     };
 }

@@ -1,69 +1,19 @@
-//! Findings: what reading every entry shows, with the entries that show it.
+//! Findings: what reading every entry shows, with the entries that show it. Their kinds, words and
+//! severities are those of `firmlog_verify::finding`.
 
+use firmlog_verify::finding::FindingKind;
 use rusqlite::{Connection, Row};
 
 use crate::{Error, Index, Page};
-
-/// What was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FindingKind {
-    /// One device key signed two different statements with the same sequence number.
-    ChainFork,
-    /// The log holds one entry twice; the first place counts.
-    DuplicateEntry,
-    /// A device reports a step that may not follow its last one (STM-041).
-    SequenceViolation,
-    /// A device lost the end of its journal and went on from the log's account.
-    JournalLost,
-    /// Statements were refused in a window; the log's own `Audit` entry says how many and why.
-    Refusals,
-    /// An anchor is late, or a contract contradicts the log; the log's own `Audit` entry says it.
-    AnchorMissing,
-}
-
-impl FindingKind {
-    /// The word used in the API and on pages.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::ChainFork => "chain_fork",
-            Self::DuplicateEntry => "duplicate_entry",
-            Self::SequenceViolation => "sequence_violation",
-            Self::JournalLost => "journal_lost",
-            Self::Refusals => "refusals",
-            Self::AnchorMissing => "anchor_missing",
-        }
-    }
-}
-
-/// How much it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Severity {
-    /// Evidence of a cloned key, a cheating device or a log that took in an entry twice.
-    Critical,
-    /// Worth a look.
-    Notice,
-}
-
-impl Severity {
-    /// The word used in the API and on pages.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Notice => "notice",
-        }
-    }
-}
 
 /// One finding as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Position among all findings, from 1.
     pub id: u64,
-    /// [`FindingKind::label`].
+    /// [`FindingKind::word`].
     pub kind: String,
-    /// [`Severity::label`].
+    /// `P1` to `P4` or `info`.
     pub severity: String,
     /// Entry that shows it.
     pub index: Option<u64>,
@@ -107,7 +57,6 @@ impl Index {
 
 pub(crate) struct NewFinding<'a> {
     pub(crate) kind: FindingKind,
-    pub(crate) severity: Severity,
     pub(crate) index: u64,
     pub(crate) other_index: Option<u64>,
     pub(crate) device: Option<&'a [u8; 32]>,
@@ -121,8 +70,8 @@ pub(crate) fn insert(connection: &Connection, new: &NewFinding<'_>) -> Result<()
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute((
-            new.kind.label(),
-            new.severity.label(),
+            new.kind.word(),
+            new.kind.severity().name(),
             super::query::stored(new.index),
             new.other_index.map(super::query::stored),
             new.device.map(|device| device.as_slice()),

@@ -23,6 +23,7 @@
 mod apply;
 mod audit;
 mod disclosed;
+mod everybody;
 mod extract;
 mod finding;
 mod marker;
@@ -42,7 +43,7 @@ pub use apply::{Applied, Input};
 pub use audit::{Audit, Difference};
 pub use disclosed::Disclosed;
 pub use extract::extract;
-pub use finding::{Finding, FindingKind, Severity};
+pub use finding::Finding;
 pub use query::{DeviceRow, EntryFilter, EntryRow, FleetCount, Page, ReleaseRow};
 pub use record::{Record, Runs};
 pub use search::{Hit, Query, detect};

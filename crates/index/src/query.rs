@@ -99,13 +99,6 @@ pub struct DeviceRow {
 pub struct ReleaseRow {
     /// Its entry.
     pub entry: EntryRow,
-    /// Issuers that approve it, its own aside: a person with two keys is one approver, and what
-    /// its issuer took back does not count.
-    pub approvals: u64,
-    /// Approvals that the log's policy asks for.
-    pub approvals_required: u64,
-    /// Issuers that reject it.
-    pub rejections: u64,
     /// Number of devices that last said they run its image.
     pub devices: u64,
 }
@@ -120,12 +113,6 @@ pub struct FleetCount {
     /// Number of devices.
     pub devices: u64,
 }
-
-/// `Approval` meaning that approves; authorship, review and responsibility do not.
-const APPROVES: i64 = 2;
-
-/// `Approval` meaning that rejects.
-const REJECTION: i64 = 4;
 
 const ENTRY: &str = "SELECT e.idx, e.leaf, e.kind, i.text, s.text, e.stated_ms, e.event, e.outcome,
   e.initiator, d.device, e.seq, v.text, e.version_code, e.counter, g.value, t.value,
@@ -194,18 +181,6 @@ impl Index {
         })
     }
 
-    /// Indices of the `Trust` statements about a key, oldest first.
-    pub fn trust_entries(&self, kid: &[u8; 32]) -> Result<Vec<u64>, Error> {
-        self.read(|connection| {
-            let rows = connection
-                .prepare_cached("SELECT idx FROM trust WHERE kid = ?1 ORDER BY idx")?
-                .query_map([kid.as_slice()], |row| row.get::<_, i64>(0))?
-                .map(|index| index.map(i64::cast_unsigned))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(rows)
-        })
-    }
-
     /// What the view knows of `device`.
     pub fn device(&self, device: &[u8; 32]) -> Result<Option<DeviceRow>, Error> {
         self.read(|connection| {
@@ -217,30 +192,7 @@ impl Index {
         })
     }
 
-    /// Every index of `device`'s statements, oldest first, after `cursor`, at most `limit`.
-    pub fn device_indices(
-        &self,
-        device: &[u8; 32],
-        cursor: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<u64>, Error> {
-        self.read(|connection| {
-            let rows = connection
-                .prepare_cached(
-                    "SELECT idx FROM entry WHERE device = (SELECT id FROM device WHERE device = ?1)
-                     AND idx > ?2 ORDER BY idx LIMIT ?3",
-                )?
-                .query_map(
-                    (device.as_slice(), cursor.map_or(-1, stored), stored(limit as u64)),
-                    |row| row.get::<_, i64>(0),
-                )?
-                .map(|index| index.map(i64::cast_unsigned))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(rows)
-        })
-    }
-
-    /// Releases, newest first, before `cursor`; of this name only, if given.
+    /// Releases that begin, newest first, before `cursor`; of this name only, if given.
     pub fn releases(
         &self,
         name: Option<&str>,
@@ -249,7 +201,8 @@ impl Index {
     ) -> Result<Page<ReleaseRow>, Error> {
         let mut wanted = Wanted::default();
         wanted.add("e.kind = ?", Value::Integer(i64::from(Record::RELEASE)));
-        wanted.add("e.idx < ?", Value::Integer(cursor.map_or(i64::MAX, stored)));
+        wanted
+            .add("e.target IS NULL AND e.idx < ?", Value::Integer(cursor.map_or(i64::MAX, stored)));
         if let Some(name) = name {
             wanted.add("s.text = ?", Value::Text(name.to_owned()));
         }
@@ -424,24 +377,6 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
 }
 
 fn release(connection: &Connection, entry: EntryRow) -> Result<ReleaseRow, Error> {
-    let (approvals, rejections): (i64, i64) = connection
-        .prepare_cached(
-            "SELECT count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?2 AND e.issuer <> o.issuer),
-               count(DISTINCT e.issuer) FILTER (WHERE a.meaning = ?3)
-             FROM approval AS a JOIN entry AS e ON e.idx = a.idx JOIN entry AS o ON o.idx = ?4
-             WHERE a.target = (SELECT id FROM digest WHERE value = ?1) AND NOT EXISTS (
-               SELECT 1 FROM approval AS later JOIN entry AS l ON l.idx = later.idx
-               WHERE later.target = a.target AND later.supersedes = e.leaf
-                 AND l.issuer = e.issuer)",
-        )?
-        .query_row(
-            (entry.record.leaf.as_slice(), APPROVES, REJECTION, stored(entry.index)),
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-    let required: Option<i64> = connection
-        .prepare_cached("SELECT value FROM meta WHERE key = 'approvals'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
     let devices: i64 = match entry.record.image {
         None => 0,
         Some(image) => connection
@@ -451,11 +386,5 @@ fn release(connection: &Connection, entry: EntryRow) -> Result<ReleaseRow, Error
             )?
             .query_row([image.as_slice()], |row| row.get(0))?,
     };
-    Ok(ReleaseRow {
-        entry,
-        approvals: approvals.cast_unsigned(),
-        approvals_required: required.unwrap_or(0).cast_unsigned(),
-        rejections: rejections.cast_unsigned(),
-        devices: devices.cast_unsigned(),
-    })
+    Ok(ReleaseRow { entry, devices: devices.cast_unsigned() })
 }

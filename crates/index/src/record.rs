@@ -1,8 +1,8 @@
 //! What the view keeps of one entry.
 
+use firmlog_statement::TrustAction;
 use firmlog_statement::event::EventType;
-
-use crate::FindingKind;
+use firmlog_verify::finding::FindingKind;
 
 /// The indexed part of one entry. Fields a kind does not have are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,10 +46,8 @@ pub struct Record {
     pub model: Option<String>,
     /// What an approval means.
     pub meaning: Option<u64>,
-    /// Leaf hash of the approval that this one takes the place of.
-    pub supersedes: Option<[u8; 32]>,
-    /// Approvals that a release needs from this entry on (a genesis or a policy).
-    pub approvals_required: Option<u8>,
+    /// What a `Trust` statement does.
+    pub trust: Option<TrustAction>,
     /// A finding the entry itself states (an `Audit` of refusals or anchors): its sentence.
     pub reports: Option<(FindingKind, String)>,
     /// If this entry enrols `device`: the issuer that the device then speaks for.

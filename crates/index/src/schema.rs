@@ -1,7 +1,8 @@
 //! Tables of the view, and how a connection to it is tuned.
 //!
 //! ```text
-//! main   meta name digest device entry release approval trust finding seen    rebuilt by reindex
+//! main   meta name digest device entry release approval trust
+//!        everybody admin finding seen                                         rebuilt by reindex
 //!        entries                                                             a view for people
 //! kept   disclosure                                  not in the log: a file of its own, durable
 //! ```
@@ -17,7 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// Increased when a table changes; an older or newer file is refused, and reindexed.
-pub(crate) const FORMAT: i64 = 4;
+pub(crate) const FORMAT: i64 = 5;
 
 /// Marks the file as ours for `file(1)` and for us: "FLOG".
 const APPLICATION_ID: i64 = 0x464c_4f47;
@@ -84,6 +85,7 @@ CREATE INDEX entry_device ON entry(device, seq, idx) WHERE device IS NOT NULL;
 CREATE INDEX entry_image ON entry(image, idx) WHERE image IS NOT NULL;
 CREATE INDEX entry_target ON entry(target, idx) WHERE target IS NOT NULL;
 CREATE INDEX entry_release ON entry(image, idx) WHERE kind = 1;
+CREATE INDEX entry_version ON entry(version_code, idx) WHERE kind = 1;
 CREATE INDEX entry_kind ON entry(kind, idx) WHERE kind <> 4;
 CREATE INDEX entry_outcome ON entry(outcome, idx) WHERE outcome > 0;
 CREATE TABLE release (
@@ -95,16 +97,17 @@ CREATE TABLE release (
 CREATE INDEX release_name ON release(name, idx);
 CREATE TABLE approval (
   idx INTEGER PRIMARY KEY,
-  target INTEGER NOT NULL REFERENCES digest(id),
-  meaning INTEGER NOT NULL,
-  supersedes BLOB           -- leaf hash of the approval it takes the place of
+  meaning INTEGER NOT NULL
 );
-CREATE INDEX approval_target ON approval(target, idx);
 CREATE TABLE trust (
   kid BLOB NOT NULL,        -- key thumbprint
   idx INTEGER NOT NULL,     -- Trust statement that enrols, replaces or revokes it
   PRIMARY KEY (kid, idx)
 ) WITHOUT ROWID;
+CREATE TABLE everybody (
+  idx INTEGER PRIMARY KEY   -- Trust statement that every question depends on
+);
+CREATE TABLE admin (kid BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE finding (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -140,6 +143,8 @@ const DROPPED: &str = "
 DROP VIEW IF EXISTS entries;
 DROP TABLE IF EXISTS finding;
 DROP TABLE IF EXISTS trust;
+DROP TABLE IF EXISTS everybody;
+DROP TABLE IF EXISTS admin;
 DROP TABLE IF EXISTS approval;
 DROP TABLE IF EXISTS release;
 DROP TABLE IF EXISTS entry;
@@ -151,8 +156,19 @@ DROP TABLE IF EXISTS seen;
 ";
 
 /// Tables that follow from the entries.
-pub(crate) const TABLES: [&str; 10] = [
-    "meta", "seen", "name", "digest", "device", "entry", "release", "approval", "trust", "finding",
+pub(crate) const TABLES: [&str; 12] = [
+    "meta",
+    "seen",
+    "name",
+    "digest",
+    "device",
+    "entry",
+    "release",
+    "approval",
+    "trust",
+    "everybody",
+    "admin",
+    "finding",
 ];
 
 /// Where the disclosures beside the view at `path` are.

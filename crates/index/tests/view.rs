@@ -3,6 +3,8 @@
 use firmlog_index::{
     Applied, Disclosed, EntryFilter, Error, Hit, Index, Query, Record, Runs, detect,
 };
+use firmlog_tlog::merkle::LeafIndex;
+use firmlog_verify::gather::Wanted;
 
 const DEVICE: [u8; 32] = [0xd1; 32];
 const IMAGE: [u8; 32] = [0x1a; 32];
@@ -109,8 +111,8 @@ fn a_forked_chain_is_found_and_the_device_keeps_its_state() {
 #[test]
 fn an_entry_that_stands_twice_is_the_logs_fault_and_no_fork() {
     let (_dir, index) = open();
-    let policy = Record { approvals_required: Some(2), ..approval(20, 10, 0) };
-    let lowered = Record { approvals_required: Some(0), ..approval(21, 10, 0) };
+    let policy = approval(20, 10, 0);
+    let lowered = approval(21, 10, 0);
     let records = [
         (0, Some(release(10))),
         (1, Some(lowered.clone())),
@@ -127,12 +129,11 @@ fn an_entry_that_stands_twice_is_the_logs_fault_and_no_fork() {
         let found = &findings[at];
         (found.kind.as_str(), found.severity.as_str(), found.index, found.other_index, found.device)
     };
-    assert_eq!(told(0), ("duplicate_entry", "critical", Some(7), Some(1), None));
-    assert_eq!(told(1), ("duplicate_entry", "critical", Some(6), Some(4), Some(DEVICE)));
-    assert_eq!(told(2), ("duplicate_entry", "critical", Some(5), Some(3), Some(DEVICE)));
+    assert_eq!(told(0), ("duplicate_entry", "P1", Some(7), Some(1), None));
+    assert_eq!(told(1), ("duplicate_entry", "P1", Some(6), Some(4), Some(DEVICE)));
+    assert_eq!(told(2), ("duplicate_entry", "P1", Some(5), Some(3), Some(DEVICE)));
     assert!(findings[2].detail.starts_with("the log holds entry 3 once more at 5"), "{findings:?}");
     assert_eq!(index.device(&DEVICE).unwrap().unwrap().forks, 0);
-    assert_eq!(index.release(0).unwrap().unwrap().approvals_required, 2);
 }
 
 #[test]
@@ -145,7 +146,8 @@ fn device_history_is_paged_newest_first() {
     let second = index.entries(&filter, first.next, 2).unwrap();
     assert_eq!(second.rows.iter().map(|row| row.index).collect::<Vec<_>>(), [4]);
     assert_eq!(second.next, None);
-    assert_eq!(index.device_indices(&DEVICE, None, 10).unwrap(), [4, 5, 6]);
+    let wanted = Wanted::Device(firmlog_statement::DeviceId(DEVICE));
+    assert_eq!(index.find(&wanted, 6).unwrap(), [LeafIndex(4), LeafIndex(5)]);
     assert_eq!(second.rows[0].record.device, Some(DEVICE));
     assert_eq!(second.rows[0].seen_ms, Some(1_000));
 }
@@ -172,14 +174,13 @@ fn every_filter_narrows() {
 }
 
 #[test]
-fn a_release_counts_its_approvals_and_devices() {
+fn a_release_counts_its_devices() {
     let (_dir, index) = open();
     fill(&index);
     let row = index.release(0).unwrap().unwrap();
-    assert_eq!((row.approvals, row.rejections, row.devices), (1, 1, 1));
+    assert_eq!(row.devices, 1);
     assert_eq!(row.entry.record.model.as_deref(), Some("IP-200"));
     assert!(index.release(1).unwrap().is_none());
-    assert_eq!(row.approvals_required, 0);
     let fleet = index.fleet(Some("IP-200"), 10).unwrap();
     assert_eq!((fleet[0].version.as_str(), fleet[0].devices), ("4.2.1", 1));
 }
@@ -217,50 +218,6 @@ fn entries_without_a_version_have_the_one_of_their_release() {
     assert_eq!(places, [4, 2], "a release logged late, the first of its image");
 }
 
-/// A person is an issuer, however many keys it has; the author's own word and reviews do not count.
-#[test]
-fn approvals_are_counted_by_issuer() {
-    let (_dir, index) = open();
-    let by = |leaf, meaning, issuer: &str| {
-        Some(Record { issuer: issuer.to_owned(), ..approval(leaf, 10, meaning) })
-    };
-    let genesis = Record { approvals_required: Some(2), ..Record::default() };
-    let policy = Record { approvals_required: Some(3), leaf: [20; 32], ..Record::default() };
-    let records = [
-        (0, Some(genesis)),
-        (1, Some(release(10))),
-        (2, by(11, 2, "acme.example/ann")),
-        (3, by(12, 2, "acme.example/ann")),
-        (4, by(13, 1, "acme.example/bob")),
-        (5, by(14, 2, "acme.example/fw")),
-    ];
-    index.apply_records(&all(records, 1_000)).unwrap();
-    let counts = || {
-        let row = index.release(1).unwrap().unwrap();
-        (row.approvals, row.approvals_required, row.rejections)
-    };
-    assert_eq!(counts(), (1, 2, 0));
-    let more = [
-        (6, by(15, 2, "acme.example/bob")),
-        (7, by(16, 4, "acme.example/eve")),
-        (8, by(17, 4, "acme.example/eve")),
-        (9, Some(policy)),
-    ];
-    index.apply_records(&all(more, 2_000)).unwrap();
-    assert_eq!(counts(), (2, 3, 1));
-    let instead = |leaf, meaning, issuer, of| {
-        by(leaf, meaning, issuer).map(|it| Record { supersedes: Some([of; 32]), ..it })
-    };
-    let taken_back = [
-        (10, instead(18, 4, "acme.example/bob", 15)),
-        (11, instead(19, 2, "acme.example/mallory", 11)),
-        (12, instead(21, 1, "acme.example/eve", 16)),
-    ];
-    index.apply_records(&all(taken_back, 3_000)).unwrap();
-    // Bob rejects now; of Eve's two rejections one stands; nobody takes back Ann's word for her.
-    assert_eq!(counts(), (2, 3, 2));
-}
-
 /// STM-041: a step out of order is taken and reported, once, and outlives a batch.
 #[test]
 fn steps_out_of_order_are_findings() {
@@ -277,7 +234,7 @@ fn steps_out_of_order_are_findings() {
     assert_eq!(index.apply_records(&all(late, 3_000)).unwrap(), 1);
     let found = index.findings(Some(&DEVICE), None, 10).unwrap().rows;
     assert_eq!((found.len(), found[0].kind.as_str()), (1, "sequence_violation"));
-    assert_eq!((found[0].index, found[0].severity.as_str()), (Some(2), "notice"));
+    assert_eq!((found[0].index, found[0].severity.as_str()), (Some(2), "P2"));
     assert_eq!(found[0].detail, "the device reports install_started after decommissioned");
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! served checkpoint ─▶ every interval, or after so many entries ─▶ firmlog_anchor::Client
 //!     final ─▶ `Audit` anchor_confirmed in the log; evidence into bundles
-//!     late or contradicted ─▶ `Audit` anchor_missing, once, a finding of the index
+//!     late or contradicted ─▶ `Audit` anchor_missing, once: anchor_late or contract_contradicts
 //! ```
 //!
 //! In scope: when to anchor, and telling. Out of scope: how (`firmlog-anchor`), what it proves

@@ -1,28 +1,28 @@
-//! Evidence bundles: a device's history or a release, with everything needed to check it offline.
+//! Evidence bundles, with everything needed to check them offline; and the standing that the log's
+//! own pages and API tell, from the same entries.
 //!
-//! Besides the entries asked for, a bundle carries the genesis statement and, for every key that
-//! signed anything in it, the `Trust` statements about that key, and so on up to the genesis.
+//! Which entries belong to a question is `firmlog_verify::gather`'s to say, and where a release
+//! stands its judge's.
 //!
 //! Bundles are gathered one after another, each within a bound of bytes: a bundle takes several
 //! times its size while it is made, and anybody may ask for one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
-use firmlog_index::{EntryFilter, Index};
-use firmlog_log::{LogError, Reader};
+use firmlog_index::Index;
+use firmlog_log::{LogError, Published, Reader};
+use firmlog_statement::Digest;
 use firmlog_statement::disclosure::{Disclosure, DisclosureSet, FieldId};
-use firmlog_statement::{Digest, Parsed};
-use firmlog_tlog::merkle::{LeafIndex, TreeHead};
+use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, leaf_hash};
 use firmlog_verify::bundle::{Bundle, Entry, MAX_HASHES, MAX_PARTS};
+use firmlog_verify::gather::{self, Source, Wanted, gather};
+use firmlog_verify::report::{Question, Released, standing_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::anchoring::Anchor;
-use crate::api::ask;
-use crate::api::shape::EntryLine;
 use crate::app::App;
 use crate::problem::{self, Problem};
 use crate::sending::Sending;
@@ -59,59 +59,45 @@ impl Bundles {
     }
 }
 
-/// A device's statements and the releases, approvals and authorisations they name.
-pub(crate) async fn of_device(app: &Arc<App>, device: [u8; 32]) -> Result<Response<Body>, Problem> {
-    let turn = app.bundles.turn().await?;
-    let wanted = move |index: &Index| Ok((device_entries(index, &device)?, turn));
-    let (wanted, turn) = ask(app, wanted).await?;
-    if wanted.is_empty() {
-        return Err(Problem::not_found("no entry names this device"));
-    }
-    let name = format!("device-{}", crate::show::hex(&device[..8]));
-    respond(app, turn, wanted, &name).await
-}
-
-/// A release and what is said about it.
-pub(crate) async fn of_release(
+/// The evidence that answers a question, as one file; 404 if the log has nothing about it.
+pub(crate) async fn of(
     app: &Arc<App>,
-    release: u64,
-    about: &[EntryLine],
+    question: Question,
+    name: String,
 ) -> Result<Response<Body>, Problem> {
-    let mut wanted: BTreeSet<u64> =
-        about.iter().filter_map(|line| line.index.parse().ok()).collect();
-    wanted.insert(release);
     let turn = app.bundles.turn().await?;
-    respond(app, turn, wanted, &format!("release-{release}")).await
-}
-
-async fn respond(
-    app: &Arc<App>,
-    turn: OwnedSemaphorePermit,
-    wanted: BTreeSet<u64>,
-    name: &str,
-) -> Result<Response<Body>, Problem> {
-    let last = wanted.last().copied().unwrap_or(0);
-    let (checkpoint, head, _) = crate::api::covering(app, LeafIndex(last));
+    let (index, published) = caught_up(app).await?;
+    let (witnessed, witnessed_head, _) = app.served();
     let origin = app.engine.origin.clone();
     let disclose = app.config.index.disclose;
     let bytes_max = app.bundles.bytes_max;
-    let Some(index) = app.index.clone() else {
-        return Err(Problem::new(problem::NO_INDEX, "bundles are gathered through the index"));
-    };
-    let anchor = app.anchoring.load().newest.clone();
-    let anchor = anchor.filter(|it| it.evidence.is_some() && it.head.size <= head.size);
+    let anchor = app.anchoring.load().newest.clone().filter(|it| it.evidence.is_some());
     let gathered = app.engine.read(move |reader| {
+        let mut view = View::new(reader, &index, published.head, bytes_max);
+        let gathered = evidence(&mut view, &question, disclose);
+        let (mut entries, disclosures) = match gathered {
+            Ok(Some(gathered)) => gathered,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        // The witnessed tree serves where nothing came after it that matters here.
+        let last = entries.last().map_or(0, |entry| entry.index.0);
+        let (checkpoint, head) = match last < witnessed_head.size.0 {
+            true => (witnessed, witnessed_head),
+            false => (published.checkpoint.clone(), published.head),
+        };
+        if let Err(error) = view.prove(&mut entries, head) {
+            return Ok(Err(error));
+        }
         let mut bundle = Bundle { origin, checkpoints: vec![checkpoint], ..Bundle::default() };
-        if let Some(anchor) = anchor {
+        if let Some(anchor) = anchor.filter(|it| it.head.size <= head.size) {
             add_anchor(reader, &mut bundle, &anchor, head)?;
         }
-        let gathered = gather(reader, &index, wanted, head, disclose, bytes_max);
         // On this thread, and the parts are let go before the file is sent.
-        Ok(gathered.map(|(entries, disclosures)| {
-            (Bundle { entries, disclosures, ..bundle }.encode(), turn)
-        }))
+        Ok(Ok(Some((Bundle { entries, disclosures, ..bundle }.encode(), turn))))
     });
-    let (file, turn) = gathered.await?.map_err(|error| gather_problem(&error))?;
+    let gathered = gathered.await?.map_err(|error| gather_problem(&error))?;
+    let (file, turn) = gathered.ok_or_else(|| Problem::not_found("the log has nothing of this"))?;
     let body = app.bundles.sending.body(file).await?;
     drop(turn);
     let mut response = Response::new(body);
@@ -122,6 +108,56 @@ async fn respond(
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
+}
+
+/// The index once it covers the newest checkpoint: what it has not seen yet must not be missing.
+async fn caught_up(app: &App) -> Result<(Arc<Index>, Arc<Published>), Problem> {
+    let Some(index) = app.index.clone() else {
+        return Err(Problem::new(problem::NO_INDEX, "this is gathered through the index"));
+    };
+    let published = app.engine.published();
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let covered = index.covered().map_err(|error| Problem::storage(&error))?;
+        if covered >= published.head.size.0 {
+            return Ok((index, published));
+        }
+        if tokio::time::Instant::now() > until {
+            let behind = published.head.size.0 - covered;
+            return Err(Problem::new(
+                problem::BUSY,
+                format!("the index is {behind} entries behind"),
+            )
+            .retry_after(10));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What the log's own entries say about each of some questions, by the one judge.
+pub(crate) async fn standings(
+    app: &Arc<App>,
+    questions: Vec<Question>,
+) -> Result<Vec<Vec<Released>>, Problem> {
+    let (index, published) = caught_up(app).await?;
+    let bytes_max = app.bundles.bytes_max;
+    let judged = app.engine.read(move |reader| {
+        let view =
+            |question| judged(View::new(reader, &index, published.head, bytes_max), question);
+        Ok(questions.iter().map(view).collect::<Result<Vec<_>, _>>())
+    });
+    judged.await?.map_err(|error| gather_problem(&error))
+}
+
+/// The same of one question.
+pub(crate) async fn standing(app: &Arc<App>, question: Question) -> Result<Vec<Released>, Problem> {
+    Ok(standings(app, vec![question]).await?.pop().unwrap_or_default())
+}
+
+fn judged(mut view: View<'_>, question: &Question) -> Result<Vec<Released>, GatherError> {
+    let entries = gather(&mut view, question, ENTRIES_MAX)?;
+    let entries: Vec<_> = entries.into_iter().map(|it| (it.index, it.bytes)).collect();
+    Ok(standing_of(&entries, question))
 }
 
 /// Puts the newest final anchor in, with the proof that the bundle's checkpoint extends it.
@@ -143,72 +179,108 @@ fn add_anchor(
     Ok(())
 }
 
-fn device_entries(index: &Index, device: &[u8; 32]) -> Result<BTreeSet<u64>, firmlog_index::Error> {
-    let mut wanted: BTreeSet<u64> =
-        index.device_indices(device, None, ENTRIES_MAX + 1)?.into_iter().collect();
-    let mut releases = BTreeSet::new();
-    for place in &wanted {
-        let Some(row) = index.entry(*place)? else { continue };
-        releases.extend(row.record.target);
+type Gathered = (Vec<Entry>, Vec<Vec<u8>>);
+
+/// The entries, without their proofs, and what opens their commitments; none if none of them is
+/// what was asked for.
+fn evidence(
+    view: &mut View<'_>,
+    question: &Question,
+    disclose: bool,
+) -> Result<Option<Gathered>, GatherError> {
+    if view.find(&asked(question))?.is_empty() {
+        return Ok(None);
     }
-    for release in releases {
-        wanted.extend(index.index_of(&release)?);
-        for kind in [2, 3] {
-            let filter =
-                EntryFilter { kind: Some(kind), target: Some(release), ..EntryFilter::default() };
-            wanted.extend(index.entries(&filter, None, 1000)?.rows.iter().map(|row| row.index));
+    let entries = gather(view, question, ENTRIES_MAX)?;
+    let mut disclosures = Vec::new();
+    if disclose {
+        for entry in &entries {
+            let opened = opened(view.index, entry.index.0, leaf_hash(&entry.bytes).0)?;
+            view.took(opened.iter().map(Vec::len).sum())?;
+            disclosures.extend(opened);
         }
+        let parts = entries.len() + disclosures.len();
+        within("entries and disclosures", parts as u64, ENTRIES_MAX as u64)?;
     }
-    Ok(wanted)
+    disclosures.sort();
+    Ok(Some((entries, disclosures)))
 }
 
-/// Reads the entries, adds the trust statements behind their keys, proves each.
-fn gather(
-    reader: &Reader,
-    index: &Index,
-    mut todo: BTreeSet<u64>,
+/// What must be there for a question to have an answer.
+fn asked(question: &Question) -> Wanted {
+    match question {
+        Question::Whole => Wanted::Everybody,
+        Question::Device(device) => Wanted::Device(*device),
+        Question::Release(leaf) | Question::Statement(leaf) => Wanted::Leaf(*leaf),
+        Question::Image(image) => Wanted::Image(*image),
+    }
+}
+
+/// The log as a gatherer reads it: found through the index, read and proven by the log itself,
+/// within a bound of bytes.
+struct View<'v> {
+    reader: &'v Reader,
+    index: &'v Index,
     head: TreeHead,
-    disclose: bool,
+    bytes: u64,
     bytes_max: u64,
-) -> Result<(Vec<Entry>, Vec<Vec<u8>>), GatherError> {
-    todo.insert(0);
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut done = BTreeSet::new();
-    let mut keys = BTreeSet::new();
-    let mut disclosures = Vec::new();
-    let (mut bytes_got, mut hashes) = (0_u64, 0);
-    while let Some(place) = todo.pop_first() {
-        if place >= head.size.0 || !done.insert(place) {
-            continue;
+    hashes: usize,
+}
+
+impl<'v> View<'v> {
+    fn new(reader: &'v Reader, index: &'v Index, head: TreeHead, bytes_max: u64) -> Self {
+        Self { reader, index, head, bytes: 0, bytes_max, hashes: 0 }
+    }
+
+    fn took(&mut self, bytes: usize) -> Result<(), GatherError> {
+        self.bytes += bytes as u64;
+        within("bytes of entries and paths", self.bytes, self.bytes_max)
+    }
+
+    /// Proves each entry under a head, once it is known which.
+    fn prove(&mut self, entries: &mut [Entry], head: TreeHead) -> Result<(), GatherError> {
+        for entry in entries {
+            entry.path = self.reader.inclusion(entry.index, head.size)?;
+            self.took(size_of_val(&*entry.path))?;
+            self.hashes += entry.path.len();
+            within("hashes in paths", self.hashes as u64, MAX_HASHES as u64)?;
         }
-        let bytes = match reader.entry(LeafIndex(place)) {
-            // What a device said long ago may be gone; the gap in its chain tells.
-            Err(LogError::Pruned { .. }) => continue,
+        Ok(())
+    }
+}
+
+impl Source for View<'_> {
+    type Error = GatherError;
+
+    fn entry(&mut self, index: LeafIndex) -> Result<Option<Vec<u8>>, GatherError> {
+        let bytes = match self.reader.entry(index) {
+            Err(LogError::Pruned { .. }) => return Ok(None),
             bytes => bytes?,
         };
-        if let Ok(parsed) = Parsed::parse(&bytes) {
-            if keys.insert(*parsed.kid().as_bytes()) {
-                let trust = index.trust_entries(parsed.kid().as_bytes())?;
-                todo.extend(trust.into_iter().filter(|place| !done.contains(place)));
-            }
-            if disclose {
-                let opened = opened(index, place, parsed.leaf_hash())?;
-                bytes_got += opened.iter().map(|one| one.len() as u64).sum::<u64>();
-                disclosures.extend(opened);
+        self.took(bytes.len())?;
+        Ok(Some(bytes))
+    }
+
+    /// Proofs come last: under which head is known when all entries are.
+    fn path(&mut self, _: LeafIndex) -> Result<Vec<Hash>, GatherError> {
+        Ok(Vec::new())
+    }
+
+    fn find(&mut self, wanted: &Wanted) -> Result<Vec<LeafIndex>, GatherError> {
+        Ok(self.index.find(wanted, self.head.size.0)?)
+    }
+}
+
+impl From<gather::GatherError<Self>> for GatherError {
+    fn from(error: gather::GatherError<Self>) -> Self {
+        match error {
+            gather::GatherError::Source(error) => error,
+            gather::GatherError::TooMany { most } => {
+                let (got, max) = (most as u64 + 1, most as u64);
+                Self::TooLarge { what: "entries and disclosures", got, max }
             }
         }
-        let path = reader.inclusion(LeafIndex(place), head.size)?;
-        bytes_got += (bytes.len() + size_of_val(&*path)) as u64;
-        hashes += path.len();
-        within("bytes of entries and paths", bytes_got, bytes_max)?;
-        within("hashes in paths", hashes as u64, MAX_HASHES as u64)?;
-        let parts = entries.len() + disclosures.len() + 1;
-        within("entries and disclosures", parts as u64, ENTRIES_MAX as u64)?;
-        entries.push(Entry { index: LeafIndex(place), bytes, path });
     }
-    entries.sort_by_key(|entry| entry.index);
-    disclosures.sort();
-    Ok((entries, disclosures))
 }
 
 fn within(what: &'static str, got: u64, max: u64) -> Result<(), GatherError> {

@@ -161,13 +161,13 @@ async fn the_log_anchors_itself_and_bundles_prove_it() {
     for _ in 0..600 {
         world.indexed().await;
         let found = world.get("/api/v1/findings").await.json();
-        if found["items"].to_string().contains("anchor_missing") {
+        if found["items"].to_string().contains("anchor_late") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let found = world.get("/api/v1/findings").await.text();
-    assert_eq!(found.matches("anchor_missing").count(), 1, "{found}");
+    assert_eq!(found.matches("anchor_late").count(), 1, "{found}");
     assert_eq!(world.get("/readyz").await.status, 503);
     assert_eq!(world.post_cose(&device.next()).await.status, 201);
 }

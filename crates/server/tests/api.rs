@@ -126,6 +126,10 @@ async fn raw_entries_are_added_to_a_log_of_any_bytes() {
     assert_eq!(zipped.header("content-encoding"), Some("gzip"));
 }
 
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
 /// A release, its approvals, what runs it, and its bundle.
 #[tokio::test(flavor = "multi_thread")]
 async fn releases_devices_and_bundles() {
@@ -144,7 +148,12 @@ async fn releases_devices_and_bundles() {
     assert_eq!(shown["release"]["approvals_required"], "2", "{shown}");
     assert_eq!(shown["release"]["devices"], "1");
     let page = world.get("/release/2").await.text();
-    assert!(page.contains("2 of 2 required approvals"), "{page}");
+    assert!(page.contains("ip-200/app 4.2.1: published") && page.contains("2 of 2 that"), "{page}");
+    assert!(!page.contains("banner"), "{page}");
+    assert_eq!(
+        (text(&shown["release"]["standing"]), &shown["release"]["usable"]),
+        ("published", &true.into())
+    );
     assert_eq!(shown["about"].as_array().unwrap().len(), 2);
     let file = world.get(&format!("/api/v1/releases/{id}/bundle")).await;
     let bundle = Bundle::parse(&file.body).unwrap();
@@ -162,11 +171,14 @@ async fn releases_devices_and_bundles() {
     let file = world.get(&format!("/api/v1/devices/{}/bundle", device.id())).await;
     let bundle = Bundle::parse(&file.body).unwrap();
     let indices: Vec<_> = bundle.entries.iter().map(|entry| entry.index.0).collect();
-    assert_eq!(indices, [0, 1, 5]);
+    assert_eq!(indices, [0, 1, 2, 3, 4, 5], "with the releases of the image that it runs");
     let known = world.get(&format!("/api/v1/identify/{}", hex(&world::IMAGE))).await.json();
-    assert_eq!(known["verdict"], "known");
+    assert_eq!(
+        (text(&known["releases"][0]["standing"]), &known["usable"]),
+        ("published", &true.into())
+    );
     let unknown = world.get(&format!("/api/v1/identify/{}", hex(&[1; 32]))).await.json();
-    assert_eq!(unknown["verdict"], "not found");
+    assert_eq!(unknown["usable"], false);
     let fleet = world.get("/api/v1/fleet").await.json();
     assert_eq!(fleet["items"][0]["devices"], "1");
     for path in ["/", "/releases", "/release/2", "/entry/5", "/docs", "/search?q=ip-200%2Fapp"] {

@@ -49,6 +49,9 @@ pub struct SignedHead {
     pub witnesses: Vec<Witnessed>,
     /// Whether they are enough for the policy's quorum.
     pub quorum: bool,
+    /// The latest time, in seconds since 1970, such that a quorum cosigned then or later: as of
+    /// when the log had nothing more.
+    pub as_of_s: Option<u64>,
 }
 
 /// One valid cosignature.
@@ -97,17 +100,22 @@ pub fn verify_checkpoint<C: Crypto + ?Sized>(
             Err(_) => return Err(HeadError::CosignatureWrong),
         }
     }
-    let quorum = root.policy().satisfied(&|key| {
-        root.policy()
-            .witnesses()
-            .iter()
-            .any(|w| w.key == *key && witnesses.iter().any(|seen| seen.name == w.name))
-    });
+    let since = |from: u64| {
+        root.policy().satisfied(&|key| {
+            let mut known = root.policy().witnesses().iter().filter(|w| w.key == *key);
+            let cosigned = |w: &Witnessed, name: &str| w.name == name && w.time_s >= from;
+            known.any(|w| witnesses.iter().any(|seen| cosigned(seen, &w.name)))
+        })
+    };
+    let quorum = since(0);
+    let times = witnesses.iter().map(|seen| seen.time_s).filter(|time| since(*time));
+    let as_of_s = times.max();
     Ok(Verified::proven(SignedHead {
         origin: checkpoint.origin.into(),
         head: checkpoint.head(),
         witnesses,
         quorum,
+        as_of_s,
     }))
 }
 

@@ -9,8 +9,10 @@
 //!
 //! In scope: signatures ([`crypto`]), who may sign what ([`registry`]), checkpoints and quorums
 //! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), quotes of
-//! TPMs ([`quote`]), evidence bundles ([`bundle`]), verdicts; and a device's decision on a release,
-//! without allocation ([`install`]; the rest is behind the feature `alloc`).
+//! TPMs ([`quote`]), evidence bundles ([`bundle`]) and what belongs into one ([`gather`]), verdicts
+//! ([`report`]) and findings ([`finding`]); whose word counts on what ([`standing`]), and a
+//! device's decision on a release ([`install`]), both without allocation; the rest is behind the
+//! feature `alloc`.
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -28,6 +30,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod finding;
+#[cfg(feature = "alloc")]
+pub mod gather;
 mod refusal;
 mod role;
 #[cfg(feature = "alloc")]
@@ -54,6 +60,7 @@ pub mod release;
 pub mod report;
 #[cfg(feature = "alloc")]
 pub mod root;
+pub mod standing;
 
 pub use crypto::Crypto;
 #[cfg(feature = "rustcrypto")]

@@ -3,21 +3,26 @@
 //! | kind | signed by |
 //! |---|---|
 //! | Trust | admin; entry 0 is the genesis, signed by the first admin it names |
-//! | Release | manufacturer |
-//! | Approval | approver, and not with the key that signed the release |
+//! | Release | manufacturer; an admin the steps that withdraw one |
+//! | Approval | approver |
 //! | Authorisation | authoriser |
 //! | Update | device, about itself |
 //! | Annotation | admin, manufacturer, approver, authoriser, auditor |
 //! | Audit | log, admin, auditor |
 
-use firmlog_statement::{Kind, Role};
+use firmlog_statement::{Kind, Parsed, Role};
 
-/// Whether a key of this role may sign a statement of this kind.
-pub(crate) const fn may_sign(role: Role, kind: Kind) -> bool {
+use crate::standing::{event_of, hash, withdraws};
+
+/// Whether a key of this role may sign this statement. For whom it speaks is for `standing`.
+pub(crate) fn may_sign(role: Role, parsed: &Parsed<'_>) -> bool {
     use Role::{Admin, Approver, Auditor, Authoriser, Device, Log, Manufacturer};
-    match kind {
+    match parsed.kind() {
         Kind::Trust => matches!(role, Admin),
-        Kind::Release => matches!(role, Manufacturer),
+        Kind::Release => {
+            let withdraws = || event_of(parsed).is_some_and(withdraws);
+            role == Manufacturer || role == Admin && hash(parsed, 13).is_some() && withdraws()
+        }
         Kind::Approval => matches!(role, Approver),
         Kind::Authorisation => matches!(role, Authoriser),
         Kind::Update => matches!(role, Device),

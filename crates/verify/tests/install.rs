@@ -7,10 +7,10 @@ use common::*;
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::EventType;
 use firmlog_statement::{
-    Authorisation, DeviceId, Digest, Extra, Meaning, Release, Role, Statement, Thumbprint,
-    TrustAction, VersionCode, leaf_hash,
+    Authorisation, DeviceId, Digest, Extra, Meaning, Release, Role, Statement, TrustAction,
+    VersionCode, leaf_hash,
 };
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::bundle::{Anchor, Bundle};
 use firmlog_verify::install::{
@@ -50,7 +50,15 @@ impl Case {
 
     fn running(&self) -> Running<'static> {
         let device = self.world.devices[0].id();
-        Running { device, model: "ip-200", hw_rev: None, version: 2, counter: 1 }
+        Running {
+            device,
+            model: "ip-200",
+            hw_rev: None,
+            component: "app",
+            issuers: &["acme.example"],
+            version: 2,
+            counter: 1,
+        }
     }
 
     fn decide(&self) -> Result<Installable, Reason> {
@@ -160,6 +168,9 @@ fn ins_010_each_reason_by_name() {
     assert_eq!(refused(Running { version: 3, ..now }), Err(Reason::Downgrade));
     assert_eq!(refused(Running { counter: 2, ..now }), Err(Reason::CounterWentBack));
     assert_eq!(refused(Running { model: "ip-300", ..now }), Err(Reason::WrongModel));
+    assert_eq!(refused(Running { component: "boot", ..now }), Err(Reason::WrongComponent));
+    assert_eq!(refused(Running { issuers: &["other.example"], ..now }), Err(Reason::WrongIssuer));
+    assert_eq!(refused(Running { issuers: &[], ..now }), Err(Reason::WrongIssuer));
     let log = case.log();
     let other = both(&log, &log.whole(), &[8; 32], &now, &known);
     assert_eq!(other, Err(Reason::ReleaseNotFound));
@@ -197,6 +208,10 @@ fn ins_010_the_specification_names_each_reason_and_its_event() {
         R::NotPublished,
         R::EvidenceStale,
         R::ScratchTooSmall,
+        R::WrongComponent,
+        R::WrongIssuer,
+        R::BytesRecalled,
+        R::WitnessTwice,
     ];
     assert_eq!(rows.len(), reasons.len());
     for (row, reason) in rows.iter().zip(reasons) {
@@ -227,9 +242,9 @@ fn ins_011_later_words_count() {
     assert!(case.and(stop).and(go).decide().is_ok());
 }
 
-/// INS-012: an issuer counts once, and never for its own release.
+/// STA-010: an issuer counts once, and never for its own release.
 #[test]
-fn ins_012_one_issuer_with_two_keys_is_one_approver() {
+fn sta_010_one_issuer_with_two_keys_is_one_approver() {
     let world = World::new();
     let release = world.release_as("acme.example", 3);
     let leaf = leaf_hash(&release);
@@ -310,15 +325,16 @@ fn ins_020_revocations_are_learnt_and_hold() {
     let mut learnt = Vec::new();
     evidence.revocations(|it| learnt.push(it));
     let (release, approver) = (Hash(case.release), case.world.approvers[1].kid());
-    assert_eq!(learnt, [Revocation::Key(approver), Revocation::Release(release)]);
+    let event = EventType::ReleaseRecalled;
+    let recalled = Revocation::Release { release, image: [3; 32], event, index: LeafIndex(7) };
+    let stolen = Revocation::Key { kid: approver, from: LeafIndex(0) };
+    assert_eq!(learnt, [stolen, recalled]);
     // The bundle of before, which does not show them.
     let now = case.running();
     let refused = |known: Known| case.decide_as(&now, &known).map(|it| it.version);
-    let withdrawn = [release];
-    let known = Known { withdrawn: &withdrawn, ..Known::default() };
+    let known = Known { revocations: &[recalled], ..Known::default() };
     assert_eq!(refused(known), Err(Reason::Withdrawn));
-    let revoked: [Thumbprint; 1] = [approver];
-    let known = Known { revoked: &revoked, ..Known::default() };
+    let known = Known { revocations: &[stolen], ..Known::default() };
     assert_eq!(refused(known), Err(Reason::ApprovalsMissing));
     let size = case.entries.len() as u64;
     assert_eq!(refused(Known { size, ..Known::default() }), Ok(3));

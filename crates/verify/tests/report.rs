@@ -7,7 +7,10 @@ use common::*;
 use firmlog_statement::{Meaning, entry_hash, leaf_hash};
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::{Bundle, Object};
-use firmlog_verify::report::{EntryState, Evidence, Level, NotChecked, Report, RungState};
+use firmlog_verify::finding::Evidence;
+use firmlog_verify::report::{
+    EntryState, Extent, Level, NotChecked, Outcome, Report, RungState, verify_gathered,
+};
 use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle, verify_file};
 
 /// A world with a release, two approvals, and three statements of device 0.
@@ -40,16 +43,16 @@ fn ask(bundle: &Bundle, log: &TestLog, question: Question) -> Report {
 
 /// `BND-016`
 #[test]
-fn a_whole_and_witnessed_bundle_is_verified() {
+fn a_whole_and_witnessed_bundle_is_verified_so_far() {
     let story = story();
     let report = ask(&story.log.whole(), &story.log, Question::Whole);
-    assert_eq!(report.verdict, Verdict::Verified, "{:?}", report.mismatches);
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar, "{:?}", report.mismatches);
     assert!(report.findings.is_empty(), "{:?}", report.findings);
     assert!(report.entries.iter().all(|entry| entry.state == EntryState::Good));
     let states: Vec<_> = report.rungs.iter().map(|rung| rung.state).collect();
     let (reached, missing) = (RungState::Reached, RungState::Missing);
     assert_eq!(states, [reached, reached, reached, missing, missing]);
-    assert!(report.not_checked.contains(&NotChecked::OtherEntries));
+    assert_eq!(report.not_checked[0], NotChecked::LeftOut);
     assert_eq!(report.rungs[2].detail, "a, b (quorum reached)");
     assert_eq!(report.rungs.map(|rung| rung.level), Level::ALL);
 }
@@ -61,10 +64,18 @@ fn questions_are_answered_from_what_is_there() {
     let bundle = story.log.whole();
     let device = Question::Device(story.world.devices[0].id());
     let report = ask(&bundle, &story.log, device);
-    assert_eq!(report.verdict, Verdict::Verified);
+    assert_eq!(report.verdict, Verdict::VerifiedSoFar);
     assert_eq!(report.entries.iter().filter(|entry| entry.asked).count(), 3);
     let release = Question::Release(Hash(story.release));
-    assert_eq!(ask(&bundle, &story.log, release).verdict, Verdict::Verified);
+    assert_eq!(ask(&bundle, &story.log, release).verdict, Verdict::VerifiedSoFar);
+    // Only who read every entry can say more.
+    let root = story.log.root("both");
+    for question in [device, release, Question::Image([3; 32])] {
+        let every = Extent::EveryEntry;
+        let report = verify_gathered(&bundle, &root, &RustCrypto, &question, every);
+        assert_eq!(report.verdict, Verdict::Verified, "{question:?}: {:?}", report.findings);
+        assert_eq!(report.outcome(), Outcome::Proven);
+    }
     for nobody in [
         Question::Device(story.world.devices[1].id()),
         Question::Release(Hash([9; 32])),
@@ -165,7 +176,7 @@ fn a_fork_is_found_and_both_sides_are_kept() {
     entries.push(story.world.update_with(0, 1, entry_hash(&clone), 9));
     let log = TestLog::new(entries);
     let report = ask(&log.whole(), &log, Question::Whole);
-    assert_eq!(report.verdict, Verdict::Verified);
+    assert_eq!((report.verdict, report.outcome()), (Verdict::VerifiedSoFar, Outcome::Against));
     let device = story.world.devices[0].id();
     assert_eq!(report.findings.len(), 1);
     assert_eq!(report.findings[0].evidence, Evidence::ChainFork { device, seq: 0 });

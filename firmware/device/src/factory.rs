@@ -1,11 +1,12 @@
 //! What the production line wrote: the key, the seed of the chain, names, and what to trust.
 //!
 //! ```text
-//! offset   0  46 4c 66 31      "FLf1"
+//! offset   0  46 4c 66 32      "FLf2"
 //!          4  secret 32 · seed 32 · genesis 32
 //!        100  quorum 1 · how many witnesses 1 · zeros 2
 //!        104  key that signs images 64, x ‖ y
-//!        168  texts, each with its length before it: issuer, subject, model, log, witnesses …
+//!        168  texts, each with its length before it: issuer, subject, model, whose releases it takes,
+//!             log, witnesses …
 //! ```
 
 use firmlog_agent::Journal;
@@ -30,6 +31,8 @@ pub(crate) struct Factory {
     pub(crate) issuer: &'static str,
     pub(crate) subject: &'static str,
     pub(crate) model: &'static str,
+    /// The issuer whose releases it takes.
+    pub(crate) takes_from: &'static str,
     pub(crate) genesis: Hash,
     pub(crate) log: VerifierKey,
     pub(crate) quorum: u8,
@@ -41,7 +44,7 @@ pub(crate) struct Factory {
 impl Factory {
     pub(crate) fn read() -> Option<Self> {
         let page = NorFlash::region(layout::FACTORY, 1)?.as_slice();
-        let rest = page.strip_prefix(b"FLf1")?;
+        let rest = page.strip_prefix(b"FLf2")?;
         let (secret, rest) = rest.split_first_chunk::<32>()?;
         let (seed, rest) = rest.split_first_chunk::<32>()?;
         let (genesis, rest) = rest.split_first_chunk::<32>()?;
@@ -53,7 +56,7 @@ impl Factory {
             rest = after;
             core::str::from_utf8(text).ok()
         };
-        let (issuer, subject, model) = (text()?, text()?, text()?);
+        let (issuer, subject, model, takes_from) = (text()?, text()?, text()?, text()?);
         let log = VerifierKey::parse(text()?).ok()?;
         let mut witnesses = [const { None }; WITNESSES];
         for witness in witnesses.get_mut(..usize::from(*count))? {
@@ -66,6 +69,7 @@ impl Factory {
             issuer,
             subject,
             model,
+            takes_from,
             genesis: Hash(*genesis),
             log,
             quorum: *quorum,

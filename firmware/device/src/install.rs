@@ -15,6 +15,9 @@ use crate::factory::Factory;
 /// Room for the longest statement of a release's evidence, and its checkpoint.
 const SCRATCH: usize = 2048;
 
+/// What the slots are for, as releases name it.
+const COMPONENT: &str = "app";
+
 /// What came of an install.
 pub(crate) enum Outcome {
     /// It is in the other slot, and runs on trial after the next start.
@@ -113,6 +116,8 @@ fn released(
         device: factory.device,
         model: factory.model,
         hw_rev: None,
+        component: COMPONENT,
+        issuers: &[factory.takes_from],
         version: committed.version,
         counter: committed.counter,
     };

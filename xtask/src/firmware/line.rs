@@ -17,17 +17,17 @@ pub(super) struct Made<'a> {
     pub(super) quorum: u8,
     /// Whose signature an image must carry, x ‖ y.
     pub(super) image_key: [u8; 64],
-    /// Issuer, subject, model, the log's key, the witnesses' keys.
+    /// Issuer, subject, model, whose releases it takes, the log's key, the witnesses' keys.
     pub(super) texts: Vec<&'a str>,
 }
 
 /// Writes the factory page.
 pub(super) fn make(flash: &Path, made: &Made<'_>) -> Result<()> {
-    let mut page = b"FLf1".to_vec();
+    let mut page = b"FLf2".to_vec();
     page.extend(made.secret);
     page.extend(made.seed);
     page.extend(made.genesis);
-    page.extend([made.quorum, u8::try_from(made.texts.len().saturating_sub(4))?, 0, 0]);
+    page.extend([made.quorum, u8::try_from(made.texts.len().saturating_sub(5))?, 0, 0]);
     page.extend(made.image_key);
     for text in &made.texts {
         page.push(u8::try_from(text.len()).context("a text of the factory page is too long")?);

@@ -17,20 +17,25 @@ const MEASURED: &str = "three_cosignatures";
 /// Where `firmware/board/src/layout.rs` has downloaded evidence.
 const PROOF: u64 = 0x28_0000;
 
-/// Lets the board decide on each, and returns what it told of the one that is installed.
+/// Lets the board decide on each, and returns what it told of the one that is installed, with the
+/// deepest stack of any.
 pub(super) fn measure(image: &Path, dir: &Path) -> Result<BTreeMap<String, u64>> {
     let vectors = sh::root().join("vectors/install");
-    let mut measured = None;
+    let (mut measured, mut deepest) = (None, 0);
     for file in fs::read_dir(&vectors).context("failed to list vectors/install")? {
         let path = file?.path();
         let text = fs::read_to_string(&path)?;
         let mut told = decide(image, dir, &text).with_context(|| path.display().to_string())?;
         told.remove("release.reason");
+        deepest = deepest.max(told.get("release.stack").copied().unwrap_or_default());
         if path.ends_with(MEASURED) {
             measured = Some(told);
         }
     }
-    measured.with_context(|| format!("no {MEASURED} in {}", vectors.display()))
+    let mut measured: BTreeMap<String, u64> =
+        measured.with_context(|| format!("no {MEASURED} in {}", vectors.display()))?;
+    measured.insert("release.stack".into(), deepest);
+    Ok(measured)
 }
 
 fn decide(image: &Path, dir: &Path, text: &str) -> Result<BTreeMap<String, u64>> {

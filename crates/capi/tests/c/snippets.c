@@ -67,7 +67,9 @@ int main(void)
     }
     /* An empty bundle is none: refused, and said so. */
     firmlog_root pinned = {.log = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"};
-    firmlog_running running = {.version = 2, .model = "ip-200"};
+    const char *takes_from = "acme.example";
+    firmlog_running running = {.version = 2, .model = "ip-200", .component = "app",
+                               .issuers = &takes_from, .issuers_len = 1};
     if (decide(&pinned, &running, target.image.sha256, NULL, 0, &target)) {
         return 7;
     }

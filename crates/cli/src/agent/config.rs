@@ -6,6 +6,7 @@
 //! key = "tpm:handle=0x81010001"
 //! log = "https://log.example"
 //! trust = "log.trust"
+//! issuers = ["acme.example"]          # whose releases the device takes
 //! ```
 //!
 //! Paths are relative to the folder. `firmlog agent init` writes the file; people may edit it while
@@ -34,6 +35,11 @@ pub(crate) struct Config {
     pub(crate) subject: String,
     /// The model, as releases name it.
     pub(crate) model: String,
+    /// The component that images are for, as releases name it.
+    #[serde(default = "component")]
+    pub(crate) component: String,
+    /// Issuers whose releases the device takes; of others in the log it takes none.
+    pub(crate) issuers: Vec<String>,
     /// The hardware revision, where releases are limited to some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hw_rev: Option<String>,
@@ -95,6 +101,11 @@ impl From<Policy> for LogBeforeInstall {
     }
 }
 
+/// What images are for, unless the settings name it.
+pub(super) fn component() -> String {
+    "app".to_owned()
+}
+
 const fn answer_s() -> u32 {
     30
 }
@@ -105,6 +116,10 @@ const fn retry_ms() -> (u32, u32) {
 
 const NAME: &str = "agent.toml";
 
+/// What the one setting without a default is for, where it is missing.
+const WHAT_ISSUERS_ARE: &str = "`issuers = [\"acme.example\"]` names whose releases the device \
+    installs, as their keys are enrolled in the log; it refuses those of any other manufacturer";
+
 impl Config {
     /// Reads the settings in a folder.
     pub(crate) fn load(dir: &Path) -> Result<Self> {
@@ -112,8 +127,13 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| {
             Error::io("read", &path, e).help("make it with: firmlog agent init --dir DIR …")
         })?;
-        let config: Self =
-            toml::from_str(&text).map_err(|e| Error::form(&path.display().to_string(), e))?;
+        let config: Self = toml::from_str(&text).map_err(|e| {
+            let error = Error::form(&path.display().to_string(), &e);
+            match e.message().contains("`issuers`") {
+                true => error.help(WHAT_ISSUERS_ARE),
+                false => error,
+            }
+        })?;
         Ok(Self { dir: dir.to_owned(), ..config })
     }
 

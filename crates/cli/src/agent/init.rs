@@ -17,7 +17,7 @@ use firmlog_statement::Signer;
 use firmlog_statement::chain::ChainHead;
 use serde_json::json;
 
-use super::config::{Config, Policy, encode_image};
+use super::config::{Config, Policy, component, encode_image};
 use super::flash::{FileFlash, PAGE, WORD};
 use super::{ImageArgs, Place, counter};
 use crate::answer::{Answer, hex, table};
@@ -30,8 +30,8 @@ use crate::submit::{LogArgs, digest};
 #[command(after_help = "\
 Example:
   firmlog agent init --dir /var/lib/firmlog-agent --key tpm:handle=0x81010001 \\
-    --as acme.example/devices --model ip-200 --image /dev/mmcblk0p2 --version 4.2.0 \\
-    --log https://log.example --trust log.trust")]
+    --as acme.example/devices --model ip-200 --takes-from acme.example \\
+    --image /dev/mmcblk0p2 --version 4.2.0 --log https://log.example --trust log.trust")]
 pub(crate) struct InitArgs {
     #[command(flatten)]
     place: Place,
@@ -47,6 +47,9 @@ pub(crate) struct InitArgs {
     /// The model; statements are about MODEL/app
     #[arg(long)]
     model: String,
+    /// Issuer whose releases the device installs, as its key is enrolled; may be given again
+    #[arg(long, value_name = "ISSUER")]
+    takes_from: Vec<String>,
     /// The hardware revision, where releases are limited to some
     #[arg(long, value_name = "REV")]
     hw_rev: Option<String>,
@@ -84,6 +87,14 @@ pub(crate) fn run(args: &InitArgs) -> Result<Answer> {
         Error::new("E-USAGE", "what runs now is not named")
             .expected("--image, and --version unless it is one of MCUboot", "none")
     })?;
+    if args.takes_from.is_empty() {
+        return Err(Error::new("E-USAGE", "it is not said whose releases the device installs")
+            .expected("--takes-from ISSUER, once or more", "none")
+            .help(
+                "name the issuer that the manufacturer's build key is enrolled under; releases of \
+                 anybody else in the log are then refused",
+            ));
+    }
     let config = config(args, &key)?;
     if dir.join("agent.toml").exists() {
         return Err(Error::new("E-AGENT", format!("{} holds an agent already", dir.display()))
@@ -114,6 +125,8 @@ fn config(args: &InitArgs, key: &Key) -> Result<Config> {
         issuer: args.issuer.clone(),
         subject: format!("{}/app", args.model),
         model: args.model.clone(),
+        component: component(),
+        issuers: args.takes_from.clone(),
         hw_rev: args.hw_rev.clone(),
         device: key.public_key().thumbprint().to_string(),
         key: match uri.file() {

@@ -20,6 +20,7 @@ pub(crate) mod courier;
 mod daemon;
 pub(crate) mod flash;
 mod head;
+mod heard;
 mod init;
 mod notify;
 mod offer;

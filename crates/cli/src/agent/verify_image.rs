@@ -2,24 +2,23 @@
 //!
 //! ```text
 //! offer ─▶ verify_release ─▶ installable │ one reason, and the event that tells it
-//!                   what runs, from the journal · what was withdrawn, as far as it was heard of
+//!                   what runs, from the journal · what other bundles showed, from `withdrawn`
 //! ```
 //!
 //! Invariants:
 //! - The process that holds the journal never reads the bundle: it is asked what runs, and told the
 //!   outcome as any other step.
-//! - What a bundle shows to be withdrawn is durable before the next one is judged.
+//! - What a bundle shows to be withdrawn, and how large the tree of one that is taken is, are
+//!   durable before the answer.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use firmlog_agent::update::{Clock, Image};
 use firmlog_keys::AwsLc;
 use firmlog_statement::event::EventType;
+use firmlog_statement::time::DeviceTime;
 use firmlog_statement::time::Quality;
-use firmlog_statement::{Thumbprint, time::DeviceTime};
-use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Installable, Known, Reason, Revocation, Root, Running};
 use firmlog_verify::{TrustRoot, Verified, verify_release};
@@ -27,11 +26,12 @@ use serde_json::{Value, json};
 
 use super::clock::DaemonClock;
 use super::config::{Config, encode_image};
+use super::heard::Heard;
 use super::offer::{No, Offer};
 use super::request::{Request, Step};
 use super::{Place, ask};
 use crate::Context;
-use crate::answer::{Answer, hex, table, unhex};
+use crate::answer::{Answer, hex, table};
 use crate::error::{Error, Exit, Result};
 use crate::image::FormArgs;
 use crate::submit::trust_root;
@@ -63,15 +63,6 @@ pub(crate) struct VerifyImageArgs {
     place: Place,
 }
 
-/// What was heard of, by what it names.
-#[derive(Default)]
-struct Withdrawn {
-    keys: Vec<Thumbprint>,
-    releases: Vec<Hash>,
-    /// Power was cut in the last line.
-    torn: bool,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &VerifyImageArgs, context: &Context) -> Result<Answer> {
     let config = Config::load(&args.place.dir)?;
@@ -93,21 +84,23 @@ type Decided = std::result::Result<Verified<Installable>, No>;
 fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
     let (bytes, sha256) = (&offer.bundle[..], &offer.sha256);
     let root = trust_root(&config.path(&config.trust))?;
-    let path = config.dir.join("withdrawn");
-    let withdrawn = Withdrawn::read(&path)?;
+    let mut heard = Heard::read(config.dir.join("withdrawn"))?;
     let (earliest_ms, latest_ms) = bounds(config)?;
+    let (version, counter) = runs(status)?;
+    let issuers: Vec<&str> = config.issuers.iter().map(String::as_str).collect();
     let running = Running {
         device: config.device()?,
         model: &config.model,
         hw_rev: config.hw_rev.as_deref(),
-        version: status["committed"]["version"].as_u64().unwrap_or_default(),
-        counter: status["committed"]["counter"].as_u64().unwrap_or_default() as u32,
+        component: &config.component,
+        issuers: &issuers,
+        version,
+        counter,
     };
-    let (revoked, gone) = (withdrawn.keys.clone(), withdrawn.releases.clone());
-    // A bundle that travels with an image is older than the newest receipt as a rule: what was
-    // withdrawn since counts as far as it was heard of.
-    let (revoked, withdrawn_releases) = (&revoked[..], &gone[..]);
-    let known = Known { earliest_ms, latest_ms, size: 0, revoked, withdrawn: withdrawn_releases };
+    // A bundle that travels with an image is older than the newest receipt as a rule: it must not
+    // be older than one that was taken (INS-022).
+    let (revocations, size) = (heard.revocations(), heard.tree_size());
+    let known = Known { earliest_ms, latest_ms, size, revocations: &revocations };
     let Ok(bundle) = Bundle::parse(bytes) else {
         return Ok(Err(Reason::EvidenceAltered.into()));
     };
@@ -117,12 +110,39 @@ fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
         Err(Reason::EvidenceAltered | Reason::EvidenceIncomplete | Reason::NotWitnessed)
     );
     if believed {
-        withdrawn.learn(bytes, &root, &path)?;
+        heard.learn(&shown(bytes, &root))?;
     }
-    Ok(match decided {
+    let decided = match decided {
         Ok(found) => offer.check(&found).map(|()| found).map_err(No::Image),
         Err(reason) => Err(reason.into()),
+    };
+    if let Ok(found) = &decided {
+        heard.take(found.head.size.0)?;
+    }
+    Ok(decided)
+}
+
+/// Version and counter of what runs. Without them nobody can say what is a step back.
+fn runs(status: &Value) -> Result<(u64, u32)> {
+    let committed = &status["committed"];
+    let version = committed["version"].as_u64();
+    let counter = committed["counter"].as_u64().and_then(|it| u32::try_from(it).ok());
+    version.zip(counter).ok_or_else(|| {
+        Error::new("E-AGENT", "the agent does not say which version and counter run")
+            .expected("`version` and `counter` in `committed`", committed)
+            .help("another version of firmlog holds the journal: restart the agent, then ask again")
     })
+}
+
+/// What a bundle that is believed shows to be compromised or withdrawn.
+fn shown(bundle: &[u8], root: &TrustRoot) -> Vec<Revocation> {
+    let pinned = Root { genesis: *root.genesis(), log: root.log_key(), witnesses: &[], quorum: 0 };
+    let mut scratch = vec![0; firmlog_statement::MAX_ENTRY + 64];
+    let mut shown = Vec::new();
+    if let Ok(evidence) = Evidence::verify(bundle, &pinned, &AwsLc, &mut scratch) {
+        evidence.revocations(|revocation| shown.push(revocation));
+    }
+    shown
 }
 
 /// Between which times it is now, as far as the clock can be believed.
@@ -180,51 +200,26 @@ fn answer(decided: &Decided, sha256: &[u8; 32], step: &Step, recorded: Option<An
     }
 }
 
-impl Withdrawn {
-    /// Lines `key HEX` and `release HEX`.
-    fn read(path: &Path) -> Result<Self> {
-        let text = match std::fs::read_to_string(path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            other => other.map_err(|e| Error::io("read", path, e))?,
-        };
-        let torn = !text.is_empty() && !text.ends_with('\n');
-        let mut known = Self { torn, ..Self::default() };
-        for line in text.lines() {
-            let digest = |hex: &str| unhex(hex).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            match line.split_once(' ').map(|(kind, hex)| (kind, digest(hex))) {
-                Some(("key", Some(kid))) => known.keys.push(Thumbprint(kid)),
-                Some(("release", Some(leaf))) => known.releases.push(Hash(leaf)),
-                // The last line may be cut short: what it said is in the bundle that showed it.
-                _ => tracing::warn!("{}: a line is no key and no release", path.display()),
-            }
-        }
-        Ok(known)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Adds what a bundle shows, durably.
-    fn learn(&self, bundle: &[u8], root: &TrustRoot, path: &Path) -> Result<()> {
-        let pinned =
-            Root { genesis: *root.genesis(), log: root.log_key(), witnesses: &[], quorum: 0 };
-        let mut scratch = vec![0; firmlog_statement::MAX_ENTRY + 64];
-        let Ok(evidence) = Evidence::verify(bundle, &pinned, &AwsLc, &mut scratch) else {
-            return Ok(());
-        };
-        let end = if self.torn { "\n" } else { "" };
-        let mut lines = end.to_owned();
-        evidence.revocations(|revocation| match revocation {
-            Revocation::Key(kid) if !self.keys.contains(&kid) => {
-                lines.push_str(&format!("key {}\n", hex(&kid.0)));
-            }
-            Revocation::Release(leaf) if !self.releases.contains(&leaf) => {
-                lines.push_str(&format!("release {}\n", hex(&leaf.0)));
-            }
-            Revocation::Key(_) | Revocation::Release(_) => {}
-        });
-        if lines == end {
-            return Ok(());
+    /// AGT-053: a version that nobody told is not version 0, which everything is newer than.
+    #[test]
+    fn agt_053_what_runs_is_never_guessed() {
+        let of = |committed: Value| runs(&json!({"committed": committed}));
+        let known = of(json!({"version": u64::MAX, "counter": u32::MAX})).expect("both");
+        assert_eq!(known, (u64::MAX, u32::MAX));
+        for bad in [
+            Value::Null,
+            json!({"version": 3}),
+            json!({"counter": 3}),
+            json!({"version": "3", "counter": 1}),
+            json!({"version": -1, "counter": 1}),
+            json!({"version": 3, "counter": 1_u64 << 32}),
+        ] {
+            let error = of(bad).expect_err("no number");
+            assert_eq!((error.code, error.help.is_some()), ("E-AGENT", true));
         }
-        let file = std::fs::File::options().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()))
-            .map_err(|e| Error::io("write", path, e))
     }
 }

@@ -1,24 +1,24 @@
 //! `bundle device|release`: everything to check a claim offline, in one `.fwb` file.
 //!
 //! Invariants:
-//! - What is written was verified against the trust root first, and the verdict is told. Evidence
-//!   that does not hold is written all the same.
+//! - What is written was verified against the trust root first, and what it says is told, with the
+//!   exit code of `verify`, 3 excepted: making a bundle succeeds where it is verified so far.
+//!   Evidence that does not hold, or speaks against its subject, is written all the same.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use firmlog_statement::DeviceId;
 use firmlog_verify::bundle::Bundle;
-use firmlog_verify::report::Verdict;
+use firmlog_verify::report::Question;
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, counted};
-use crate::command::identify::best;
-use crate::command::verify::report_text;
 use crate::error::{Error, Exit, Result};
-use crate::evidence::{HowArgs, Source};
+use crate::evidence::{Found, HowArgs, Source};
 use crate::http::Client;
+use crate::said::{exit_of, history, report_json, report_text};
 use crate::submit::{LogArgs, digest, trust_root};
 
 /// `bundle`
@@ -58,14 +58,14 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
     };
     let root = trust_root(&args.log.trust)?;
     let client = Client::new(&args.log.log, context)?;
-    let source = Source::open(&client, &root, args.how, context)?;
+    let mut source = Source::open(&client, &root, args.how, context)?;
     let subject = digest(&args.subject)?;
     let found = match of_device {
-        true => source.device(DeviceId(subject.0))?,
-        false => best(source.releases(&subject)?).0.map(|found| (found.bundle, found.report)),
+        true => source.ask(&Question::Device(DeviceId(subject.0)))?,
+        false => source.release(&subject)?,
     };
     let (how, searched) = source.completeness();
-    let Some((mut bundle, report)) = found else {
+    let Some(Found { mut bundle, report }) = found else {
         let what = if of_device { "statement (still kept) of device" } else { "release" };
         let text = format!("NOT FOUND: {}\n", source.absence(&format!("{what} {subject}")));
         let json = json!({"verdict": "not found", "subject": subject.to_string(),
@@ -84,26 +84,27 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
         .head
         .as_ref()
         .map_or((0, 0, false), |head| (head.head.size.0, head.witnesses.len(), head.quorum));
-    let mut text = format!(
-        "wrote {file}: {}, {} bytes, under {} and {}\n{how}\n",
+    let history = history(&report, Some(&bundle));
+    let mut json = report_json(&report, None, &history);
+    json["file"] = file.to_string().into();
+    json["bytes"] = bytes.len().into();
+    json["witnesses"] = witnesses.into();
+    json["quorum"] = quorum.into();
+    json["searched"] = searched.into();
+    let text = format!(
+        "{}wrote {file}: {}, {} bytes, under {} and {}\n{how}\ncheck it anywhere: firmlog verify \
+         {file} --trust FILE\n",
+        report_text(&report, &history),
         counted(bundle.entries.len() as u64, "entry", "entries"),
         bytes.len(),
         counted(size, "entry", "entries"),
         counted(witnesses as u64, "witness", "witnesses")
     );
-    let json = json!({"file": file.to_string(), "entries": bundle.entries.len(),
-        "bytes": bytes.len(), "tree_size": size.to_string(), "witnesses": witnesses,
-        "quorum": quorum, "verdict": report.verdict.word(), "searched": searched});
-    // What does not hold is evidence too, so it was written.
-    if report.verdict == Verdict::Altered {
-        text.push_str(&report_text(&report));
-        return Ok(Answer::new("bundle", json, text).exit(Exit::Against));
-    }
-    text.push_str(&format!(
-        "it says: {}; check it anywhere: firmlog verify {file} --trust FILE\n",
-        report.verdict
-    ));
-    Ok(Answer::new("bundle", json, text))
+    let exit = match exit_of(&report) {
+        Exit::Incomplete => Exit::Proven,
+        other => other,
+    };
+    Ok(Answer::new("bundle", json, text).exit(exit))
 }
 
 /// Takes one disclosure per item of a disclosure file.

@@ -1,50 +1,50 @@
 //! `verify`: what a file proves, offline.
 //!
 //! ```console
-//! $ firmlog verify pump-0007.fwb --trust hospital.trust
+//! $ firmlog verify pump-4.2.1.bin --bundle pump-4.2.1.fwb --trust hospital.trust
+//! VERIFIED SO FAR
+//!   release      ip-200/app 4.2.1, version code 40201, security counter 3
+//!   released by  acme.example/build (entry 5)
 //!   ✓ signed        12 of 12 statements
 //!   ✓ in log        log.example.org/pumps, 48930 entries
 //!   ✓ witnessed     hospital, regulator (quorum reached)
-//!   ◷ time-stamped  not checked
-//!   ◷ anchored      0 anchors in the bundle
-//! VERIFIED
-//! not checked: the clocks of devices
+//! not checked: whether anything was left out, such as a recall
 //! ```
 //!
 //! Invariants:
 //! - No socket is opened, no clock is read.
-//! - Exit 0 only for the verdict `verified`.
-
-mod anchors;
+//! - No bundle is `verified`: exit 0 is for a witnessed checkpoint, and for who reads every entry.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
-use firmlog_statement::{DeviceId, Parsed};
+use firmlog_statement::{DeviceId, Parsed, ReleaseHead};
 use firmlog_tlog::merkle::{Hash, leaf_hash};
 use firmlog_tlog::proof;
 use firmlog_verify::bundle::Bundle;
-use firmlog_verify::checkpoint::verify_checkpoint;
+use firmlog_verify::checkpoint::{HeadError, verify_checkpoint};
 use firmlog_verify::receipt::Receipt;
 use firmlog_verify::receipt::cose::CoseReceipt;
-use firmlog_verify::report::{
-    Level, NotChecked, Question, Report, Rung, RungState, Verdict, verify_file,
-};
+use firmlog_verify::report::{Level, Question, Report, Rung, RungState, Verdict, verify_file};
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, counted};
 use crate::error::{Error, Exit, Result};
-use crate::image::{FormArgs, ImageFile, check_release, releases_of};
+use crate::image::{FormArgs, ImageFile, check_release};
+use crate::said::{
+    compared, exit, exit_of, history, report_json, report_text, rung_json, rung_line,
+};
 use crate::submit::{digest, grouped, log_key, trust_root};
 use crate::when::{of_devices, times_json, times_text};
 
 /// Arguments of `verify`.
 #[derive(Args)]
 #[command(after_help = "\
-Exit: 0 verified · 1 altered, or misbehaviour is proven · 2 cannot check · 3 verified so far, \
-or not found
+Exit: 1 altered, misbehaviour is proven, or the log says it must not be used · 2 cannot check · \
+3 verified so far (the most a file can show: a recall may have been left out), or not found · \
+0 a checkpoint that the quorum witnessed
 
 Example:
   firmlog verify pump-4.2.1.bin --bundle pump-4.2.1.fwb --trust hospital.trust")]
@@ -63,9 +63,12 @@ pub(crate) struct VerifyArgs {
     /// Ask for one device's history
     #[arg(long, value_name = "ID", conflicts_with = "release")]
     device: Option<String>,
-    /// Ask for one release, by leaf hash
-    #[arg(long, value_name = "HASH")]
+    /// Ask for one release, by the leaf hash of the statement that begins it
+    #[arg(long, value_name = "HASH", conflicts_with = "statement")]
     release: Option<String>,
+    /// Ask for one statement, by leaf hash
+    #[arg(long, value_name = "HASH", conflicts_with = "device")]
+    statement: Option<String>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -74,8 +77,9 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
     let root = trust_root(&args.trust)?;
     if let Some(bundle) = &args.bundle {
-        let image = ImageFile::read(&args.file, args.form)?;
-        return of_image(&args.file, &image, &read(bundle)?, &root);
+        let (image, bytes) = (ImageFile::read(&args.file, args.form)?, read(bundle)?);
+        must_be_bundle(bundle, &bytes)?;
+        return of_image(&args.file, &image, &bytes, &root);
     }
     // Nothing else that is checked begins as an image of MCUboot does.
     let image = ImageFile::read(&args.file, args.form)?;
@@ -100,10 +104,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
     {
         return of_checkpoint(text, &root);
     }
-    if !looks_like_bundle(&bytes) {
-        return Err(Error::new("E-KIND", format!("{} is no evidence bundle", args.file.display()))
-            .help("for a firmware image, give the bundle of its release: --bundle FILE"));
-    }
+    must_be_bundle(&args.file, &bytes)?;
     let report = verify_file(&bytes, &root, &AwsLc, &question(args)?);
     Ok(of_report(report, None, &bytes, &root))
 }
@@ -114,12 +115,24 @@ fn of_image(path: &Path, image: &ImageFile, bundle: &[u8], root: &TrustRoot) -> 
     if report.verdict == Verdict::NotFound {
         return Err(wrong_file(path, &sha256, bundle));
     }
+    if let Some(mcuboot) = &image.mcuboot {
+        check_release(path, mcuboot, &heads(&report))?;
+    }
     let mut answer = of_report(report, Some((path, sha256)), bundle, root);
-    if let (Some(mcuboot), Ok(bundle)) = (&image.mcuboot, Bundle::parse(bundle)) {
-        check_release(path, mcuboot, &releases_of(&bundle, &sha256))?;
+    if image.mcuboot.is_some() {
         leave_signature_out(&mut answer);
     }
     Ok(answer)
+}
+
+/// The releases that a report is about, as a device compares them with an image.
+pub(crate) fn heads(report: &Report) -> Vec<(Hash, ReleaseHead)> {
+    let all = report.releases.iter().map(|it| {
+        let body = &it.statement;
+        let (version, counter) = (body.version.0, body.counter.0);
+        (it.leaf, ReleaseHead { image: body.image.0, version, counter })
+    });
+    all.collect()
 }
 
 /// Whose keys may sign an image for its bootloader is not known here.
@@ -131,17 +144,24 @@ pub(crate) fn leave_signature_out(answer: &mut Answer) {
     answer.text.push_str(&format!("not checked: {LEFT_OUT}\n"));
 }
 
-/// A bundle is a map whose first key is 0 and whose first value a text; damage later is named.
-fn looks_like_bundle(bytes: &[u8]) -> bool {
+/// Refuses what is no bundle at all. A bundle says so at its beginning; damage later is named.
+pub(crate) fn must_be_bundle(path: &Path, bytes: &[u8]) -> Result<()> {
     let window = bytes.get(..40).unwrap_or(bytes);
-    let near = window.windows(7).filter(|w| *w == b"firmlog" || *w == b"bundle ").count() > 0;
-    near || bytes.first().is_some_and(|byte| byte >> 5 == 5)
+    if window.windows(7).any(|w| w == b"firmlog" || w == b"bundle ") {
+        return Ok(());
+    }
+    let got = if bytes.is_empty() { "an empty file" } else { "something else" };
+    Err(Error::new("E-KIND", format!("{} is not an evidence bundle", path.display()))
+        .expected("a file made by firmlog bundle (.fwb)", got)
+        .help("for a firmware image, give the bundle of its release: --bundle FILE"))
 }
 
 fn question(args: &VerifyArgs) -> Result<Question> {
-    Ok(match (&args.device, &args.release) {
-        (Some(device), _) => Question::Device(DeviceId(digest(device)?.0)),
-        (_, Some(release)) => Question::Release(Hash(digest(release)?.0)),
+    let hash = |text: &String| digest(text).map(|it| Hash(it.0));
+    Ok(match (&args.device, &args.release, &args.statement) {
+        (Some(device), ..) => Question::Device(DeviceId(digest(device)?.0)),
+        (_, Some(release), _) => Question::Release(hash(release)?),
+        (.., Some(statement)) => Question::Statement(hash(statement)?),
         _ => Question::Whole,
     })
 }
@@ -164,22 +184,6 @@ fn wrong_file(file: &Path, got: &[u8; 32], bundle: &[u8]) -> Error {
         .help("firmlog identify FILE --log URL tells which release it is, if any")
 }
 
-/// The exit code of a verdict.
-pub(crate) fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Verified => Exit::Proven,
-        Verdict::VerifiedSoFar | Verdict::NotFound => Exit::Incomplete,
-        Verdict::CannotCheck => Exit::CannotRun,
-        Verdict::Altered => Exit::Against,
-    }
-}
-
-/// The exit code of a report: evidence that proves misbehaviour outranks that it is sound.
-pub(crate) fn exit_of(report: &Report) -> Exit {
-    let proves = report.findings.iter().any(|finding| finding.evidence.is_misbehaviour());
-    if proves { Exit::Against } else { exit(report.verdict) }
-}
-
 fn of_report(
     report: Report,
     image: Option<(&Path, [u8; 32])>,
@@ -187,107 +191,20 @@ fn of_report(
     root: &TrustRoot,
 ) -> Answer {
     let parsed = Bundle::parse(bundle).ok();
-    let times = parsed.map_or_else(Vec::new, |bundle| of_devices(&bundle, &report, root));
     let (mut text, mut report) = (String::new(), report);
     if let Some((path, sha256)) = image {
         text.push_str(&format!("{}\n  sha256 {}\n", path.display(), grouped(&sha256)));
         report = compared(report);
     }
+    let times = parsed.as_ref().map_or_else(Vec::new, |bundle| of_devices(bundle, &report, root));
+    let history = history(&report, parsed.as_ref());
+    // A bundle unfolds to several times its size.
+    drop(parsed);
+    text.push_str(&report_text(&report, &history));
     text.push_str(&times_text(&times));
-    text.push_str(&report_text(&report));
-    let mut json = report_json(&report, image.map(|(_, sha256)| sha256));
+    let mut json = report_json(&report, image.map(|(_, sha256)| sha256), &history);
     json["times"] = times_json(&times);
     Answer::new("verify", json, text).exit(exit_of(&report))
-}
-
-/// A report for which the image itself was hashed and looked up: that is no longer left out.
-pub(crate) fn compared(mut report: Report) -> Report {
-    report.not_checked.retain(|left_out| *left_out != NotChecked::Image);
-    report
-}
-
-/// The ladder, what is wrong, what was found, the verdict, and what was left out.
-pub(crate) fn report_text(report: &Report) -> String {
-    let mut text = String::new();
-    for rung in &report.rungs {
-        text.push_str(&rung_line(rung));
-    }
-    for mismatch in &report.mismatches {
-        text.push_str(&format!(
-            "  ✗ {}\n    expected  {}\n    got       {}\n",
-            mismatch.object, mismatch.expected, mismatch.got
-        ));
-    }
-    for finding in &report.findings {
-        let entries: Vec<String> = finding.entries.iter().map(ToString::to_string).collect();
-        let at = match entries.as_slice() {
-            [] => String::new(),
-            [one] => format!(" (entry {one})"),
-            many => format!(" (entries {})", many.join(", ")),
-        };
-        text.push_str(&format!("  ! {} {}{at}\n", finding.severity, finding.evidence));
-    }
-    text.push_str(&format!("{}\n", report.verdict.word().to_uppercase()));
-    if report.findings.iter().any(|finding| finding.evidence.is_misbehaviour()) {
-        text.push_str("MISBEHAVIOUR IS PROVEN: see the findings\n");
-    }
-    for left_out in &report.not_checked {
-        text.push_str(&format!("not checked: {left_out}\n"));
-    }
-    text
-}
-
-fn rung_line(rung: &Rung) -> String {
-    let mark = match rung.state {
-        RungState::Reached => '✓',
-        RungState::Failed => '✗',
-        RungState::Missing | RungState::NotChecked => '◷',
-    };
-    format!("  {mark} {:<13} {}\n", rung.level.name(), rung.detail)
-}
-
-pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>) -> Value {
-    let rungs: Vec<Value> = report.rungs.iter().map(rung_json).collect();
-    let mismatches: Vec<Value> = report
-        .mismatches
-        .iter()
-        .map(|m| json!({"object": m.object.to_string(), "expected": m.expected, "got": m.got}))
-        .collect();
-    let findings: Vec<Value> = report
-        .findings
-        .iter()
-        .map(|f| {
-            let entries: Vec<String> = f.entries.iter().map(ToString::to_string).collect();
-            json!({"severity": f.severity.name(), "what": f.evidence.to_string(), "entries": entries})
-        })
-        .collect();
-    let not_checked: Vec<String> = report.not_checked.iter().map(ToString::to_string).collect();
-    json!({
-        "verdict": report.verdict.word(),
-        "image": image.map(|sha256| crate::answer::hex(&sha256)),
-        "origin": report.head.as_ref().map(|head| head.origin.clone()),
-        "tree_size": report.head.as_ref().map(|head| head.head.size.to_string()),
-        "rungs": rungs,
-        "mismatches": mismatches,
-        "findings": findings,
-        "misbehaviour": report.findings.iter().any(|f| f.evidence.is_misbehaviour()),
-        "anchors": report.anchors.iter().map(anchors::json).collect::<Vec<Value>>(),
-        "entries": report.entries.len(),
-        "not_checked": not_checked,
-    })
-}
-
-fn rung_json(rung: &Rung) -> Value {
-    json!({"level": rung.level.name(), "state": state(rung.state), "detail": rung.detail})
-}
-
-fn state(state: RungState) -> &'static str {
-    match state {
-        RungState::Reached => "reached",
-        RungState::Missing => "missing",
-        RungState::Failed => "failed",
-        RungState::NotChecked => "not checked",
-    }
 }
 
 /// What a receipt cannot show, in words.
@@ -354,6 +271,16 @@ fn of_tlog_proof(
 fn of_checkpoint(note: &str, root: &TrustRoot) -> Result<Answer> {
     let head = match verify_checkpoint(note.as_bytes(), root, &AwsLc) {
         Ok(head) => head,
+        // Of another log, or signed by a key that is not pinned: nothing was altered.
+        Err(e @ (HeadError::OriginMismatch | HeadError::LogSignatureMissing)) => {
+            let expected = format!("signed by {}", root.log_key());
+            let json = json!({"verdict": "cannot check", "mismatches": [{"object": "checkpoint",
+                "expected": expected, "got": e.to_string()}]});
+            let text = format!(
+                "CANNOT CHECK\n  ✗ checkpoint\n    expected  {expected}\n    got       {e}\n"
+            );
+            return Ok(Answer::new("verify", json, text).exit(Exit::CannotRun));
+        }
         Err(e) => return Ok(altered("checkpoint", &e.to_string())),
     };
     let names: Vec<&str> = head.witnesses.iter().map(|w| w.name.as_str()).collect();

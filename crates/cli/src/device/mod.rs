@@ -34,11 +34,11 @@ use serde_json::{Value, json};
 
 use crate::Context;
 use crate::answer::{Answer, counted};
-use crate::command::verify::exit;
 use crate::command::{key, trust};
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
 use crate::image::image_digests;
+use crate::said::exit;
 use crate::submit::{LogArgs, Secret, SignArgs, disclosure_set, sign_entry, trust_root, with_set};
 use report::Reporter;
 use scenario::{Played, Scenario, assign};
@@ -161,6 +161,8 @@ impl World<'_> {
             device: unit.id,
             model: &self.args.model,
             hw_rev: None,
+            component: "app",
+            issuers: &[&self.offer.issuer],
             version: unit.running.version,
             counter: unit.running.counter,
         };
@@ -170,7 +172,7 @@ impl World<'_> {
     }
 }
 
-/// The release in the bundle, with its place and checkpoint.
+/// The release in the bundle, with its place and checkpoint, and whose it is.
 ///
 /// Checked before any device is enrolled: an entry of the log cannot be taken back.
 fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
@@ -188,21 +190,15 @@ fn offer(bundle: &[u8], root: &TrustRoot, image: &[u8; 32]) -> Result<Offer> {
             None => error,
         });
     }
-    let parsed = Bundle::parse(bundle).map_err(|e| Error::form("release bundle", e))?;
-    let release = parsed.entries.iter().find_map(|entry| {
-        let parsed = firmlog_statement::Parsed::parse(&entry.bytes).ok()?;
-        parsed
-            .release_head()
-            .filter(|head| head.image == *image)
-            .map(|head| (parsed.leaf_hash(), head))
-    });
-    let Some((leaf, head)) = release else {
+    let Some(release) = report.release() else {
         return Err(Error::new("E-RELEASE", "the bundle has no release of this image")
             .help("make it with: firmlog bundle release LEAF-HASH --out FILE"));
     };
-    let checkpoint = report.head.map_or((0, [0; 32]), |head| (head.head.size.0, head.head.root.0));
-    let to = Image { sha256: head.image, version: head.version, counter: head.counter };
-    Ok(Offer { release: leaf, to, checkpoint })
+    let body = &release.statement;
+    let to = Image { sha256: body.image.0, version: body.version.0, counter: body.counter.0 };
+    let checkpoint =
+        report.head.as_ref().map_or((0, [0; 32]), |head| (head.head.size.0, head.head.root.0));
+    Ok(Offer { release: release.leaf.0, issuer: release.issuer.clone(), to, checkpoint })
 }
 
 /// Makes keys and files of all devices and enrols them, serial numbers as commitments.

@@ -38,9 +38,11 @@ const FLASH: u64 = 16 * PAGE as u64;
 type Device<'w> = Updater<'w, FileFlash, Key, UnitClock, PAGE, WORD>;
 
 /// The release the device was offered, as it found it in the bundle.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) release: [u8; 32],
+    /// Who released it: the devices take releases of nobody else.
+    pub(crate) issuer: String,
     pub(crate) to: Image,
     pub(crate) checkpoint: (u64, [u8; 32]),
 }

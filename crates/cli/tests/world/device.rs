@@ -32,7 +32,8 @@ impl Device {
     ) -> Self {
         let dir = world.dir.path();
         std::fs::write(dir.join("image-1"), [1; 4000]).expect("writes");
-        let issuer = ["--as", "acme.example/devices", "--model", "ip-200"];
+        let names = ["--as", "acme.example/devices", "--model", "ip-200"];
+        let issuer = [&names[..], &["--takes-from", "acme.example/build"]].concat();
         let running = ["--image", "image-1", "--version", "4.2.0"];
         let init = ["agent", "init", "--dir", name, "--key", key];
         let trust = ["--log", log, "--trust", "log/log.trust"];

@@ -1,10 +1,11 @@
 //! Entries that the log holds twice.
 
+use firmlog_verify::finding::FindingKind;
 use rusqlite::OptionalExtension as _;
 
 use super::Batch;
 use crate::finding::{NewFinding, insert as insert_finding};
-use crate::{Error, FindingKind, Record, Severity};
+use crate::{Error, Record};
 
 impl Batch<'_> {
     /// Whether the log has these very bytes before: they say nothing new, and the log should have
@@ -21,12 +22,12 @@ impl Batch<'_> {
             self.connection,
             &NewFinding {
                 kind: FindingKind::DuplicateEntry,
-                severity: Severity::Critical,
                 index,
                 other_index: Some(first.cast_unsigned()),
                 device: record.device.as_ref(),
                 detail: format!(
-                    "the log holds entry {first} once more at {index}, which it should have                      refused; the first place counts"
+                    "the log holds entry {first} once more at {index}, which it should have \
+                     refused; the first place counts"
                 ),
             },
         )?;

@@ -31,6 +31,7 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Vec<u8>)> {
         reason: RevokeReason::Retired,
         from_ms: None,
         from_seq: None,
+        from_entry: None,
     };
     let rotate = Rotate { old: kid(&leaver), new: Person::new(7).public_key(), device: None };
     let policy =

@@ -6,6 +6,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use firmlog_index::EntryFilter;
+use firmlog_statement::DeviceId;
+use firmlog_verify::report::Question;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -72,7 +74,8 @@ pub(crate) async fn bundle(
     Path(id): Path<String>,
 ) -> Result<Response<Body>, Problem> {
     let device = digest("device", &id)?;
-    crate::bundle::of_device(&app, device).await
+    let name = format!("device-{}", crate::show::hex(&device[..8]));
+    crate::bundle::of(&app, Question::Device(DeviceId(device)), name).await
 }
 
 /// Fleet counts.

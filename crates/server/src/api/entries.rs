@@ -10,6 +10,7 @@ use firmlog_statement::disclosure::FieldId;
 use firmlog_statement::{InitiatorKind, Kind, Outcome, Parsed};
 use firmlog_tlog::merkle::{LeafIndex, leaf_hash};
 use firmlog_verify::receipt::Receipt;
+use firmlog_verify::report::Question;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -138,7 +139,7 @@ pub(crate) struct EntryAnswer {
     /// The line lists show.
     #[serde(flatten)]
     pub(crate) line: EntryLine,
-    /// How far it has come: `published` or `witnessed`.
+    /// How far it has come: `published`, `witnessed` or `anchored`.
     #[schema(example = "witnessed")]
     pub(crate) state: &'static str,
     /// The statement's lossless JSON projection; absent for raw bytes.
@@ -216,8 +217,13 @@ pub(crate) async fn entry_view(app: &Arc<App>, index: LeafIndex) -> Result<Entry
         line.kind = "raw".to_owned();
     }
     let witnessed = app.witnessed.load().as_ref().is_some_and(|it| it.head.size.0 > index.0);
+    let anchored = app.anchoring.load().newest.as_ref().is_some_and(|it| it.head.size.0 > index.0);
     Ok(EntryAnswer {
-        state: if witnessed { "witnessed" } else { "published" },
+        state: match (anchored, witnessed) {
+            (true, _) => "anchored",
+            (false, true) => "witnessed",
+            (false, false) => "published",
+        },
         statement: parsed.and_then(|it| firmlog_statement::json::to_json(&it).ok()),
         when,
         size_bytes: bytes.len() as u32,
@@ -242,6 +248,22 @@ async fn disclosures(app: &Arc<App>, index: LeafIndex) -> Result<Vec<DisclosureL
         salt: show::hex(&opened.salt),
     };
     Ok(opened.iter().map(line).collect())
+}
+
+/// One statement with the keys behind it, as one file that proves itself offline.
+#[utoipa::path(get, path = "/entries/{id}/bundle", tag = "entries", params(
+    ("id" = String, Path, description = "Index or leaf hash")),
+    responses((status = 200, description = "Evidence bundle (.fwb)", content_type = "application/vnd.firmlog.bundle+cbor"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn bundle(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response<Body>, Problem> {
+    let index = locate(&app, &id).await?;
+    let leaf = app.engine.read(move |reader| reader.leaf(index)).await?;
+    crate::bundle::of(&app, Question::Statement(leaf), format!("entry-{index}")).await
 }
 
 /// An inclusion proof, in parts and as a `.tlog-proof` file.
@@ -309,10 +331,7 @@ pub(crate) async fn proof(
 }
 
 /// The witnessed checkpoint if it covers the entry, otherwise the newest.
-pub(crate) fn covering(
-    app: &App,
-    index: LeafIndex,
-) -> (String, firmlog_tlog::merkle::TreeHead, bool) {
+fn covering(app: &App, index: LeafIndex) -> (String, firmlog_tlog::merkle::TreeHead, bool) {
     let (checkpoint, head, witnessed) = app.served();
     if index.0 < head.size.0 {
         return (checkpoint, head, witnessed);

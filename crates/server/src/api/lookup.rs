@@ -6,9 +6,11 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use firmlog_index::{EntryFilter, Hit, detect};
+use firmlog_verify::report::Question;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::releases::states;
 use super::shape::{EntryLine, FindingLine, Lag, Listed, ReleaseState};
 use super::{Parameters, ask, digest, json, lag, limit, listed, number};
 use crate::admin;
@@ -27,9 +29,9 @@ const TYPED_MAX: usize = 256;
 pub(crate) struct Identity {
     /// SHA-256 asked for, hex.
     firmware: String,
-    /// `known` or `not found`. Not being found does not prove a file bad.
-    #[schema(example = "known")]
-    verdict: &'static str,
+    /// Whether a release of exactly this file may be used, by the log's rules and its own word: the
+    /// evidence bundle is what proves it. That there is no release does not prove a file bad.
+    usable: bool,
     /// Releases of exactly this file, newest first.
     releases: Vec<ReleaseState>,
     /// Newest device statements that name it, at most 10.
@@ -49,7 +51,7 @@ pub(crate) async fn identify(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let image = digest("sha256", &sha256)?;
-    let (releases, statements) = ask(&app, move |index| {
+    let (rows, statements) = ask(&app, move |index| {
         let mut releases = Vec::new();
         for place in index.releases_of_image(&image, HITS_MAX)? {
             releases.extend(index.release(place)?);
@@ -58,15 +60,32 @@ pub(crate) async fn identify(
         Ok((releases, index.entries(&filter, None, 10)?.rows))
     })
     .await?;
-    let known = !releases.is_empty() || !statements.is_empty();
+    let releases = states(&app, &rows).await?;
     let answer = Identity {
         firmware: show::hex(&image),
-        verdict: if known { "known" } else { "not found" },
-        releases: releases.iter().map(ReleaseState::from).collect(),
+        usable: releases.iter().any(|release| release.usable),
+        releases,
         statements: statements.iter().map(EntryLine::from).collect(),
         index: lag(&app).await?,
     };
     Ok(json(&headers, StatusCode::OK, &answer))
+}
+
+/// Everything that decides whether this file is a release that may be used, as one file that
+/// proves itself offline.
+#[utoipa::path(get, path = "/identify/{sha256}/bundle", tag = "lookup", params(
+    ("sha256" = String, Path, description = "SHA-256 of the file, 64 hex digits")),
+    responses((status = 200, description = "Evidence bundle (.fwb)", content_type = "application/vnd.firmlog.bundle+cbor"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn bundle(
+    State(app): State<Arc<App>>,
+    Path(sha256): Path<String>,
+) -> Result<Response<Body>, Problem> {
+    let image = digest("sha256", &sha256)?;
+    let name = format!("file-{}", show::hex(&image[..8]));
+    crate::bundle::of(&app, Question::Image(image), name).await
 }
 
 /// What to look for.

@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::problem::{self, Problem};
 use crate::show;
 
-pub(crate) use entries::{EntryId, covering, entry_view};
+pub(crate) use entries::{EntryId, entry_view};
 
 /// Lines of a page when the request does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -49,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entries::list, submit::submit))
         .routes(routes!(entries::entry))
         .routes(routes!(entries::proof))
+        .routes(routes!(entries::bundle))
         .routes(routes!(devices::device))
         .routes(routes!(devices::bundle))
         .routes(routes!(devices::fleet))
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(releases::release))
         .routes(routes!(releases::bundle))
         .routes(routes!(lookup::identify))
+        .routes(routes!(lookup::bundle))
         .routes(routes!(lookup::search))
         .routes(routes!(lookup::findings))
 }
@@ -170,9 +172,16 @@ pub(crate) async fn listed<R, L: for<'r> From<&'r R>>(
     app: &Arc<App>,
     page: firmlog_index::Page<R>,
 ) -> Result<shape::Listed<L>, Problem> {
-    Ok(shape::Listed {
-        items: page.rows.iter().map(L::from).collect(),
-        next_cursor: page.next.map(|next| next.to_string()),
-        index: lag(app).await?,
-    })
+    let items = page.rows.iter().map(L::from).collect();
+    listed_as(app, items, page.next).await
+}
+
+/// Lines as a page.
+pub(crate) async fn listed_as<L>(
+    app: &Arc<App>,
+    items: Vec<L>,
+    next: Option<u64>,
+) -> Result<shape::Listed<L>, Problem> {
+    let next_cursor = next.map(|next| next.to_string());
+    Ok(shape::Listed { items, next_cursor, index: lag(app).await? })
 }

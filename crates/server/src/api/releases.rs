@@ -6,13 +6,18 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use firmlog_index::{EntryFilter, ReleaseRow};
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::report::Question;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, Listed, ReleaseState};
-use super::{EntryId, Parameters, ask, json, limit, listed, number};
+use super::{EntryId, Parameters, ask, json, limit, listed_as, number};
 use crate::app::App;
 use crate::problem::Problem;
+
+/// Most entries about a release that an answer names; its bundle has all of them.
+const ABOUT_MAX: usize = 1000;
 
 /// Which releases.
 #[derive(Deserialize, IntoParams)]
@@ -39,8 +44,9 @@ pub(crate) async fn list(
     let cursor = number("cursor", which.cursor.as_deref())?;
     let limit = limit(which.limit.as_deref())?;
     let page = ask(&app, move |index| index.releases(which.name.as_deref(), cursor, limit)).await?;
-    let answer: Listed<ReleaseState> = listed(&app, page).await?;
-    Ok(json(&headers, StatusCode::OK, &answer))
+    let next = page.next;
+    let items = states(&app, &page.rows).await?;
+    Ok(json(&headers, StatusCode::OK, &listed_as(&app, items, next).await?))
 }
 
 /// A release and every entry that names it.
@@ -63,9 +69,8 @@ pub(crate) async fn release(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let (row, about) = find(&app, &id).await?;
-    let answer = ReleaseAnswer { release: ReleaseState::from(&row), about };
-    Ok(json(&headers, StatusCode::OK, &answer))
+    let (release, about) = find(&app, &id).await?;
+    Ok(json(&headers, StatusCode::OK, &ReleaseAnswer { release, about }))
 }
 
 /// A release, its approvals and its issuers' keys as one file that proves itself offline.
@@ -79,33 +84,59 @@ pub(crate) async fn bundle(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response<Body>, Problem> {
-    let (row, about) = find(&app, &id).await?;
-    crate::bundle::of_release(&app, row.entry.index, &about).await
+    let row = row(&app, &id).await?;
+    let question = Question::Release(Hash(row.entry.record.leaf));
+    crate::bundle::of(&app, question, format!("release-{}", row.entry.index)).await
 }
 
-/// The release's row and what is said about it, updates of devices aside.
+/// The release as it stands and what is said about it, updates of devices aside.
 pub(crate) async fn find(
     app: &Arc<App>,
     id: &str,
-) -> Result<(ReleaseRow, Vec<EntryLine>), Problem> {
+) -> Result<(ReleaseState, Vec<EntryLine>), Problem> {
+    let row = row(app, id).await?;
+    let target = Some(row.entry.record.leaf);
+    let about = ask(app, move |index| {
+        let mut about = Vec::new();
+        for kind in [1, 2, 3, 5, 6] {
+            let filter = EntryFilter { kind: Some(kind), target, ..EntryFilter::default() };
+            about.extend(index.entries(&filter, None, ABOUT_MAX)?.rows);
+        }
+        about.sort_by_key(|entry| std::cmp::Reverse(entry.index));
+        about.truncate(ABOUT_MAX);
+        Ok(about.iter().map(EntryLine::from).collect())
+    });
+    let about = about.await?;
+    let state = states(app, &[row]).await?.pop();
+    Ok((state.ok_or_else(no_release)?, about))
+}
+
+/// Releases of the index with where they stand.
+pub(crate) async fn states(
+    app: &Arc<App>,
+    rows: &[ReleaseRow],
+) -> Result<Vec<ReleaseState>, Problem> {
+    let asked = rows.iter().map(|row| Question::Release(Hash(row.entry.record.leaf)));
+    let judged = crate::bundle::standings(app, asked.collect()).await?;
+    let states = rows.iter().zip(&judged);
+    // A release that its log should not have taken stands nowhere.
+    Ok(states.filter_map(|(row, it)| Some(ReleaseState::new(row, it.first()?))).collect())
+}
+
+async fn row(app: &Arc<App>, id: &str) -> Result<ReleaseRow, Problem> {
     let id = EntryId::parse(id)?;
-    ask(app, move |index| {
+    let found = ask(app, move |index| {
         let place = match id {
             EntryId::Index(place) => Some(place),
             EntryId::Leaf(leaf) => index.index_of(&leaf)?,
         };
-        let Some(row) = place.map(|place| index.release(place)).transpose()?.flatten() else {
-            return Ok(None);
-        };
-        let mut about = Vec::new();
-        for kind in [1, 2, 3, 5, 6] {
-            let target = Some(row.entry.record.leaf);
-            let filter = EntryFilter { kind: Some(kind), target, ..EntryFilter::default() };
-            about.extend(index.entries(&filter, None, 200)?.rows);
-        }
-        about.sort_by_key(|entry| std::cmp::Reverse(entry.index));
-        Ok(Some((row, about.iter().map(EntryLine::from).collect())))
-    })
-    .await?
-    .ok_or_else(|| Problem::not_found("no release has this index or leaf hash"))
+        Ok(place.map(|place| index.release(place)).transpose()?.flatten())
+    });
+    // A later step of a release's life is no release; the one that it names is.
+    let begins = |row: &ReleaseRow| row.entry.record.target.is_none();
+    found.await?.filter(begins).ok_or_else(no_release)
+}
+
+fn no_release() -> Problem {
+    Problem::not_found("no release begins with this index or leaf hash")
 }

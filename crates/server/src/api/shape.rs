@@ -3,6 +3,7 @@
 use firmlog_index::{DeviceRow, EntryRow, Finding, FleetCount, ReleaseRow};
 use firmlog_statement::event::EventType;
 use firmlog_statement::{InitiatorKind, Kind, Meaning, Outcome};
+use firmlog_verify::report::Released;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -176,23 +177,38 @@ impl From<&DeviceRow> for DeviceState {
 pub(crate) struct ReleaseState {
     /// Its entry.
     pub entry: EntryLine,
-    /// Issuers that approve it, its own aside; two keys of one issuer count once.
+    /// Where it stands: `proposed`, `approved`, `published`, `rejected`, `suspended`, `recalled` or
+    /// `ended`.
+    #[schema(example = "published")]
+    pub standing: String,
+    /// Entry that made it so.
+    pub since: String,
+    /// Whether the log's rules let it be used.
+    pub usable: bool,
+    /// Why not, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headline: Option<String>,
+    /// Issuers that approve it and whose word counts, its own aside; two keys of one issuer count
+    /// once.
     pub approvals: String,
     /// Approvals that the log's policy asks for.
     pub approvals_required: String,
-    /// Issuers that reject it.
-    pub rejections: String,
     /// Devices that last said they run its image.
     pub devices: String,
 }
 
-impl From<&ReleaseRow> for ReleaseState {
-    fn from(row: &ReleaseRow) -> Self {
+impl ReleaseState {
+    /// A release of the index, as the judge has it.
+    pub(crate) fn new(row: &ReleaseRow, judged: &Released) -> Self {
+        let standing = &judged.standing;
         Self {
             entry: EntryLine::from(&row.entry),
-            approvals: row.approvals.to_string(),
-            approvals_required: row.approvals_required.to_string(),
-            rejections: row.rejections.to_string(),
+            standing: standing.standing.word().to_owned(),
+            since: standing.since.to_string(),
+            usable: standing.is_usable(),
+            headline: judged.headline(),
+            approvals: standing.approvals.to_string(),
+            approvals_required: standing.required.to_string(),
             devices: row.devices.to_string(),
         }
     }
@@ -203,10 +219,11 @@ impl From<&ReleaseRow> for ReleaseState {
 pub(crate) struct FindingLine {
     /// Position among findings.
     pub id: String,
-    /// `chain_fork`, `duplicate_entry`, `sequence_violation`, `journal_lost`, `refusals` or
-    /// `anchor_missing`.
+    /// The kind's word, such as `chain_fork`; docs/spec/standing.md has all of them.
+    #[schema(example = "chain_fork")]
     pub kind: String,
-    /// `critical` or `notice`.
+    /// `P1` to `P4`, or `info`.
+    #[schema(example = "P1")]
     pub severity: String,
     /// Entry that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]

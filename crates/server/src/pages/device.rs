@@ -5,9 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use firmlog_index::EntryFilter;
+use firmlog_index::{DeviceRow, EntryFilter};
 use firmlog_log::LogError;
 use firmlog_tlog::merkle::LeafIndex;
+use firmlog_verify::report::Question;
 
 use super::{Html, LINES, Since, Sorry, base, render};
 use crate::api::shape::{DeviceState, EntryLine, FindingLine};
@@ -23,6 +24,8 @@ const TIMELINE_MAX: usize = 1000;
 #[template(path = "device.html")]
 struct DevicePage {
     headline: String,
+    /// Why what it says it runs is not to be used, or why the device is not to be trusted.
+    warnings: Vec<String>,
     device: DeviceState,
     timeline: Vec<Step>,
     findings: Vec<FindingLine>,
@@ -64,11 +67,13 @@ pub(super) async fn page(
     })
     .await?;
     let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
+    let warnings = warnings(&app, &state).await?;
     let lines: Vec<_> = all.rows.iter().rev().map(EntryLine::from).collect();
     let device = DeviceState::from(&state);
     let times = times(&app, page.rows.iter().map(|row| row.index).collect()).await?;
     Ok(render(&DevicePage {
         headline: headline(&device, &lines),
+        warnings,
         timeline: timeline(&lines),
         findings: findings.rows.iter().map(FindingLine::from).collect(),
         history: page.rows.iter().map(EntryLine::from).collect(),
@@ -77,6 +82,21 @@ pub(super) async fn page(
         base: base(&app, &headers),
         device,
     }))
+}
+
+/// What speaks against the device, and against the releases of the image that it says it runs.
+async fn warnings(app: &Arc<App>, state: &DeviceRow) -> Result<Vec<String>, Problem> {
+    let mut warnings = Vec::new();
+    if state.forks > 0 {
+        warnings.push("DO NOT TRUST THE DEVICE: its chain has more than one branch".to_owned());
+    }
+    let Some(image) = state.image else { return Ok(warnings) };
+    let releases = crate::bundle::standing(app, Question::Image(image)).await?;
+    if !releases.iter().any(|it| it.standing.is_usable()) {
+        let said = releases.last().and_then(firmlog_verify::report::Released::headline);
+        warnings.extend(said.map(|why| format!("What it says it runs: {why}")));
+    }
+    Ok(warnings)
 }
 
 /// Read from the log itself: the index keeps no clocks.

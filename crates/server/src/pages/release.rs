@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 
 use super::{Html, LINES, Since, Sorry, base, render};
-use crate::api::releases::find;
+use crate::api::releases::{find, states};
 use crate::api::shape::{EntryLine, ReleaseState};
 use crate::api::{Parameters, ask, number};
 use crate::app::App;
@@ -28,7 +28,7 @@ pub(super) async fn list(
     let cursor = number("cursor", from.cursor.as_deref())?;
     let page = ask(&app, move |index| index.releases(None, cursor, LINES)).await?;
     Ok(render(&ReleasesPage {
-        releases: page.rows.iter().map(ReleaseState::from).collect(),
+        releases: states(&app, &page.rows).await?,
         next: page.next,
         base: base(&app, &headers),
     }))
@@ -48,16 +48,8 @@ pub(super) async fn page(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Html, Sorry> {
-    let (row, about) = find(&app, &id).await?;
-    let release = ReleaseState::from(&row);
+    let (release, about) = find(&app, &id).await?;
     let version = release.entry.version.clone().unwrap_or_default();
-    let headline = format!(
-        "{} {version}: {} of {} required approvals, {} rejections, {} devices say they run it",
-        release.entry.subject,
-        release.approvals,
-        release.approvals_required,
-        release.rejections,
-        release.devices
-    );
+    let headline = format!("{} {version}: {}", release.entry.subject, release.standing);
     Ok(render(&ReleasePage { headline, release, about, base: base(&app, &headers) }))
 }

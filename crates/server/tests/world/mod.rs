@@ -177,13 +177,22 @@ impl World {
     }
 
     pub(crate) fn release(&self, version: u64) -> Vec<u8> {
+        self.released(version, EventType::ReleasePublished, None)
+    }
+
+    /// A later step in the life of a release of version 7.
+    pub(crate) fn step(&self, release: &[u8], event: EventType) -> Vec<u8> {
+        self.released(7, event, Some(Digest(leaf_hash(release))))
+    }
+
+    fn released(&self, version: u64, event: EventType, release: Option<Digest>) -> Vec<u8> {
         let statement = Statement::Release(Release {
             image: Digest(IMAGE),
             version: VersionCode(version),
             counter: SecurityCounter(1),
-            event: EventType::ReleasePublished,
+            event,
             time: time(),
-            release: None,
+            release,
             commitments: Commitments::default(),
             supersedes: None,
             component: "app".into(),

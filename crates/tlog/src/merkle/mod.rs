@@ -105,6 +105,7 @@ impl From<[u8; 32]> for Hash {
 
 /// Zero-based position of an entry in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
 pub struct LeafIndex(pub u64);
 
 /// How many entries a tree has.

@@ -20,7 +20,6 @@
 //! Normative text: `docs/spec/install.md`, rules `INS-…`.
 
 mod file;
-mod keys;
 pub(crate) mod rules;
 
 use firmlog_statement::codec::Slice;
@@ -37,10 +36,9 @@ pub(crate) use file::MAGIC;
 use crate::crypto::check_bytes;
 use crate::refusal::refusals;
 use crate::role::may_sign;
+use crate::standing::{Action, Book, Enrolled, Judge, Keys, MARKS, Proven, withdraws};
 use crate::{Crypto, Verified};
 use file::{Entry, File};
-use keys::{Action, Enrolled, Keys};
-use rules::{Book, Proven};
 
 /// What a device pins: one log by key and first entry, and its witnesses.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +62,10 @@ pub struct Running<'a> {
     pub model: &'a str,
     /// Its hardware revision, if releases may be limited to some.
     pub hw_rev: Option<&'a str>,
+    /// The component that the image is for, as releases name it: `app`, `boot`, `drug-library`.
+    pub component: &'a str,
+    /// Issuers whose releases it takes; it takes none of others.
+    pub issuers: &'a [&'a str],
     /// Version code of what runs.
     pub version: u64,
     /// Its anti-rollback counter.
@@ -79,10 +81,8 @@ pub struct Known<'a> {
     pub latest_ms: Option<u64>,
     /// The smallest tree whose evidence is still taken.
     pub size: u64,
-    /// Keys that were revoked.
-    pub revoked: &'a [Thumbprint],
-    /// Leaf hashes of releases that were withdrawn.
-    pub withdrawn: &'a [Hash],
+    /// What other evidence showed to be compromised or withdrawn.
+    pub revocations: &'a [Revocation],
 }
 
 /// A release that may be installed.
@@ -108,13 +108,43 @@ pub struct Installable {
     pub head: TreeHead,
 }
 
-/// What a device must remember of a bundle that it verified.
+/// What a device must remember of a bundle that it verified: older evidence does not show it.
+///
+/// Its layout is fixed, so that a list in C's memory is read where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Revocation {
-    /// This key is not believed any more.
-    Key(Thumbprint),
-    /// The release with this leaf hash was suspended, recalled, or is no longer supported.
-    Release(Hash),
+    /// This key is compromised: what it permitted from this index in the log on counts no more.
+    Key {
+        /// From this index on.
+        from: LeafIndex,
+        /// Its thumbprint.
+        kid: Thumbprint,
+    } = 1,
+    /// A release was suspended, recalled, or is no longer supported.
+    Release {
+        /// The step: suspended, recalled or end of support.
+        event: EventType,
+        /// Where it stands in the log. A suspension is lifted by what stands after it.
+        index: LeafIndex,
+        /// Leaf hash of the statement that begins it.
+        release: Hash,
+        /// SHA-256 of its image: a recall forbids the same bytes under another name too.
+        image: [u8; 32],
+    } = 2,
+}
+
+impl Revocation {
+    /// A release that was withdrawn by this step at this index; none if the step withdraws nothing.
+    #[must_use]
+    pub const fn withdrawn(
+        release: Hash,
+        image: [u8; 32],
+        event: EventType,
+        index: LeafIndex,
+    ) -> Option<Self> {
+        if withdraws(event) { Some(Self::Release { event, index, release, image }) } else { None }
+    }
 }
 
 refusals! {
@@ -124,7 +154,7 @@ refusals! {
         EvidenceIncomplete = 2: "the bundle lacks what is needed, or is of another log",
         ReleaseNotFound = 3: "the log has no release of this image",
         NotWitnessed = 4: "the checkpoint lacks the quorum of witnesses",
-        SignerRevoked = 5: "the key that signed the release was revoked",
+        SignerRevoked = 5: "the key that signed the release is compromised",
         ApprovalsMissing = 6: "the release has fewer approvals than the log's policy asks for",
         Rejected = 7: "somebody rejected the release",
         Withdrawn = 8: "the release was suspended, recalled or ended",
@@ -135,6 +165,10 @@ refusals! {
         NotPublished = 13: "the release was proposed and is not published",
         EvidenceStale = 14: "the bundle is of a smaller tree than the device takes",
         ScratchTooSmall = 15: "a statement or the checkpoint is longer than the device's buffer",
+        WrongComponent = 16: "the release is for another component",
+        WrongIssuer = 17: "the device takes no releases of this issuer",
+        BytesRecalled = 18: "a release of the same bytes was recalled",
+        WitnessTwice = 19: "a witness is pinned twice",
     }
 }
 
@@ -147,13 +181,19 @@ impl Reason {
             Self::EvidenceIncomplete
             | Self::NotWitnessed
             | Self::EvidenceStale
+            | Self::WitnessTwice
             | Self::ScratchTooSmall => EventType::VerificationFailed,
+            Self::WrongIssuer => EventType::RefusedUnknownSigner,
             Self::ReleaseNotFound => EventType::RefusedUnsigned,
             Self::SignerRevoked => EventType::RefusedRevokedSigner,
-            Self::ApprovalsMissing | Self::Rejected | Self::Withdrawn | Self::NotPublished => {
-                EventType::RefusedNotAuthorised
+            Self::ApprovalsMissing
+            | Self::Rejected
+            | Self::Withdrawn
+            | Self::BytesRecalled
+            | Self::NotPublished => EventType::RefusedNotAuthorised,
+            Self::WrongModel | Self::WrongHardware | Self::WrongComponent => {
+                EventType::RefusedWrongModel
             }
-            Self::WrongModel | Self::WrongHardware => EventType::RefusedWrongModel,
             Self::Downgrade | Self::CounterWentBack => EventType::RefusedDowngrade,
         }
     }
@@ -181,6 +221,7 @@ impl<'a> Evidence<'a> {
     ///
     /// # Errors
     /// The first [`Reason`] that speaks against it.
+    #[inline(never)]
     pub fn verify<C: Crypto + ?Sized>(
         bundle: &'a [u8],
         root: &Root<'_>,
@@ -192,11 +233,18 @@ impl<'a> Evidence<'a> {
             return Err(Reason::EvidenceIncomplete);
         }
         let head = verify_checkpoint(file.checkpoint, root, crypto, scratch)?;
+        let evidence = Self { file, head };
+        let mut trusts = 0;
         for (place, entry) in file.entries().enumerate() {
-            let keys = Keys::before(file, place);
-            verify_entry(&entry, &head, (root, &keys, place), crypto, scratch)?;
+            let keys = Keys::before(&evidence, trusts);
+            let first = place == 0;
+            if evidence.stands_before(place, &entry) {
+                return Err(Reason::EvidenceAltered);
+            }
+            let trust = verify_entry(&entry, &head, (root, &keys, first), crypto, scratch)?;
+            trusts = trusts.saturating_add(usize::from(trust));
         }
-        Ok(Verified::proven(Self { file, head }))
+        Ok(Verified::proven(evidence))
     }
 
     /// The tree that all of it is in.
@@ -205,8 +253,17 @@ impl<'a> Evidence<'a> {
         self.head
     }
 
-    fn keys(&self) -> Keys<'a> {
-        Keys::before(self.file, usize::MAX)
+    /// Whether the same bytes stand at an earlier place: a word counts where it stands first.
+    fn stands_before(&self, place: usize, entry: &Entry<'_>) -> bool {
+        self.file.entries().take(place).any(|it| it.bytes == entry.bytes)
+    }
+
+    fn proven(&self, kinds: fn(Kind) -> bool) -> impl Iterator<Item = Proven<'a>> + use<'a> {
+        let all = self.file.entries().filter_map(|entry| {
+            let parsed = Parsed::parse(entry.bytes).ok()?;
+            Some(Proven { index: entry.index, parsed })
+        });
+        all.filter(move |it| kinds(it.parsed.kind()))
     }
 }
 
@@ -221,35 +278,24 @@ impl Verified<Evidence<'_>> {
         running: &Running<'_>,
         known: &Known<'_>,
     ) -> Result<Verified<Installable>, Reason> {
-        rules::decide(&**self, image, running, known).map(Verified::proven)
+        let mut marks = [0; MARKS];
+        rules::decide(&**self, image, running, known, &mut marks).map(Verified::proven)
     }
 
     /// What to remember of it: evidence that is older does not show it.
-    pub fn revocations(&self, mut each: impl FnMut(Revocation)) {
-        self.keys().revoked().for_each(|kid| each(Revocation::Key(kid)));
-        rules::withdrawn(&**self).for_each(|leaf| each(Revocation::Release(leaf)));
+    pub fn revocations(&self, each: impl FnMut(Revocation)) {
+        let mut marks = [0; MARKS];
+        rules::revocations(&Judge::new(&**self, &[], &mut marks), each);
     }
 }
 
 impl Book for Evidence<'_> {
-    fn statements(&self) -> impl Iterator<Item = Proven<'_>> {
-        self.file.entries().filter_map(|entry| {
-            let parsed = Parsed::parse(entry.bytes).ok()?;
-            let leaf = Hash(parsed.leaf_hash());
-            Some(Proven { index: entry.index, leaf, parsed })
-        })
+    fn trusts(&self) -> impl Iterator<Item = Proven<'_>> {
+        self.proven(|kind| kind == Kind::Trust)
     }
 
-    fn issuer(&self, kid: &Thumbprint) -> Option<&str> {
-        self.keys().find(kid).map(|it| it.issuer)
-    }
-
-    fn is_revoked(&self, kid: &Thumbprint) -> bool {
-        self.keys().is_revoked(kid)
-    }
-
-    fn approvals(&self) -> u8 {
-        self.keys().approvals()
+    fn words(&self) -> impl Iterator<Item = Proven<'_>> {
+        self.proven(|kind| matches!(kind, Kind::Release | Kind::Approval | Kind::Authorisation))
     }
 
     fn head(&self) -> TreeHead {
@@ -270,7 +316,10 @@ fn verify_checkpoint<C: Crypto + ?Sized>(
     let unverified = Unverified::parse(note.as_bytes()).map_err(|_| altered)?;
     let checkpoint = unverified.verify(crypto, root.log).map_err(|_| altered)?;
     let mut witnessed: u8 = 0;
-    for witness in root.witnesses {
+    for (place, witness) in root.witnesses.iter().enumerate() {
+        if root.witnesses.iter().take(place).any(|it| it.public_key == witness.public_key) {
+            return Err(Reason::WitnessTwice);
+        }
         match cosignature::verify_in(crypto, unverified.note(), witness, scratch) {
             Ok(_) => witnessed = witnessed.saturating_add(1),
             Err(CosignatureError::Missing) => {}
@@ -281,24 +330,24 @@ fn verify_checkpoint<C: Crypto + ?Sized>(
     if witnessed < root.quorum { Err(Reason::NotWitnessed) } else { Ok(checkpoint.head()) }
 }
 
-/// One entry: in the tree, signed by who may sign it then.
+/// One entry: in the tree, signed by who may sign it then. Whether it is a `Trust` statement.
 #[inline(never)]
 fn verify_entry<C: Crypto + ?Sized>(
     entry: &Entry<'_>,
     head: &TreeHead,
-    (root, keys, place): (&Root<'_>, &Keys<'_>, usize),
+    (root, keys, first): (&Root<'_>, &Keys<'_, Evidence<'_>>, bool),
     crypto: &C,
     scratch: &mut [u8],
-) -> Result<(), Reason> {
+) -> Result<bool, Reason> {
     let altered = Reason::EvidenceAltered;
     let parsed = Parsed::parse(entry.bytes).map_err(|_| altered)?;
     let leaf = Hash(parsed.leaf_hash());
     verify_inclusion_path(entry.index, &leaf, head, entry.path()).map_err(|_| altered)?;
     if matches!(parsed.kind(), Kind::Update | Kind::Annotation | Kind::Audit) {
-        return Ok(());
+        return Ok(false);
     }
     let action = Action::read(&parsed);
-    let signer = if place == 0 {
+    let signer = if first {
         if entry.index != LeafIndex(0) || leaf != root.genesis {
             return Err(Reason::EvidenceIncomplete);
         }
@@ -306,27 +355,23 @@ fn verify_entry<C: Crypto + ?Sized>(
     } else {
         let signer = keys.find(parsed.kid()).ok_or(Reason::EvidenceIncomplete)?;
         let allowed = action.as_ref().is_none_or(|action| keys.allow(action));
-        if !allowed || keys.is_ended(parsed.kid()) || judges_itself(&parsed, keys) {
+        if !allowed || keys.is_ended(parsed.kid()) {
             return Err(altered);
         }
         signer
     };
-    if !may_say(&signer, &parsed) || signer.key.thumbprint() != *parsed.kid() {
+    let key = signer.key.decode().ok_or(altered)?;
+    if !may_say(&signer, &key, &parsed) || key.thumbprint() != *parsed.kid() {
         return Err(altered);
     }
-    check_signature(&parsed, &signer.key, crypto, scratch)
+    check_signature(&parsed, &key, crypto, scratch)?;
+    Ok(action.is_some())
 }
 
-fn may_say(signer: &Enrolled<'_>, parsed: &Parsed<'_>) -> bool {
+fn may_say(signer: &Enrolled<'_>, key: &PublicKey, parsed: &Parsed<'_>) -> bool {
     signer.issuer == parsed.issuer()
-        && signer.key.algorithm() == parsed.algorithm()
-        && may_sign(signer.role, parsed.kind())
-}
-
-/// An approval with the key that signed the release; a log refuses it.
-fn judges_itself(parsed: &Parsed<'_>, keys: &Keys<'_>) -> bool {
-    let release = parsed.approval_head().filter(|_| parsed.kind() == Kind::Approval);
-    release.is_some_and(|head| keys.signed(parsed.kid(), &Hash(head.release)))
+        && key.algorithm() == parsed.algorithm()
+        && may_sign(signer.role, parsed)
 }
 
 #[inline(never)]

@@ -23,11 +23,14 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use firmlog_statement::Kind;
 use firmlog_statement::chain::{self, ChainHead, Verdict};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use super::chunked::Chunked;
 use super::keys::Slot;
+use super::{About, Refusal};
+use crate::standing::{is_final, may_step};
 
 /// Branches of one device that can be extended.
 pub const BRANCHES_MAX: usize = 16;
@@ -100,8 +103,25 @@ pub struct Heads {
     pub(super) main: Chunked<Stored>,
     /// Branches 1 and up.
     pub(super) branches: BTreeMap<u32, Vec<Stored>>,
-    /// Author of each release, by leaf hash.
-    pub(super) releases: BTreeMap<[u8; 32], u32>,
+    /// Statements of the kind release, by leaf hash.
+    pub(super) releases: BTreeMap<[u8; 32], Release>,
+    /// Issuers that a key may speak for, by slot, where its enrolment names some.
+    pub(super) scopes: BTreeMap<u32, Vec<[u8; 2]>>,
+    /// The issuer that others speak for.
+    pub(super) first_manufacturer: Option<[u8; 2]>,
+    /// Only part of the log is seen.
+    pub(super) part: bool,
+}
+
+/// What registration knows of a statement of the kind release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Release {
+    pub(super) author: u32,
+    pub(super) issuer: [u8; 2],
+    /// It is no step of another.
+    pub(super) begins: bool,
+    /// It was recalled or ended.
+    pub(super) is_final: bool,
 }
 
 impl Default for Heads {
@@ -114,7 +134,23 @@ impl Heads {
     /// No chain.
     #[must_use]
     pub const fn new() -> Self {
-        Self { main: Chunked::new(), branches: BTreeMap::new(), releases: BTreeMap::new() }
+        Self {
+            main: Chunked::new(),
+            branches: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            first_manufacturer: None,
+            part: false,
+        }
+    }
+
+    /// No chain, of part of a log.
+    pub(super) const fn of_part() -> Self {
+        {
+            let mut heads = Self::new();
+            heads.part = true;
+            heads
+        }
     }
 
     /// The head of a holder's chain: branch 0 if it forked.
@@ -134,10 +170,53 @@ impl Heads {
         self.stored(slot).map(Stored::head)
     }
 
-    /// Who signed the release with this leaf hash.
-    #[must_use]
-    pub fn release_author(&self, leaf: &Hash) -> Option<Slot> {
-        self.releases.get(&leaf.0).copied().map(Slot)
+    /// Whether this may be said about a release by the holder of a key. No allocation.
+    pub(super) fn judge(&self, signer: Slot, kind: Kind, about: &About) -> Result<(), Refusal> {
+        let Some(named) = &about.release else { return Ok(()) };
+        let release = self.releases.get(&named.0).ok_or(Refusal::ReleaseUnknown)?;
+        if kind == Kind::Release {
+            return self.judge_step(release, about);
+        }
+        if release.author == signer.0 {
+            return Err(Refusal::AuthorMayNotApprove);
+        }
+        let speaks_for = match self.scopes.get(&signer.0) {
+            Some(scope) => scope.contains(&release.issuer),
+            // Which was the first, part of a log cannot show.
+            None => self.part || self.first_manufacturer == Some(release.issuer),
+        };
+        if speaks_for { Ok(()) } else { Err(Refusal::OutOfScope) }
+    }
+
+    fn judge_step(&self, release: &Release, about: &About) -> Result<(), Refusal> {
+        if !release.begins {
+            return Err(Refusal::ReleaseUnknown);
+        }
+        if !may_step(about.role, about.issuer == release.issuer, about.event) {
+            return Err(Refusal::StepOfAnotherIssuer);
+        }
+        // That it is withdrawn may always be said.
+        let withdraws = crate::standing::withdraws(about.event);
+        if release.is_final && !withdraws { Err(Refusal::ReleaseFinal) } else { Ok(()) }
+    }
+
+    /// Records a statement of the kind release.
+    pub(super) fn step(&mut self, signer: Slot, leaf: &Hash, about: &About) {
+        let named = about.release.and_then(|named| self.releases.get_mut(&named.0));
+        if let Some(begun) = named {
+            begun.is_final |= is_final(about.event);
+        }
+        let begins = about.release.is_none();
+        let (author, issuer) = (signer.0, about.issuer);
+        let is_final = begins && is_final(about.event);
+        self.releases.insert(leaf.0, Release { author, issuer, begins, is_final });
+    }
+
+    /// Records for whom a new holder may speak.
+    pub(super) fn speaks_for(&mut self, slot: Slot, issuers: Vec<[u8; 2]>) {
+        if !issuers.is_empty() {
+            self.scopes.insert(slot.0, issuers);
+        }
     }
 
     /// Judges a statement's place. No allocation; one array access unless the device forked.

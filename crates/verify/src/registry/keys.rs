@@ -34,6 +34,8 @@ pub enum Ended {
     Rotated,
     /// It was revoked.
     Revoked,
+    /// It was revoked as compromised: what it permitted before may not count either.
+    Compromised,
 }
 
 /// What the registry knows of a key.
@@ -257,19 +259,42 @@ impl Keys {
         Ok(())
     }
 
-    /// Ends a key for good.
-    pub(super) fn revoke(&mut self, kid: &Thumbprint, index: LeafIndex) -> Result<(), Refusal> {
-        let slot = self.end(kid, Ended::Revoked, index)?;
+    /// Ends a key for good; that one which ended is compromised may be found later.
+    pub(super) fn revoke(
+        &mut self,
+        kid: &Thumbprint,
+        how: Ended,
+        index: LeafIndex,
+    ) -> Result<(), Refusal> {
+        if let Some(ended) = self.ended.get_mut(&kid.0).filter(|_| how == Ended::Compromised) {
+            if ended.how == Ended::Compromised {
+                return Err(Refusal::KeyRevoked);
+            }
+            ended.how = how;
+            return Ok(());
+        }
+        let slot = self.end(kid, how, index)?;
         let holder = self.holders.get_mut(slot).ok_or(Refusal::KeyUnknown)?;
         holder.flags |= REVOKED;
         Ok(())
+    }
+
+    /// The number of a holder's issuer.
+    pub(super) fn issuer_of(&self, slot: Slot) -> [u8; 2] {
+        self.holders.get(slot.0).map_or([u8::MAX; 2], |holder| holder.issuer)
+    }
+
+    /// How many issuers have keys that release firmware.
+    pub(super) fn manufacturers(&self) -> usize {
+        let bit = role_bit(Role::Manufacturer);
+        self.issuer_roles.iter().filter(|roles| **roles & bit != 0).count()
     }
 
     fn end(&mut self, kid: &Thumbprint, how: Ended, index: LeafIndex) -> Result<u32, Refusal> {
         let view = self.find(kid).ok_or(Refusal::KeyUnknown)?;
         match view.until {
             Some((_, Ended::Rotated)) => return Err(Refusal::KeyRotated),
-            Some((_, Ended::Revoked)) => return Err(Refusal::KeyRevoked),
+            Some((_, Ended::Revoked | Ended::Compromised)) => return Err(Refusal::KeyRevoked),
             None => {}
         }
         let (slot, key, since) = (view.slot.0, view.key, view.since.0);

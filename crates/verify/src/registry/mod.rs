@@ -23,12 +23,14 @@ mod keys;
 mod snapshot;
 mod trust;
 
-use firmlog_statement::{Kind, Parsed};
+use firmlog_statement::event::EventType;
+use firmlog_statement::{Kind, Parsed, Role};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use crate::crypto::{Crypto, check_signature};
 use crate::refusal::refusals;
 use crate::role::may_sign;
+use crate::standing::{event_of, hash};
 
 pub use heads::{BRANCHES_MAX, Head, Heads, Link, Place};
 pub use keys::{Ended, KeyView, Keys, Slot};
@@ -59,6 +61,10 @@ refusals! {
         Malformed = 19: "the statement cannot be read",
         StateChanged = 20: "the key ended while the statement was checked",
         IssuerJudgesItself = 21: "one issuer would release firmware and approve or authorise it",
+        StepOfAnotherIssuer = 22: "the release is another issuer's, and its steps belong to that one",
+        ReleaseFinal = 23: "the release was recalled or ended, and that is final",
+        OutOfScope = 24: "the key was not enrolled to speak about releases of that issuer",
+        ScopeMissing = 25: "the log has several manufacturers: name the ones this key may speak for",
     }
 }
 
@@ -73,8 +79,8 @@ pub struct Candidate {
     pub signer: Option<Slot>,
     /// Its place in the device's chain, if it is an update.
     pub link: Option<Link>,
-    /// The release it approves, if it is an approval.
-    pub approves: Option<Hash>,
+    /// What it says about a release, if it is a release, an approval or an authorisation.
+    pub about: Option<About>,
     /// State of the keys when it was resolved.
     generation: u64,
 }
@@ -130,7 +136,7 @@ impl Keys {
         let view = self.find(parsed.kid()).ok_or(Refusal::KeyUnknown)?;
         match view.until {
             None => {}
-            Some((_, Ended::Revoked)) => return Err(Refusal::KeyRevoked),
+            Some((_, Ended::Revoked | Ended::Compromised)) => return Err(Refusal::KeyRevoked),
             Some((_, Ended::Rotated)) => return Err(Refusal::KeyRotated),
         }
         if parsed.algorithm() != view.key.algorithm() {
@@ -139,10 +145,11 @@ impl Keys {
         if parsed.issuer() != view.issuer {
             return Err(Refusal::IssuerMismatch);
         }
-        if !may_sign(view.role, parsed.kind()) {
+        if !may_sign(view.role, parsed) {
             return Err(Refusal::RoleMismatch);
         }
         let mut candidate = Candidate::new(parsed, Some(view.slot));
+        candidate.about = about(parsed, &view, self.issuer_of(view.slot));
         candidate.generation = self.generation();
         if let Some(head) = parsed.update_head() {
             if head.device != view.holder {
@@ -155,6 +162,31 @@ impl Keys {
     }
 }
 
+impl Refusal {
+    /// Whether the judge decides this too, from the release alone: its readers ignore such an entry
+    /// and report it, and what it is about still has a standing.
+    #[must_use]
+    pub const fn is_of_release(self) -> bool {
+        matches!(
+            self,
+            Self::StepOfAnotherIssuer
+                | Self::ReleaseFinal
+                | Self::OutOfScope
+                | Self::AuthorMayNotApprove
+        )
+    }
+}
+
+/// What a statement of people says about a release, as far as registration looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The statement that it names; none if it begins a release.
+    release: Option<Hash>,
+    event: EventType,
+    role: Role,
+    issuer: [u8; 2],
+}
+
 impl Candidate {
     /// The first entry of a log, which enrols its own signer.
     #[must_use]
@@ -163,19 +195,25 @@ impl Candidate {
     }
 
     fn new(parsed: &Parsed, signer: Option<Slot>) -> Self {
-        let approves = match parsed.kind() {
-            Kind::Approval => parsed.approval_head().map(|head| Hash(head.release)),
-            _ => None,
-        };
         Self {
             leaf: Hash(parsed.leaf_hash()),
             kind: parsed.kind(),
             signer,
             link: None,
-            approves,
+            about: None,
             generation: 0,
         }
     }
+}
+
+/// What a statement says about a release; none if it is of another kind.
+fn about(parsed: &Parsed<'_>, by: &KeyView<'_>, issuer: [u8; 2]) -> Option<About> {
+    let release = match parsed.kind() {
+        Kind::Release => hash(parsed, 13),
+        Kind::Approval | Kind::Authorisation => Some(Hash(parsed.approval_head()?.release)),
+        _ => return None,
+    };
+    Some(About { release, event: event_of(parsed)?, role: by.role, issuer })
 }
 
 impl Registry {
@@ -209,6 +247,13 @@ impl Registry {
     #[must_use]
     pub const fn new() -> Self {
         Self { keys: Keys::new(), heads: Heads::new(), rules: Rules::new() }
+    }
+
+    /// The registry of somebody who reads part of a log: what is broken only if something else is
+    /// not there is not judged.
+    #[must_use]
+    pub const fn of_part() -> Self {
+        Self { keys: Keys::new(), heads: Heads::of_part(), rules: Rules::new() }
     }
 
     /// Decides on a statement whose signature is good. No allocation.
@@ -259,14 +304,8 @@ impl Heads {
                 None => Decision::Refuse(Refusal::KeyUnknown),
             };
         }
-        match &candidate.approves {
-            None => Decision::Append,
-            Some(release) => match self.release_author(release) {
-                None => Decision::Refuse(Refusal::ReleaseUnknown),
-                Some(author) if author == signer => Decision::Refuse(Refusal::AuthorMayNotApprove),
-                Some(_) => Decision::Append,
-            },
-        }
+        let judged = candidate.about.map_or(Ok(()), |it| self.judge(signer, candidate.kind, &it));
+        judged.map_or_else(Decision::Refuse, |()| Decision::Append)
     }
 
     /// Records that an admitted statement, not a `Trust`, was appended at `index`.
@@ -278,8 +317,10 @@ impl Heads {
             return Err(refusal);
         }
         let Some(signer) = candidate.signer else { return Err(Refusal::GenesisTwice) };
-        if candidate.kind == Kind::Release {
-            self.releases.insert(candidate.leaf.0, signer.0);
+        if candidate.kind == Kind::Release
+            && let Some(about) = &candidate.about
+        {
+            self.step(signer, &candidate.leaf, about);
         }
         let Some(link) = &candidate.link else { return Ok(()) };
         match self.place(signer, link) {

@@ -1,8 +1,8 @@
 //! Snapshots: the registry as bytes, so that a log starts without replaying all its entries.
 //!
 //! ```text
-//! "firmlog registry\n" 01 ‖ rules ‖ issuers ‖ holders ‖ heads ‖ rotated ‖ ended ‖ branches ‖ releases
-//! ‖ SHA-256 of all before
+//! "firmlog registry\n" 02 ‖ rules ‖ issuers ‖ holders ‖ heads ‖ rotated ‖ ended ‖ branches ‖ releases
+//! ‖ scopes ‖ first manufacturer ‖ SHA-256 of all before
 //! ```
 //!
 //! Numbers are big endian, counts u32, texts u32 length and bytes.
@@ -20,12 +20,12 @@ use alloc::vec::Vec;
 use firmlog_statement::PublicKey;
 use sha2::{Digest as _, Sha256};
 
-use super::heads::Stored;
+use super::Registry;
+use super::heads::{Release, Stored};
 use super::keys::{Ended, EndedKey, Holder};
-use super::{Registry, Slot};
 use crate::refusal::refusals;
 
-const MAGIC: &[u8] = b"firmlog registry\n\x01";
+const MAGIC: &[u8] = b"firmlog registry\n\x02";
 const MAX_TEXT: u32 = 4096;
 
 refusals! {
@@ -153,11 +153,21 @@ impl Registry {
             branches.iter().try_for_each(|head| out.head(head))?;
         }
         out.len(self.heads.releases.len())?;
-        for (leaf, author) in &self.heads.releases {
+        for (leaf, release) in &self.heads.releases {
             out.put(leaf)?;
-            out.count(*author)?;
+            out.count(release.author)?;
+            out.put(&release.issuer)?;
+            out.put(&[u8::from(release.begins), u8::from(release.is_final)])?;
         }
-        Ok(())
+        out.len(self.heads.scopes.len())?;
+        for (slot, issuers) in &self.heads.scopes {
+            out.count(*slot)?;
+            out.len(issuers.len())?;
+            issuers.iter().try_for_each(|issuer| out.put(issuer))?;
+        }
+        let first = self.heads.first_manufacturer;
+        out.put(&[u8::from(first.is_some())])?;
+        first.map_or(Ok(()), |issuer| out.put(&issuer))
     }
 
     fn decode_exceptions<R: FnMut(&mut [u8]) -> bool>(
@@ -181,7 +191,18 @@ impl Registry {
         }
         for _ in 0..input.count()? {
             let leaf = input.array()?;
-            self.heads.releases.insert(leaf, Slot(input.count()?).0);
+            let (author, issuer) = (input.count()?, input.array()?);
+            let [begins, is_final] = input.array()?.map(|flag: u8| flag != 0);
+            self.heads.releases.insert(leaf, Release { author, issuer, begins, is_final });
+        }
+        for _ in 0..input.count()? {
+            let slot = input.count()?;
+            let count = input.count()?;
+            let issuers = (0..count).map(|_| input.array()).collect::<Result<Vec<_>, _>>()?;
+            self.heads.scopes.insert(slot, issuers);
+        }
+        if input.array()? != [0] {
+            self.heads.first_manufacturer = Some(input.array()?);
         }
         Ok(())
     }
@@ -228,6 +249,7 @@ impl<E, W: FnMut(&[u8]) -> Result<(), E>> Writer<W> {
         let how = match ended.how {
             Ended::Rotated => 0,
             Ended::Revoked => 1,
+            Ended::Compromised => 2,
         };
         match &ended.key {
             PublicKey::P256(point) => {
@@ -296,6 +318,7 @@ impl<R: FnMut(&mut [u8]) -> bool> Reader<R> {
         let how = match how {
             0 => Ended::Rotated,
             1 => Ended::Revoked,
+            2 => Ended::Compromised,
             _ => return Err(SnapshotError::Malformed),
         };
         let key = match algorithm {

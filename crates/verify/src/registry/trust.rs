@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use firmlog_statement::{
-    Enrol, Genesis, Parsed, PolicyChange, Registration, Role, Statement, Thumbprint, Trust,
-    TrustAction,
+    Enrol, Genesis, Parsed, PolicyChange, Registration, Revoke, RevokeReason, Role, Statement,
+    Thumbprint, Trust, TrustAction,
 };
 use firmlog_tlog::merkle::LeafIndex;
 
 use super::keys::role_bit;
-use super::{Keys, Refusal, Registry};
+use super::{Ended, Keys, Refusal, Registry};
 
 /// The rules in force: what genesis and later policy statements say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,14 +62,7 @@ impl Registry {
                 self.keys.check_current(&rotate.old)?;
                 self.keys.check_new(&rotate.new.thumbprint())
             }
-            TrustAction::Revoke(revoke) => {
-                self.keys.check_current(&revoke.kid)?;
-                let role = self.keys.find(&revoke.kid).map(|view| view.role);
-                if role == Some(Role::Admin) && self.keys.admins() < 2 {
-                    return Err(Refusal::LastAdmin);
-                }
-                Ok(())
-            }
+            TrustAction::Revoke(revoke) => self.judge_revoke(&revoke),
             TrustAction::Policy(_) => Ok(()),
         }
     }
@@ -100,12 +93,27 @@ impl Registry {
             TrustAction::Genesis(genesis) => self.begin(&genesis, index),
             TrustAction::Enrol(enrol) => self.enrol(&enrol, index),
             TrustAction::Rotate(rotate) => self.keys.rotate(&rotate.old, &rotate.new, index),
-            TrustAction::Revoke(revoke) => self.keys.revoke(&revoke.kid, index),
+            TrustAction::Revoke(revoke) => self.keys.revoke(&revoke.kid, how(revoke.reason), index),
             TrustAction::Policy(change) => {
                 self.rules.change(&change);
                 Ok(())
             }
         }
+    }
+
+    /// Of part of a log nobody knows whether the admin there is the last.
+    fn judge_revoke(&self, revoke: &Revoke) -> Result<(), Refusal> {
+        let view = self.keys.find(&revoke.kid).ok_or(Refusal::KeyUnknown)?;
+        let compromised = how(revoke.reason) == Ended::Compromised;
+        match view.until {
+            Some((_, Ended::Rotated | Ended::Revoked)) if compromised => return Ok(()),
+            Some(_) => return self.keys.check_current(&revoke.kid),
+            None => {}
+        }
+        if view.role == Role::Admin && !self.heads.part && self.keys.admins() < 2 {
+            return Err(Refusal::LastAdmin);
+        }
+        Ok(())
     }
 
     fn judge_genesis(&self, genesis: &Genesis, kid: &Thumbprint) -> Result<(), Refusal> {
@@ -129,7 +137,9 @@ impl Registry {
             }
             seen.push(kid);
         }
-        Ok(())
+        let bit = role_bit(Role::Manufacturer);
+        let manufacturers = roles.values().filter(|roles| **roles & bit != 0).count();
+        genesis.keys.iter().try_for_each(|enrol| judge_scope(enrol, manufacturers))
     }
 
     fn begin(&mut self, genesis: &Genesis, index: LeafIndex) -> Result<(), Refusal> {
@@ -143,7 +153,12 @@ impl Registry {
     }
 
     fn enrol(&mut self, enrol: &Enrol, index: LeafIndex) -> Result<(), Refusal> {
-        self.keys.enrol(&enrol.key, enrol.role, &enrol.issuer, index)?;
+        let slot = self.keys.enrol(&enrol.key, enrol.role, &enrol.issuer, index)?;
+        let issuers = enrol.issuers.iter().map(|issuer| self.keys.issuer_number(issuer));
+        self.heads.speaks_for(slot, issuers.collect::<Result<_, _>>()?);
+        if enrol.role == Role::Manufacturer && self.heads.first_manufacturer.is_none() {
+            self.heads.first_manufacturer = Some(self.keys.issuer_of(slot));
+        }
         let seed = enrol.chain_seed.map_or([0; 32], |seed| seed.0);
         // Slots of keys and of heads are the same numbers.
         self.heads.enrolled(seed).map(|_| ()).ok_or(Refusal::RegistryFull)
@@ -156,11 +171,10 @@ impl Keys {
     }
 
     fn check_current(&self, kid: &Thumbprint) -> Result<(), Refusal> {
-        use super::Ended;
         match self.find(kid).ok_or(Refusal::KeyUnknown)?.until {
             None => Ok(()),
             Some((_, Ended::Rotated)) => Err(Refusal::KeyRotated),
-            Some((_, Ended::Revoked)) => Err(Refusal::KeyRevoked),
+            Some((_, Ended::Revoked | Ended::Compromised)) => Err(Refusal::KeyRevoked),
         }
     }
 
@@ -176,7 +190,21 @@ fn judge_enrol(keys: &Keys, enrol: &Enrol) -> Result<(), Refusal> {
     if enrol.role == Role::Device && enrol.chain_seed.is_none() {
         return Err(Refusal::ChainSeedMissing);
     }
+    judge_scope(enrol, keys.manufacturers())?;
     judge_roles(keys.roles_of(&enrol.issuer) | role_bit(enrol.role))
+}
+
+/// Where several release firmware, who approves or authorises does so for some by name.
+fn judge_scope(enrol: &Enrol, manufacturers: usize) -> Result<(), Refusal> {
+    let judges = matches!(enrol.role, Role::Approver | Role::Authoriser);
+    if judges && manufacturers > 1 && enrol.issuers.is_empty() {
+        return Err(Refusal::ScopeMissing);
+    }
+    Ok(())
+}
+
+fn how(reason: RevokeReason) -> Ended {
+    if reason == RevokeReason::Compromised { Ended::Compromised } else { Ended::Revoked }
 }
 
 /// Who releases firmware neither approves nor authorises it, with no key of theirs.

@@ -9,8 +9,6 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use firmlog_statement::Severity;
-
 use super::{AnchorReport, AnchorState, Evidence, Finding, Mismatch, NotChecked, RungState};
 use crate::bundle::{Anchor, Bundle, Object};
 use crate::checkpoint::SignedHead;
@@ -93,7 +91,11 @@ impl Anchors {
         let heads = refusal.error == EvmError::HeadDiffers && signed.size == anchored.size;
         if heads && anchor.is_anchored() {
             let evidence = Evidence::AnchoredOther { signed, anchored };
-            self.findings.push(Finding { severity: Severity::P1, evidence, entries: Vec::new() });
+            self.findings.push(Finding {
+                severity: evidence.kind().severity(),
+                evidence,
+                entries: Vec::new(),
+            });
         }
     }
 

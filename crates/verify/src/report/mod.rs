@@ -13,50 +13,145 @@
 //!
 //! | verdict | means |
 //! |---|---|
-//! | verified | every statement asked for is signed, in the log, the log is witnessed by the quorum, and anchored if the trust root names a contract |
-//! | verified so far | the same but a higher rung, or part of a history, is missing |
-//! | not found | the bundle is sound, and what was asked for is not in it |
+//! | verified | what was asked for is signed and in the log, every entry of the log was read, the quorum witnessed it, nothing forbids, and it is anchored if the trust root names a contract |
+//! | verified so far | the same, but it is not shown that nothing was left out, or a higher rung is missing |
+//! | not found | the evidence is sound, and what was asked for is not in it |
 //! | altered | something is not what was signed or logged; the object is named |
 //! | cannot check | the trust root is of another log, or keys are missing |
 //!
 //! Invariants:
 //! - Altered outranks cannot check, that outranks not found, that verified so far, that verified.
-//! - The verdict is about the evidence. What the evidence shows (a forked chain, a revoked signer)
-//!   is a [`Finding`], with the entries that prove it.
+//! - The verdict is about the evidence. What the evidence shows (a recall, a forked chain) is a
+//!   standing or a [`Finding`], with the entries that prove it; where either forbids, the verdict
+//!   is never `verified`. The table of all of it is `docs/spec/standing.md`.
+//! - No bundle is `verified`: a recall may have been left out of it.
 //! - Nothing in a [`Report`] comes from an entry that is not both signed and in the log, except
 //!   where it says so.
 
 mod anchors;
-mod finding;
+mod judged;
+mod ledger;
+mod released;
 mod replay;
 mod run;
+mod rungs;
+mod standing;
+mod words;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use firmlog_statement::{DeviceId, Kind};
+use firmlog_statement::event::EventType;
+use firmlog_statement::{DeviceId, Kind, Meaning, Release};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use crate::bundle::Object;
 use crate::checkpoint::SignedHead;
 use crate::evm::{EvmAnchor, NoteCheck};
+use crate::finding::{Evidence, Finding};
 use crate::registry::Refusal;
+use crate::standing::ReleaseStanding;
 
-pub use finding::{Evidence, Finding};
-pub(crate) use run::verify_bundle_state;
-pub use run::{verify_bundle, verify_file};
+pub(crate) use ledger::Ledger;
+pub use run::{verify_bundle, verify_file, verify_gathered};
+pub use standing::standing_of;
 
 /// What somebody wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Is all of this sound?
+    /// Is all of this sound? Never `verified`: it asks nothing that could be complete.
     Whole,
     /// What happened to this device?
     Device(DeviceId),
-    /// Is this release, by leaf hash, in the log and approved?
+    /// May this release, by the leaf hash of the statement that begins it, be used?
     Release(Hash),
-    /// Which statements speak of the image with this SHA-256?
+    /// Is the image with this SHA-256 a release that may be used?
     Image([u8; 32]),
+    /// Did somebody say this, by leaf hash?
+    Statement(Hash),
+}
+
+/// What the evidence was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// A file: what it leaves out is not known.
+    Part,
+    /// Every entry under the last checkpoint was read, and all that the question depends on taken.
+    EveryEntry,
+}
+
+/// What a report comes to, the exit code of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The whole claim is proven.
+    Proven = 0,
+    /// Evidence speaks against it.
+    Against = 1,
+    /// It could not be checked.
+    CannotRun = 2,
+    /// It is not complete, or not there.
+    Incomplete = 3,
+}
+
+/// Where a device stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceStanding {
+    /// It reports.
+    InService,
+    /// Its chain has more than one branch.
+    Forked,
+    /// A key that it signed with is compromised at a statement of the evidence.
+    Compromised,
+    /// It was taken out of use.
+    Decommissioned,
+}
+
+impl DeviceStanding {
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::InService => "in service",
+            Self::Forked => "forked",
+            Self::Compromised => "compromised",
+            Self::Decommissioned => "decommissioned",
+        }
+    }
+}
+
+/// A release that was asked for, and what the log says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Where it begins.
+    pub index: LeafIndex,
+    /// Leaf hash of the statement that begins it.
+    pub leaf: Hash,
+    /// Who releases.
+    pub issuer: String,
+    /// What it is about, such as `ip-200/app`.
+    pub subject: String,
+    /// What was said.
+    pub statement: Release,
+    /// Where it stands.
+    pub standing: ReleaseStanding,
+    /// What was said of it later by keys that may speak about it, in the order of the log.
+    pub words: Vec<Word>,
+}
+
+/// A later word on a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Where it is.
+    pub index: LeafIndex,
+    /// Release, approval or authorisation.
+    pub kind: Kind,
+    /// Who says it.
+    pub issuer: String,
+    /// The step.
+    pub event: EventType,
+    /// What a person's signature means.
+    pub meaning: Option<Meaning>,
 }
 
 /// The five words.
@@ -164,6 +259,8 @@ pub enum EntryState {
     NotAStatement,
     /// In the log although the rules say it should not be.
     AgainstRules(Refusal),
+    /// In the log before, at the other index: its first place counts.
+    Repeated(LeafIndex),
     /// Its signature does not verify.
     SignatureWrong,
     /// Its path does not lead to the checkpoint.
@@ -223,7 +320,9 @@ pub struct Mismatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotChecked {
-    /// Whether the log has entries after the checkpoint, or others that the bundle leaves out.
+    /// Whether the bundle leaves something out that would change the answer.
+    LeftOut,
+    /// What the log took after the checkpoint.
     OtherEntries,
     /// Whether what people and devices say is true: only that they said it.
     TruthOfStatements,
@@ -271,7 +370,8 @@ impl NotChecked {
 impl core::fmt::Display for NotChecked {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::OtherEntries => f.write_str("entries of the log that are not in the bundle"),
+            Self::LeftOut => f.write_str("whether anything was left out, such as a recall"),
+            Self::OtherEntries => f.write_str("what the log took after the checkpoint"),
             Self::TruthOfStatements => {
                 f.write_str("whether statements are true, only that they were made and logged")
             }
@@ -312,8 +412,14 @@ const fn plural(n: u64) -> &'static str {
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// What was asked.
+    pub question: Question,
     /// In one word.
     pub verdict: Verdict,
+    /// The releases that the answer is about, in the order of the log.
+    pub releases: Vec<Released>,
+    /// Where the device stands that was asked for.
+    pub device: Option<DeviceStanding>,
     /// What was altered or cannot be checked, first thing first.
     pub mismatches: Vec<Mismatch>,
     /// The ladder, lowest rung first.
@@ -328,4 +434,60 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was not looked at.
     pub not_checked: Vec<NotChecked>,
+}
+
+impl Report {
+    /// Whether the evidence proves that the log or the device signed what it may not.
+    #[must_use]
+    pub fn proves_misbehaviour(&self) -> bool {
+        self.findings.iter().any(|finding| finding.evidence.is_misbehaviour())
+    }
+
+    /// The release that answers a question about a release or a file: the newest that may be used,
+    /// else the newest.
+    #[must_use]
+    pub fn release(&self) -> Option<&Released> {
+        if !matches!(self.question, Question::Release(_) | Question::Image(_)) {
+            return None;
+        }
+        let usable = self.releases.iter().rfind(|it| it.standing.is_usable());
+        usable.or(self.releases.last())
+    }
+
+    /// Whether the log's rules let the release or file be used, as far as the evidence reaches;
+    /// none where that was not asked.
+    #[must_use]
+    pub fn is_usable(&self) -> Option<bool> {
+        let asked = matches!(self.question, Question::Release(_) | Question::Image(_));
+        let sound = matches!(self.verdict, Verdict::Verified | Verdict::VerifiedSoFar);
+        let usable = self.release().is_some_and(|it| it.standing.is_usable());
+        asked.then_some(sound && usable)
+    }
+
+    /// The standing of what was asked for, in a word.
+    #[must_use]
+    pub fn standing(&self) -> Option<&'static str> {
+        let release = self.release().map(|it| it.standing.standing.word());
+        release.or(self.device.map(DeviceStanding::word))
+    }
+
+    /// Whether the standing speaks against what was asked for.
+    #[must_use]
+    pub fn forbids(&self) -> bool {
+        let device =
+            matches!(self.device, Some(DeviceStanding::Forked | DeviceStanding::Compromised));
+        device || self.release().is_some_and(|it| it.standing.forbids())
+    }
+
+    /// What it comes to: the exit code, one row of the table in `docs/spec/standing.md`.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.verdict {
+            Verdict::Altered => Outcome::Against,
+            Verdict::CannotCheck => Outcome::CannotRun,
+            _ if self.proves_misbehaviour() || self.forbids() => Outcome::Against,
+            Verdict::Verified => Outcome::Proven,
+            Verdict::VerifiedSoFar | Verdict::NotFound => Outcome::Incomplete,
+        }
+    }
 }

@@ -3,36 +3,36 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use firmlog_statement::event::Life;
-use firmlog_statement::{DeviceId, Kind, Meaning, Parsed, Severity, Statement, Thumbprint, Update};
-use firmlog_tlog::merkle::{Hash, LeafIndex};
+use firmlog_statement::event::{EventType, Life};
+use firmlog_statement::{DeviceId, Kind, Parsed, Severity, Update};
+use firmlog_tlog::merkle::LeafIndex;
 
 use super::{EntryState, Evidence, Finding};
 use crate::Crypto;
 use crate::registry::{Candidate, Decision, Refusal, Registry};
 
-/// What somebody said about a release.
-#[derive(Clone, Copy)]
-pub(super) struct Opinion {
-    pub(super) index: LeafIndex,
-    pub(super) leaf: Hash,
-    pub(super) kid: Thumbprint,
-    pub(super) meaning: Meaning,
-    /// The earlier word that it takes back.
-    pub(super) supersedes: Option<Hash>,
-}
-
 /// The state of a replay.
-#[derive(Default)]
 pub(super) struct Replay {
     pub(super) registry: Registry,
     pub(super) findings: Vec<Finding>,
-    pub(super) opinions: BTreeMap<Hash, Vec<Opinion>>,
     lives: BTreeMap<DeviceId, Life>,
     /// The counter of each device's newest statement, where it has one.
     counters: BTreeMap<DeviceId, u64>,
     /// Where each device's statement of a seq is.
     places: BTreeMap<(DeviceId, u64), LeafIndex>,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Self {
+            // Rules about what is absent are never judged from part of a log.
+            registry: Registry::of_part(),
+            findings: Vec::new(),
+            lives: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            places: BTreeMap::new(),
+        }
+    }
 }
 
 impl Replay {
@@ -52,10 +52,8 @@ impl Replay {
         if let Err(refusal) = self.sequence(&candidate, parsed, index) {
             return self.against_rules(refusal, index);
         }
-        match parsed.kind() {
-            Kind::Update => self.observe(parsed, index),
-            Kind::Approval => self.opinion(parsed, candidate.leaf, index),
-            _ => {}
+        if parsed.kind() == Kind::Update {
+            self.observe(parsed, index);
         }
         EntryState::Good
     }
@@ -74,14 +72,14 @@ impl Replay {
             (Decision::Refuse(refusal), _) => return Err(refusal),
             (Decision::Gap { have }, Some((device, seq))) => {
                 let evidence = Evidence::ChainGap { device, from: have.next, to: seq };
-                self.found(Severity::P3, evidence, [index].into());
+                self.found(evidence, [index].into());
                 self.registry.heads.resume(candidate, index);
                 self.lives.remove(&device);
             }
             (Decision::Fork { .. } | Decision::Earlier { .. }, Some((device, seq))) => {
                 let other = self.places.get(&(device, seq)).copied();
                 let entries = other.into_iter().chain([index]).collect();
-                self.found(Severity::P1, Evidence::ChainFork { device, seq }, entries);
+                self.found(Evidence::ChainFork { device, seq }, entries);
                 self.registry.apply(candidate, parsed, index)?;
             }
             _ => self.registry.apply(candidate, parsed, index)?,
@@ -113,7 +111,7 @@ impl Replay {
                     after: violation.after,
                     found: violation.found,
                 };
-                self.found(Severity::P2, evidence, [index].into());
+                self.found(evidence, [index].into());
             }
         }
     }
@@ -130,46 +128,26 @@ impl Replay {
         self.lives.remove(&device);
         let counted = |(counter, before): (u64, u64)| counter.checked_sub(before)?.checked_sub(1);
         let gone = counter.zip(before).and_then(counted);
-        let severity = if gone == Some(0) { Severity::Info } else { Severity::P2 };
         let evidence = Evidence::JournalLost { device, from, to: update.seq.0, gone };
-        self.found(severity, evidence, [index].into());
+        self.found(evidence, [index].into());
     }
 
-    fn opinion(&mut self, parsed: &Parsed, leaf: Hash, index: LeafIndex) {
-        let Ok(Statement::Approval(approval)) = parsed.decode() else { return };
-        self.opinions.entry(Hash(approval.release.0)).or_default().push(Opinion {
-            index,
-            leaf,
-            kid: *parsed.kid(),
-            meaning: approval.esig.meaning,
-            supersedes: approval.supersedes.map(|of| Hash(of.0)),
-        });
-    }
-
-    /// What was said about a release and not taken back by who said it. Who speaks is an issuer,
-    /// whichever of its keys it signs with.
-    pub(super) fn standing(&self, release: &Hash) -> Vec<(&str, Opinion)> {
-        let opinions = self.opinions.get(release).map_or(&[][..], Vec::as_slice);
-        let issuer = |of: &Opinion| self.registry.keys.find(&of.kid).map(|view| view.issuer);
-        let taken_back = |word: &Opinion| {
-            let same = |later: &Opinion| issuer(later) == issuer(word);
-            opinions.iter().any(|later| later.supersedes == Some(word.leaf) && same(later))
-        };
-        let standing = opinions.iter().filter(|word| !taken_back(word));
-        standing.filter_map(|word| Some((issuer(word)?, *word))).collect()
+    /// Whether a device was taken out of use.
+    pub(super) fn is_decommissioned(&self, device: &DeviceId) -> bool {
+        let life = self.lives.get(device).and_then(|life| life.last());
+        life == Some(EventType::Decommissioned)
     }
 
     fn against_rules(&mut self, refusal: Refusal, index: LeafIndex) -> EntryState {
-        self.found(Severity::P1, Evidence::AgainstRules(refusal), [index].into());
+        self.found(Evidence::AgainstRules(refusal), [index].into());
         EntryState::AgainstRules(refusal)
     }
 
-    pub(super) fn found(
-        &mut self,
-        severity: Severity,
-        evidence: Evidence,
-        entries: Vec<LeafIndex>,
-    ) {
+    pub(super) fn found(&mut self, evidence: Evidence, entries: Vec<LeafIndex>) {
+        let severity = match evidence {
+            Evidence::JournalLost { gone: Some(0), .. } => Severity::Info,
+            _ => evidence.kind().severity(),
+        };
         self.findings.push(Finding { severity, evidence, entries });
     }
 }

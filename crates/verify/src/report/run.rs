@@ -6,23 +6,20 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use firmlog_statement::disclosure::Disclosure;
-use firmlog_statement::{
-    Digest, Field as _, Kind, Meaning, Parsed, Severity, Statement, codec::Decoder,
-};
+use firmlog_statement::{Digest, Field as _, Parsed, Statement, codec::Decoder};
 use firmlog_tlog::merkle::{
     Hash, LeafIndex, TreeHead, leaf_hash, root_from_inclusion, verify_consistency,
 };
 use firmlog_tlog::policy::Quorum;
 
-use super::anchors::{self, Anchors};
+use super::anchors::Anchors;
 use super::replay::Replay;
 use super::{
-    AnchorReport, EntryReport, EntryState, Evidence, Level, Mismatch, NotChecked, Question, Report,
-    Rung, RungState, Verdict, entries,
+    AnchorReport, DeviceStanding, EntryReport, EntryState, Evidence, Extent, Mismatch, Question,
+    Released, Report, RungState, Verdict,
 };
 use crate::bundle::{Bundle, Entry, Object, parse_parts};
 use crate::checkpoint::{HeadError, SignedHead, verify_checkpoint};
-use crate::registry::Registry;
 use crate::{Crypto, TrustRoot, Verified};
 
 /// Verifies a bundle file: like [`verify_bundle`], and any altered byte is found, in parts that no
@@ -37,7 +34,7 @@ pub fn verify_file<C: Crypto + ?Sized>(
     let (bundle, checksum) = match parse_parts(bytes) {
         Ok(parts) => parts,
         Err(damage) => {
-            let mut run = Run::new(root, *question);
+            let mut run = Run::new(root, *question, Extent::Part);
             let got = format!("at byte {}: {}", damage.offset, damage.error);
             run.altered(damage.object, "a bundle in its one encoding".into(), got);
             return run.report(&Bundle::default());
@@ -63,17 +60,20 @@ pub fn verify_bundle<C: Crypto + ?Sized>(
     crypto: &C,
     question: &Question,
 ) -> Report {
-    verify_bundle_state(bundle, root, crypto, question).0
+    verify_gathered(bundle, root, crypto, question, Extent::Part)
 }
 
-/// As [`verify_bundle`], with the registry as it is after the bundle's last entry.
-pub(crate) fn verify_bundle_state<C: Crypto + ?Sized>(
+/// As [`verify_bundle`], for what `gather` took out of every entry of a log: only that can be
+/// verified. The caller vouches for `extent`: it read every entry and compared the root.
+#[must_use]
+pub fn verify_gathered<C: Crypto + ?Sized>(
     bundle: &Bundle,
     root: &TrustRoot,
     crypto: &C,
     question: &Question,
-) -> (Report, Registry) {
-    let mut run = Run::new(root, *question);
+    extent: Extent,
+) -> Report {
+    let mut run = Run::new(root, *question, extent);
     run.origin(bundle);
     let heads = run.checkpoints(bundle, crypto);
     run.consistency(bundle, &heads);
@@ -84,36 +84,52 @@ pub(crate) fn verify_bundle_state<C: Crypto + ?Sized>(
         run.entry(entry, crypto);
     }
     run.disclosures(bundle);
-    run.approvals();
-    let registry = core::mem::take(&mut run.replay.registry);
-    (run.report(bundle), registry)
+    run.judge_all(bundle);
+    if !run.is_answered() {
+        run.cannot |= !run.strangers.is_empty();
+        run.mismatches.append(&mut run.strangers);
+    }
+    run.report(bundle)
 }
 
-struct Run<'a> {
+/// A verification under way.
+pub(super) struct Run<'a> {
     root: &'a TrustRoot,
-    question: Question,
+    pub(super) question: Question,
+    pub(super) extent: Extent,
     mismatches: Vec<Mismatch>,
-    altered: bool,
+    pub(super) altered: bool,
     cannot: bool,
-    head: Option<Verified<SignedHead>>,
-    replay: Replay,
-    entries: Vec<EntryReport>,
-    anchors: Vec<AnchorReport>,
+    pub(super) head: Option<Verified<SignedHead>>,
+    pub(super) replay: Replay,
+    pub(super) entries: Vec<EntryReport>,
+    /// What nobody enrolled says, on a log that takes anything.
+    strangers: Vec<Mismatch>,
+    /// Where each leaf hash stands first.
+    first: BTreeMap<Hash, LeafIndex>,
+    pub(super) releases: Vec<Released>,
+    pub(super) device: Option<DeviceStanding>,
+    pub(super) anchors: Vec<AnchorReport>,
     /// Commitments per leaf hash that still want their disclosure.
-    undisclosed: u64,
+    pub(super) undisclosed: u64,
 }
 
 impl<'a> Run<'a> {
-    fn new(root: &'a TrustRoot, question: Question) -> Self {
+    fn new(root: &'a TrustRoot, question: Question, extent: Extent) -> Self {
         Self {
             root,
             question,
+            extent,
             mismatches: Vec::new(),
             altered: false,
             cannot: false,
             head: None,
             replay: Replay::default(),
             entries: Vec::new(),
+            strangers: Vec::new(),
+            first: BTreeMap::new(),
+            releases: Vec::new(),
+            device: None,
             anchors: Vec::new(),
             undisclosed: 0,
         }
@@ -168,7 +184,7 @@ impl<'a> Run<'a> {
             let (older, newer) = (older.head, newer.head);
             if older.size == newer.size && older.root != newer.root {
                 // Both are signed by the log: this alone convicts it.
-                self.replay.found(Severity::P1, Evidence::SplitView { older, newer }, Vec::new());
+                self.replay.found(Evidence::SplitView { older, newer }, Vec::new());
             }
             if let Err(error) = verify_consistency(&older, &newer, proof) {
                 let expected = format!("size {} extends size {}", newer.size, older.size);
@@ -218,7 +234,7 @@ impl<'a> Run<'a> {
             leaf,
             kind: parsed.as_ref().ok().map(Parsed::kind),
             state: EntryState::NotInLog,
-            asked: parsed.as_ref().is_ok_and(|parsed| self.asks_for(parsed, &leaf)),
+            asked: false,
         };
         if self.in_log(entry, &leaf) {
             report.state = match &parsed {
@@ -226,11 +242,26 @@ impl<'a> Run<'a> {
                 Ok(_) if entry.index.0 == 0 && leaf != *self.root.genesis() => {
                     EntryState::SignatureWrong
                 }
-                Ok(parsed) => self.replay.entry(parsed, entry.index, crypto),
+                Ok(parsed) => match self.repeats(&leaf, entry.index) {
+                    Some(first) => EntryState::Repeated(first),
+                    None => self.replay.entry(parsed, entry.index, crypto),
+                },
             };
             self.judge(&report);
         }
         self.entries.push(report);
+    }
+
+    /// Where the same bytes stand before: a log of signed statements takes none twice.
+    fn repeats(&mut self, leaf: &Hash, index: LeafIndex) -> Option<LeafIndex> {
+        let first = *self.first.entry(*leaf).or_insert(index);
+        if first == index {
+            return None;
+        }
+        if !self.replay.registry.rules.any_bytes {
+            self.replay.found(Evidence::DuplicateEntry { first }, [first, index].into());
+        }
+        Some(first)
     }
 
     fn in_log(&mut self, entry: &Entry, leaf: &Hash) -> bool {
@@ -255,32 +286,27 @@ impl<'a> Run<'a> {
                 let expected = "a valid signature of the enrolled key".into();
                 self.altered(object, expected, "the signature does not verify".into());
             }
+            // The judge ignores it, and the finding tells; what it is about still has a standing.
+            EntryState::AgainstRules(refusal) if refusal.is_of_release() => {}
             EntryState::AgainstRules(refusal) => {
                 let expected = "an entry that the log's rules admit".into();
                 self.altered(object, expected, refusal.to_string());
             }
             EntryState::KeyUnknown => {
                 let expected = "the enrolment of its key in the bundle".into();
-                self.cannot(object, expected, "not there".into());
+                let mismatch = Mismatch { object, expected, got: "not there".into() };
+                // Where anybody may append, a stranger's word spoils no answer that others give.
+                if self.replay.registry.rules.any_bytes {
+                    self.strangers.push(mismatch);
+                } else {
+                    self.cannot = true;
+                    self.mismatches.push(mismatch);
+                }
             }
-            EntryState::Good | EntryState::NotAStatement | EntryState::NotInLog => {}
-        }
-    }
-
-    fn asks_for(&self, parsed: &Parsed, leaf: &Hash) -> bool {
-        match self.question {
-            Question::Whole => true,
-            Question::Device(device) => {
-                parsed.update_head().is_some_and(|head| head.device == device)
-            }
-            Question::Release(release) => {
-                *leaf == release
-                    || parsed.approval_head().is_some_and(|head| head.release == release.0)
-            }
-            Question::Image(image) => {
-                parsed.release_head().is_some_and(|head| head.image == image)
-                    || parsed.update_head().is_some_and(|head| head.image == image)
-            }
+            EntryState::Good
+            | EntryState::NotAStatement
+            | EntryState::NotInLog
+            | EntryState::Repeated(_) => {}
         }
     }
 
@@ -325,166 +351,77 @@ impl<'a> Run<'a> {
                 }
                 self.undisclosed = self.undisclosed.saturating_add(1);
                 let evidence = Evidence::NotDisclosed { field: commitment.field };
-                self.replay.found(Severity::Info, evidence, [entry.index].into());
-            }
-        }
-    }
-
-    /// Who approved and who rejected what the question asks for.
-    fn approvals(&mut self) {
-        let expected = self.replay.registry.rules.approvals;
-        let asked: Vec<(Hash, LeafIndex)> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.asked && entry.kind == Some(Kind::Release))
-            .map(|entry| (entry.leaf, entry.index))
-            .collect();
-        for (release, index) in asked {
-            let standing = self.replay.standing(&release);
-            let by = |meaning| standing.iter().filter(move |(_, word)| word.meaning == meaning);
-            let approvers: BTreeSet<&str> = by(Meaning::Approval).map(|(who, _)| *who).collect();
-            let got = u8::try_from(approvers.len()).unwrap_or(u8::MAX);
-            let said = standing.iter().map(|(_, word)| word.index);
-            let entries: Vec<LeafIndex> = [index].into_iter().chain(said).collect();
-            let rejected: Vec<LeafIndex> =
-                by(Meaning::Rejection).map(|(_, word)| word.index).collect();
-            if got < expected {
-                let evidence = Evidence::ApprovalsMissing { release, expected, got };
-                self.replay.found(Severity::P2, evidence, entries);
-            }
-            if !rejected.is_empty() {
-                let evidence = Evidence::Rejected { release };
-                self.replay.found(Severity::P2, evidence, rejected);
+                self.replay.found(evidence, [entry.index].into());
             }
         }
     }
 
     fn report(mut self, bundle: &Bundle) -> Report {
-        let verdict = self.verdict();
-        let findings = core::mem::take(&mut self.replay.findings);
-        Report {
-            verdict,
+        let mut report = Report {
+            question: self.question,
+            verdict: self.evidence_verdict(),
+            releases: core::mem::take(&mut self.releases),
+            device: self.device,
             rungs: self.rungs(),
             not_checked: self.not_checked(bundle),
-            mismatches: self.mismatches,
+            mismatches: core::mem::take(&mut self.mismatches),
+            findings: core::mem::take(&mut self.replay.findings),
             head: self.head.map(Verified::into_inner),
             entries: self.entries,
             anchors: self.anchors,
-            findings,
+        };
+        // What forbids, or speaks against the log, never goes with the best word.
+        let against = report.forbids() || report.proves_misbehaviour();
+        if report.verdict == Verdict::Verified && (against || report.is_usable() == Some(false)) {
+            report.verdict = Verdict::VerifiedSoFar;
+        }
+        report
+    }
+
+    /// Whether what was asked for is there, by somebody who was enrolled.
+    fn is_answered(&self) -> bool {
+        match self.question {
+            Question::Release(_) | Question::Image(_) => !self.releases.is_empty(),
+            Question::Whole => !self.entries.is_empty() && self.strangers.is_empty(),
+            _ => {
+                let known = |entry: &EntryReport| entry.state != EntryState::KeyUnknown;
+                self.entries.iter().any(|entry| entry.asked && known(entry))
+            }
         }
     }
 
-    fn verdict(&self) -> Verdict {
+    /// What the evidence is worth, whatever it says.
+    fn evidence_verdict(&self) -> Verdict {
         if self.altered {
             return Verdict::Altered;
         }
         if self.cannot || self.head.is_none() {
             return Verdict::CannotCheck;
         }
-        if !self.entries.iter().any(|entry| entry.asked) {
+        if !self.is_answered() {
             return Verdict::NotFound;
         }
-        use Evidence::{ApprovalsMissing, ChainGap, JournalLost, Rejected};
+        use Evidence::{ChainGap, Contradiction, DeviceKeyCompromised, JournalLost};
         let incomplete = self.replay.findings.iter().any(|finding| match finding.evidence {
-            ChainGap { .. } | ApprovalsMissing { .. } | Rejected { .. } => true,
+            ChainGap { .. } | Contradiction { .. } | DeviceKeyCompromised { .. } => true,
             JournalLost { gone, .. } => gone != Some(0),
             _ => false,
         });
         let anchored =
             self.root.evm().contracts.is_empty() || self.anchored_rung().0 == RungState::Reached;
-        if incomplete || !anchored || !self.witnessed() {
+        let complete = self.extent == Extent::EveryEntry && self.question != Question::Whole;
+        if incomplete || !anchored || !self.witnessed() || !complete {
             return Verdict::VerifiedSoFar;
         }
         Verdict::Verified
     }
 
-    fn asks_witnesses(&self) -> bool {
+    pub(super) fn asks_witnesses(&self) -> bool {
         self.root.policy().quorum() != Quorum::None
     }
 
     fn witnessed(&self) -> bool {
         self.asks_witnesses() && self.head.as_ref().is_some_and(|head| head.quorum)
-    }
-
-    fn rungs(&self) -> [Rung; 5] {
-        let statements = self.entries.iter().filter(|entry| entry.kind.is_some());
-        let good = statements.clone().filter(|entry| entry.state == EntryState::Good).count();
-        let all = statements.count();
-        let wrong = self.entries.iter().any(|entry| {
-            matches!(entry.state, EntryState::SignatureWrong | EntryState::AgainstRules(_))
-        });
-        let signed = match (wrong, good == all && all > 0) {
-            (true, _) => RungState::Failed,
-            (false, true) => RungState::Reached,
-            (false, false) => RungState::Missing,
-        };
-        let (in_log, in_log_detail) = self.in_log_rung();
-        let (witnessed, witnessed_detail) = self.witnessed_rung();
-        let details = [
-            (signed, format!("{good} of {all} statements")),
-            (in_log, in_log_detail),
-            (witnessed, witnessed_detail),
-            (RungState::Missing, String::from("no time-stamp in the bundle")),
-            self.anchored_rung(),
-        ];
-        let mut levels = Level::ALL.into_iter();
-        details.map(|(state, detail)| {
-            let level = levels.next().unwrap_or(Level::Anchored);
-            Rung { level, state, detail }
-        })
-    }
-
-    fn in_log_rung(&self) -> (RungState, String) {
-        let Some(head) = &self.head else {
-            let state = if self.altered { RungState::Failed } else { RungState::Missing };
-            return (state, "no checkpoint is believed".into());
-        };
-        let out = self.entries.iter().any(|entry| entry.state == EntryState::NotInLog);
-        let state = if out { RungState::Failed } else { RungState::Reached };
-        (state, format!("{}, {} {}", head.origin, head.head.size, entries(head.head.size.0)))
-    }
-
-    fn witnessed_rung(&self) -> (RungState, String) {
-        let Some(head) = &self.head else { return (RungState::Missing, "no checkpoint".into()) };
-        let names: Vec<&str> = head.witnesses.iter().map(|w| w.name.as_str()).collect();
-        let names = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-        if !self.asks_witnesses() {
-            return (RungState::Missing, format!("{names}; the trust root asks for none"));
-        }
-        let state = if head.quorum { RungState::Reached } else { RungState::Missing };
-        let quorum = if head.quorum { "quorum reached" } else { "quorum not reached" };
-        (state, format!("{names} ({quorum})"))
-    }
-
-    fn anchored_rung(&self) -> (RungState, String) {
-        let any = self.entries.iter().any(|entry| entry.asked);
-        anchors::rung(&self.anchors, |size| {
-            let asked = self.entries.iter().filter(|entry| entry.asked || !any);
-            let covered = asked.clone().filter(|entry| entry.index.0 < size).count();
-            (covered, asked.count())
-        })
-    }
-
-    fn not_checked(&self, bundle: &Bundle) -> Vec<NotChecked> {
-        let foreign = self.entries.iter().filter(|entry| entry.kind.is_none()).count() as u64;
-        let counted = [
-            NotChecked::Certificates(bundle.certificates.len() as u64),
-            NotChecked::Undisclosed(self.undisclosed),
-            NotChecked::ForeignEntries(foreign),
-        ];
-        let mut out: Vec<NotChecked> = [
-            NotChecked::OtherEntries,
-            NotChecked::TruthOfStatements,
-            NotChecked::DeviceClocks,
-            NotChecked::Image,
-        ]
-        .into();
-        out.extend(anchors::not_checked(&self.anchors));
-        out.extend(counted.into_iter().filter(|left_out| left_out.count() > 0));
-        if !self.asks_witnesses() {
-            out.push(NotChecked::SplitView);
-        }
-        out
     }
 }
 

@@ -9,6 +9,8 @@
 //! quorum: 3
 //! image: 0303…
 //! model: ip-200
+//! component: app
+//! issuer: acme.example
 //! version: 2
 //! counter: 1
 //! bundle:
@@ -21,7 +23,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use firmlog_statement::{DeviceId, leaf_hash};
+use firmlog_statement::event::EventType;
+use firmlog_statement::{DeviceId, Digest, Release, Statement, leaf_hash};
 use firmlog_tlog::cosignature;
 use firmlog_tlog::merkle::Hash;
 use firmlog_tlog::note::{Algorithm, NoteSigner as _, VerifierKey};
@@ -30,8 +33,8 @@ use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Known, Reason, Root, Running};
 use sha2::{Digest as _, Sha256};
 
-use crate::common::World;
 use crate::common::log::{Named, TestLog};
+use crate::common::{World, release_body, sign};
 
 const UPDATES: u64 = 2_000;
 
@@ -43,6 +46,8 @@ pub(crate) struct Offer {
     genesis: Hash,
     log: VerifierKey,
     witnesses: [VerifierKey; 3],
+    component: &'static str,
+    issuer: &'static str,
     bundle: Vec<u8>,
 }
 
@@ -55,6 +60,8 @@ pub(crate) fn all() -> Vec<Offer> {
         genesis: Hash(leaf_hash(&scene.log.entries[0])),
         log: *scene.log.log.verifier_key(),
         witnesses: scene.witnesses(),
+        component: "app",
+        issuer: "acme.example",
         bundle: bundle.encode(),
     };
     let with = |change: fn(&mut Bundle)| {
@@ -62,8 +69,11 @@ pub(crate) fn all() -> Vec<Offer> {
         change(&mut bundle);
         bundle
     };
+    let recalled = |again| Scene::recalled(again).bundle(3);
+    let whole = scene.bundle(3);
+    let [a, b, _] = scene.witnesses();
     vec![
-        offer("three_cosignatures", None, &scene.bundle(3)),
+        offer("three_cosignatures", None, &whole),
         offer("bad_cosignature_missing", Some(Reason::NotWitnessed), &scene.bundle(2)),
         offer(
             "bad_cosignature_changed",
@@ -81,6 +91,15 @@ pub(crate) fn all() -> Vec<Offer> {
             Some(Reason::ApprovalsMissing),
             &with(|it| drop(it.entries.pop())),
         ),
+        offer("bad_recalled", Some(Reason::Withdrawn), &recalled(Again::No)),
+        offer("bad_bytes_recalled", Some(Reason::BytesRecalled), &recalled(Again::Silent)),
+        offer("bytes_recalled_and_named", None, &recalled(Again::Naming)),
+        Offer { component: "boot", ..offer("bad_component", Some(Reason::WrongComponent), &whole) },
+        Offer { issuer: "other.example", ..offer("bad_issuer", Some(Reason::WrongIssuer), &whole) },
+        Offer {
+            witnesses: [a, b, b],
+            ..offer("bad_witness_twice", Some(Reason::WitnessTwice), &whole)
+        },
     ]
 }
 
@@ -100,14 +119,55 @@ fn change_signature(bundle: &mut Bundle) {
     bytes[at] ^= 1;
 }
 
+/// Whether the bytes of the recalled release are released under another version.
+#[derive(PartialEq, Eq)]
+enum Again {
+    No,
+    Silent,
+    /// The new release names the recalled one.
+    Naming,
+}
+
 struct Scene {
     log: TestLog,
     third: Named,
-    release: usize,
+    /// Entries that the evidence holds behind the genesis.
+    evidence: Vec<usize>,
 }
 
 impl Scene {
     fn new() -> Self {
+        Self::with(|world| {
+            let release = world.release_as("acme.example", 3);
+            let leaf = leaf_hash(&release);
+            vec![release, world.approval(0, leaf), world.approval(1, leaf)]
+        })
+    }
+
+    /// The release was recalled.
+    fn recalled(again: Again) -> Self {
+        Self::with(|world| {
+            let first = world.release_as("acme.example", 3);
+            let leaf = leaf_hash(&first);
+            let event = EventType::ReleaseRecalled;
+            let recall = Release { release: Some(Digest(leaf)), event, ..release_body(3) };
+            let recall =
+                sign(Statement::Release(recall), "acme.example", "ip-200/app", &world.release);
+            let mut said = vec![first, world.approval(0, leaf), world.approval(1, leaf), recall];
+            if again != Again::No {
+                let supersedes = (again == Again::Naming).then_some(Digest(leaf));
+                let second = Release { supersedes, ..release_body(4) };
+                let second =
+                    sign(Statement::Release(second), "acme.example", "ip-200/app", &world.release);
+                let leaf = leaf_hash(&second);
+                said.extend([second, world.approval(0, leaf), world.approval(1, leaf)]);
+            }
+            said
+        })
+    }
+
+    /// With these statements in the log behind the device's, and in the evidence.
+    fn with(said: impl FnOnce(&World) -> Vec<Vec<u8>>) -> Self {
         let world = World::new();
         let mut entries = world.entries.clone();
         let mut before = world.devices[1].seed;
@@ -116,12 +176,11 @@ impl Scene {
             before = Sha256::digest(&update).into();
             entries.push(update);
         }
-        let release = world.release_as("acme.example", 3);
-        let leaf = leaf_hash(&release);
         let place = entries.len();
-        entries.extend([release, world.approval(0, leaf), world.approval(1, leaf)]);
+        entries.extend(said(&world));
+        let evidence = (place..entries.len()).collect();
         let third = Named::new(103, "witness.example/c", Algorithm::CosignatureV1);
-        Self { log: TestLog::new(entries), third, release: place }
+        Self { log: TestLog::new(entries), third, evidence }
     }
 
     fn witnesses(&self) -> [VerifierKey; 3] {
@@ -130,7 +189,7 @@ impl Scene {
     }
 
     fn bundle(&self, cosignatures: usize) -> Bundle {
-        let mut bundle = self.log.bundle(&[0, self.release, self.release + 1, self.release + 2]);
+        let mut bundle = self.log.bundle(&[&[0], &self.evidence[..]].concat());
         let mut note = self.log.checkpoint(self.log.entries.len(), 2);
         if cosignatures == 3 {
             let (body, _) = note.split_once("\n\n").expect("a note");
@@ -155,6 +214,7 @@ impl Offer {
             writeln!(out, "witness: {witness}").unwrap();
         }
         writeln!(out, "quorum: 3\nimage: {}\nmodel: ip-200", hex(&[3; 32])).unwrap();
+        writeln!(out, "component: {}\nissuer: {}", self.component, self.issuer).unwrap();
         out.push_str("version: 2\ncounter: 1\nbundle:\n");
         for line in self.bundle.chunks(48) {
             writeln!(out, "{}", hex(line)).unwrap();
@@ -186,6 +246,8 @@ pub(crate) fn decide(text: &str) -> Option<Reason> {
         device: DeviceId([7; 32]),
         model: one("model"),
         hw_rev: None,
+        component: one("component"),
+        issuers: &all("issuer"),
         version: one("version").parse().expect("a number"),
         counter: one("counter").parse().expect("a number"),
     };

@@ -102,7 +102,8 @@ fn check(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
     let root = Root { genesis, log: &log, witnesses: &witnesses, quorum: 3 };
     let device = DeviceId(bytes(uart));
     let Image { version, counter, .. } = agent.progress().committed;
-    let running = Running { device, model: "ip-200", hw_rev: None, version, counter };
+    let (model, component, issuers) = ("ip-200", "app", &["acme.example"]);
+    let running = Running { device, model, hw_rev: None, component, issuers, version, counter };
     let mut scratch = [0; 2048];
     let evidence = Evidence::verify(proof, &root, &CortexM4, &mut scratch).ok()?;
     let found = evidence.installable(&bytes(uart), &running, &Known::default()).ok()?;

@@ -27,14 +27,14 @@ use firmlog_statement::{
 use serde_json::json;
 
 use crate::Context;
-use crate::answer::{Answer, table};
-use crate::command::identify::{best, left_out};
+use crate::answer::Answer;
+use crate::command::identify::searched;
 use crate::command::key;
 use crate::command::trust::unknown;
-use crate::command::verify::{exit_of, report_json, report_text};
 use crate::error::{Exit, Result};
 use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
+use crate::said::{exit_of, report_json, report_text};
 use crate::submit::{self, LogArgs, Secret, SignArgs, digest, sign_and_submit};
 
 /// `release`
@@ -226,47 +226,17 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let root = submit::trust_root(&args.log.trust)?;
     let client = Client::new(&args.log.log, context)?;
     let wanted = digest(&args.release)?;
-    let source = Source::open(&client, &root, args.how, context)?;
-    let (how, searched) = source.completeness();
-    let (Some(found), others) = best(source.releases(&wanted)?) else {
+    let mut source = Source::open(&client, &root, args.how, context)?;
+    let Some(found) = source.release(&wanted)? else {
+        let (_, searched) = source.completeness();
         let text = format!("NOT FOUND: {}\n", source.absence(&format!("release {wanted}")));
         let json = json!({"verdict": "not found", "release": wanted.to_string(),
-            "searched": searched});
+            "usable": false, "searched": searched});
         return Ok(Answer::new("release-show", json, text).exit(Exit::Incomplete));
     };
-    let (step, withdrawn) = found.step();
-    let mut rows = vec![
-        ("release", format!("{} {}", found.subject, found.release.version_name)),
-        ("image", format!("sha256:{}", found.release.image)),
-        ("leaf hash", found.leaf.to_string()),
-        ("entry", found.index.to_string()),
-        ("models", found.release.models.join(", ")),
-        ("issuer", found.issuer.clone()),
-        ("step", found.step_text()),
-    ];
-    let mut json = report_json(&found.report, None);
-    json["also"] = others.clone().into();
-    rows.extend(others.into_iter().map(|other| ("also", other)));
-    let (mut signatures, mut steps) = (Vec::new(), Vec::new());
-    for word in found.words() {
-        let what = word.meaning.map_or_else(|| word.event.name(), Meaning::name);
-        rows.push((word.kind, format!("{what} by {} (entry {})", word.issuer, word.index)));
-        let line = json!({"kind": word.kind, "issuer": word.issuer, "event": word.event.name(),
-            "meaning": word.meaning.map(Meaning::name), "index": word.index.to_string()});
-        if word.meaning.is_some() { signatures.push(line) } else { steps.push(line) }
-    }
-    rows.push(("search", how));
-    json["index"] = found.index.to_string().into();
-    json["leaf_hash"] = found.leaf.to_string().into();
-    json["image"] = found.release.image.to_string().into();
-    json["version"] = found.release.version_name.as_str().into();
-    json["step"] = step.name().into();
-    json["withdrawn"] = withdrawn.into();
-    json["signatures"] = signatures.into();
-    json["steps"] = steps.into();
-    json["searched"] = searched.into();
-    let text = table(rows) + &report_text(&found.report);
+    let json = report_json(&found.report, None, &[]);
+    let text = report_text(&found.report, &[]);
     let mut answer = Answer::new("release-show", json, text).exit(exit_of(&found.report));
-    left_out(&mut answer, &source);
+    searched(&mut answer, &source);
     Ok(answer)
 }

@@ -15,13 +15,15 @@ use firmlog_statement::event::{EventType, Life};
 use firmlog_statement::{
     Digest, Regulatory, RegulatoryAction, Release, Statement, disclosure::Commitments,
 };
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::report::Question;
 use serde_json::json;
 
 use crate::Context;
 use crate::answer::Answer;
 use crate::command::trust::{sha256_of, unknown};
 use crate::error::{Error, Exit, Result};
-use crate::evidence::{Found, HowArgs, Source};
+use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
 use crate::submit::{self, LogArgs, SignArgs, digest, sign_and_submit, trust_root};
 
@@ -64,15 +66,17 @@ const STEPS: [EventType; 4] = [
 pub(super) fn run(args: &StepArgs, context: &Context) -> Result<Answer> {
     let event = event(&args.step)?;
     let (root, client) = (trust_root(&args.log.trust)?, Client::new(&args.log.log, context)?);
-    let source = Source::open(&client, &root, args.how, context)?;
+    let mut source = Source::open(&client, &root, args.how, context)?;
     let wanted = digest(&args.release)?;
-    let found = source.releases(&wanted)?.into_iter().find(|found| found.leaf.0 == wanted.0);
+    let found = source.ask(&Question::Release(Hash(wanted.0)))?;
+    let found = found.and_then(|found| found.report.releases.into_iter().next());
     let found = found.ok_or_else(|| {
         Error::new("E-NOT-FOUND", source.absence(&format!("release {wanted}")))
             .exit(Exit::Incomplete)
             .help("give the leaf hash that firmlog release publish or propose printed")
     })?;
-    let (last, in_order) = (found.step().0, in_order(&found, event));
+    let last = found.standing.standing.step();
+    let in_order = Life::after(Some(last)).allows(event);
     if !in_order {
         context.talk.say(format_args!(
             "warning: {event} does not follow {last}{}; it is logged all the same",
@@ -86,7 +90,7 @@ pub(super) fn run(args: &StepArgs, context: &Context) -> Result<Answer> {
         commitments: Commitments::default(),
         supersedes: None,
         regulatory: regulatory(args)?,
-        ..found.release
+        ..found.statement
     });
     let (sign, key) = (&args.sign, args.sign.open()?);
     let placed = sign_and_submit(&statement, &found.subject, sign, &key, &[], &args.log, context)?;
@@ -103,17 +107,6 @@ fn event(step: &str) -> Result<EventType> {
     let short = |event: &EventType| event.name().trim_start_matches("release_");
     let found = STEPS.into_iter().find(|event| short(event) == step || event.name() == step);
     found.ok_or_else(|| unknown("step", step, &STEPS.each_ref().map(short)))
-}
-
-/// Whether the step may follow: of a proposal, once somebody approved it.
-fn in_order(found: &Found, next: EventType) -> bool {
-    let words = found.words();
-    let approved = words.iter().any(|word| word.event == EventType::ReleaseApproved);
-    let last = match found.step().0 {
-        EventType::ReleaseProposed if approved => EventType::ReleaseApproved,
-        last => last,
-    };
-    Life::after(Some(last)).allows(next)
 }
 
 fn regulatory(args: &StepArgs) -> Result<Option<Regulatory>> {

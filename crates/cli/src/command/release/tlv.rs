@@ -68,9 +68,9 @@ pub(super) fn run(args: &TlvArgs) -> Result<Answer> {
     let bytes = std::fs::read(&args.bundle).map_err(|e| Error::io("read", &args.bundle, e))?;
     let name = args.bundle.display().to_string();
     let bundle = Bundle::parse(&bytes).map_err(|e| Error::form(&name, e))?;
-    let (leaf, release) = args.choose(&bundle)?;
+    let (leaf, issuer, release) = args.choose(&bundle)?;
     let root = trust_root(&args.trust)?;
-    let found = installable(&bundle, &root, leaf, &release)?;
+    let found = installable(&bundle, &root, leaf, (issuer, &release))?;
     if let Some(path) = &args.image {
         check_image(path, &found)?;
     }
@@ -89,15 +89,16 @@ pub(super) fn run(args: &TlvArgs) -> Result<Answer> {
 
 impl TlvArgs {
     /// The release that is meant: the one named, or the only one there is.
-    fn choose(&self, bundle: &Bundle) -> Result<(Hash, Release)> {
+    fn choose<'a>(&self, bundle: &'a Bundle) -> Result<(Hash, &'a str, Release)> {
         let wanted = self.release.as_deref().map(digest).transpose()?;
         let all = bundle.entries.iter().filter_map(|entry| {
             let parsed = Parsed::parse(&entry.bytes).ok()?;
             let Ok(Statement::Release(release)) = parsed.decode() else { return None };
-            Some((Hash(parsed.leaf_hash()), release)).filter(|(_, it)| it.release.is_none())
+            let leaf = Hash(parsed.leaf_hash());
+            Some((leaf, parsed.issuer(), release)).filter(|(.., it)| it.release.is_none())
         });
         let fits = |leaf: &Hash| wanted.as_ref().is_none_or(|wanted| wanted.0 == leaf.0);
-        let mut all: Vec<_> = all.filter(|(leaf, _)| fits(leaf)).collect();
+        let mut all: Vec<_> = all.filter(|(leaf, ..)| fits(leaf)).collect();
         match (all.pop(), all.len()) {
             (Some(one), 0) => Ok(one),
             (Some(_), others) => Err(Error::new("E-USAGE", "the bundle holds several releases")
@@ -128,17 +129,20 @@ impl TlvArgs {
     }
 }
 
-/// Whether a device of the release's first model would install it that runs something older.
+/// Whether a device of the release's first model, which takes releases of its issuer, would install
+/// it in place of something older.
 fn installable(
     bundle: &Bundle,
     root: &TrustRoot,
     leaf: Hash,
-    release: &Release,
+    (issuer, release): (&str, &Release),
 ) -> Result<Verified<Installable>> {
     let running = Running {
         device: DeviceId([0; 32]),
         model: release.models.first().map_or("", String::as_str),
         hw_rev: release.hw_revs.first().map(String::as_str),
+        component: &release.component,
+        issuers: &[issuer],
         version: 0,
         counter: 0,
     };

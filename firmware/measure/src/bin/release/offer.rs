@@ -19,6 +19,8 @@ pub(crate) struct Offer {
     witnesses: [VerifierKey; WITNESSES],
     quorum: u8,
     model: &'static str,
+    component: &'static str,
+    issuers: [&'static str; 1],
     version: u64,
     counter: u32,
 }
@@ -43,6 +45,8 @@ impl Offer {
             witnesses,
             quorum: number(head, "quorum")?,
             model: line(head, "model", 0)?,
+            component: line(head, "component", 0)?,
+            issuers: [line(head, "issuer", 0)?],
             version: number(head, "version")?,
             counter: number(head, "counter")?,
         })
@@ -53,9 +57,10 @@ impl Offer {
         Root { genesis: *genesis, log, witnesses, quorum: *quorum }
     }
 
-    pub(crate) fn running(&self) -> Running<'static> {
-        let Self { model, version, counter, .. } = *self;
-        Running { device: DeviceId([7; 32]), model, hw_rev: None, version, counter }
+    pub(crate) fn running(&self) -> Running<'_> {
+        let Self { model, component, ref issuers, version, counter, .. } = *self;
+        let device = DeviceId([7; 32]);
+        Running { device, model, hw_rev: None, component, issuers, version, counter }
     }
 }
 

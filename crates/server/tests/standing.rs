@@ -1,0 +1,59 @@
+//! What the log's pages, API and bundles say of a release is what the one judge says.
+
+mod world;
+
+use firmlog_statement::event::EventType;
+use firmlog_statement::leaf_hash;
+use firmlog_verify::bundle::Bundle;
+use world::World;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// J2: what was recalled says so first, wherever it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recalled_release_says_so_on_every_page() {
+    let world = World::signed().await;
+    let release = world.release(7);
+    let mut device = world.device().await;
+    let recall = world.step(&release, EventType::ReleaseRecalled);
+    let again = world.step(&release, EventType::ReleasePublished);
+    for entry in [&release, &world.approval(0, &release), &world.approval(1, &release), &recall] {
+        let answer = world.post_cose(entry).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    assert_eq!(world.post_cose(&device.next()).await.status, 201);
+    // J3: nothing brings it back.
+    let refused = world.post_cose(&again).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("that is final"), "{}", refused.text());
+    world.indexed().await;
+    let id = hex(&leaf_hash(&release));
+    let shown = world.get(&format!("/api/v1/releases/{id}")).await.json();
+    assert_eq!(
+        (text(&shown["release"]["standing"]), text(&shown["release"]["since"])),
+        ("recalled", "5")
+    );
+    assert_eq!(shown["release"]["usable"], false);
+    let known = world.get(&format!("/api/v1/identify/{}", hex(&world::IMAGE))).await.json();
+    assert_eq!(known["usable"], false);
+    let device = format!("/device/{}", device.id());
+    for page in ["/release/2", "/releases", &device] {
+        let page = world.get(page).await.text();
+        assert!(
+            page.contains("RECALLED by entry 5") || page.contains("recalled, not to be used"),
+            "{page}"
+        );
+    }
+    // Every bundle that is about it has the recall.
+    for path in [format!("releases/{id}"), format!("identify/{}", hex(&world::IMAGE))] {
+        let file = world.get(&format!("/api/v1/{path}/bundle")).await;
+        let bundle = Bundle::parse(&file.body).unwrap();
+        assert!(bundle.entries.iter().any(|entry| entry.bytes == recall), "{path}");
+    }
+}
