@@ -209,7 +209,7 @@ fn mcb_010_each_altered_field_is_refused_by_name() {
         ("boot record's length", prot + 14, &[255, 255], Error::TlvLength),
         ("boot record's map", prot + 16, &[0xa4], Error::HashMismatch),
         ("boot record's version", prot + 24, b"3", Error::HashMismatch),
-        ("boot record's signer", prot + 40, &[0], Error::HashMismatch),
+        ("boot record's signer", prot + 40, &[image[prot + 40] ^ 1], Error::HashMismatch),
         ("boot record's kind", prot + 12, &[0x61], Error::HashMismatch),
         ("dependency's kind", prot + 107, &[0x41], Error::HashMismatch),
         ("dependency's length", prot + 109, &[11], Error::TlvLength),
@@ -218,8 +218,8 @@ fn mcb_010_each_altered_field_is_refused_by_name() {
         ("release's kind", prot + 124, &[0x45], Error::HashMismatch),
         ("release's length", prot + 125, &[41], Error::TlvLength),
         ("release's length, no leaf hash", prot + 125, &[31], Error::TlvLength),
-        ("release's leaf hash", prot + 127, &[1], Error::HashMismatch),
-        ("release's evidence", prot + 159, &[1], Error::HashMismatch),
+        ("release's leaf hash", prot + 127, &[image[prot + 127] ^ 1], Error::HashMismatch),
+        ("release's evidence", prot + 159, &[image[prot + 159] ^ 1], Error::HashMismatch),
         ("signature area's magic", open, &[8], Error::AreaMagic),
         ("signature area's total", open + 2, &[255, 255], Error::TlvLength),
         ("hash's kind", hash, &[0x11], Error::OtherHash),
@@ -266,9 +266,9 @@ fn mcb_010_each_altered_field_is_refused_by_name() {
         ("boot record, another key", prot + 64, &[7], Error::BootRecord),
         ("boot record's function", prot + 71, b"7", Error::BootRecord),
         ("boot record's version", prot + 24, b"3", Error::BootRecordVersion),
-        ("boot record's signer", prot + 40, &[0], Error::BootRecordSigner),
-        ("boot record's measurement", prot + 90, &[1], Error::BadSignature),
-        ("release", open - 20, &[1], Error::BadSignature),
+        ("boot record's signer", prot + 40, &[image[prot + 40] ^ 1], Error::BootRecordSigner),
+        ("boot record's measurement", prot + 90, &[image[prot + 90] ^ 1], Error::BadSignature),
+        ("release", open - 20, &[image[open - 20] ^ 1], Error::BadSignature),
     ];
     for (name, at, bytes, error) in resealed {
         let mut altered = image.clone();
