@@ -27,6 +27,7 @@ mod deny;
 mod firmware;
 mod fuzz;
 mod header;
+mod judge;
 mod ports;
 mod power;
 mod setup;
@@ -55,6 +56,7 @@ cargo xtask COMMAND
   power [--histories N]        cut the power of simulated devices and check their journals
   firmware                     devices in QEMU: install, power cut, rollback, refusal, into a log
   size [--baseline] [--json F] what the agent takes of a small processor, against its budgets
+  judge --planted [J3 …]       put faults of trust back into a copy; a test must find each
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         "crash" => crash::run(rest),
         "power" => power::run(rest),
         "size" => size::run(rest),
+        "judge" => judge::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
         "help" | "-h" | "--help" => {
