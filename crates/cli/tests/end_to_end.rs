@@ -76,6 +76,24 @@ fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
     assert_eq!(world.run(&["inspect", "log/data/index.db"]).1["kind"], "SQLite database");
 }
 
+/// J19: a checkpoint of another log is no altered one, and what is no bundle is not called one.
+#[test]
+fn what_is_of_another_log_or_kind_is_called_that() {
+    let (world, _) = released();
+    let other = World::start();
+    let at = |world: &World, name: &str| world.dir.path().join(name);
+    std::fs::copy(at(&other, "log/data/checkpoint"), at(&world, "checkpoint")).expect("copies");
+    let (code, told) = world.run(&["verify", "checkpoint", "--trust", "log/log.trust"]);
+    assert_eq!((code, &told["verdict"]), (2, &"cannot check".into()), "{told}");
+    std::fs::write(at(&world, "empty"), []).expect("writes");
+    for file in ["image", "empty", "log/log.trust"] {
+        let verify = ["verify", "image", "--bundle", file, "--trust", "log/log.trust"];
+        let (code, told) = world.run(&verify);
+        assert_eq!((code, &told["code"]), (2, &"E-KIND".into()), "{file}: {told}");
+        assert!(told["message"].to_string().contains("is not an evidence bundle"), "{told}");
+    }
+}
+
 /// A log that takes any bytes has releases by anybody; that they are there says nothing of them.
 #[test]
 fn a_release_by_a_key_nobody_enrolled_is_not_believed() {

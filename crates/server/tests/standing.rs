@@ -3,7 +3,7 @@
 mod world;
 
 use firmlog_statement::event::EventType;
-use firmlog_statement::leaf_hash;
+use firmlog_statement::{Meaning, leaf_hash};
 use firmlog_verify::bundle::Bundle;
 use world::World;
 
@@ -56,4 +56,25 @@ async fn a_recalled_release_says_so_on_every_page() {
         let bundle = Bundle::parse(&file.body).unwrap();
         assert!(bundle.entries.iter().any(|entry| entry.bytes == recall), "{path}");
     }
+}
+
+/// J12: reviews, however many, push nothing out of a bundle; what does not fit is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_reviews_hide_no_rejection() {
+    let world = World::signed().await;
+    let release = world.release(7);
+    assert_eq!(world.post_cose(&release).await.status, 201);
+    let rejection = world.opinion(0, &release, Meaning::Rejection, 0);
+    assert_eq!(world.post_cose(&rejection).await.status, 201);
+    for n in 0..201 {
+        let review = world.opinion(1, &release, Meaning::Review, n);
+        assert_eq!(world.post_cose(&review).await.status, 201);
+    }
+    world.indexed().await;
+    let id = hex(&leaf_hash(&release));
+    let file = world.get(&format!("/api/v1/releases/{id}/bundle")).await;
+    let bundle = Bundle::parse(&file.body).unwrap();
+    assert!(bundle.entries.iter().any(|entry| entry.bytes == rejection));
+    let shown = world.get(&format!("/api/v1/releases/{id}")).await.json();
+    assert_eq!(text(&shown["release"]["standing"]), "rejected");
 }

@@ -147,7 +147,8 @@ pub(crate) fn leave_signature_out(answer: &mut Answer) {
 /// Refuses what is no bundle at all. A bundle says so at its beginning; damage later is named.
 pub(crate) fn must_be_bundle(path: &Path, bytes: &[u8]) -> Result<()> {
     let window = bytes.get(..40).unwrap_or(bytes);
-    if window.windows(7).any(|w| w == b"firmlog" || w == b"bundle ") {
+    let is_map = bytes.first().is_some_and(|byte| byte >> 5 == 5);
+    if is_map && window.windows(7).any(|w| w == b"firmlog" || w == b"bundle ") {
         return Ok(());
     }
     let got = if bytes.is_empty() { "an empty file" } else { "something else" };

@@ -224,6 +224,17 @@ impl World {
     }
 
     pub(crate) fn approval(&self, approver: usize, release: &[u8]) -> Vec<u8> {
+        self.opinion(approver, release, Meaning::Approval, 0)
+    }
+
+    /// What a person signs; `n` tells otherwise equal signatures apart.
+    pub(crate) fn opinion(
+        &self,
+        approver: usize,
+        release: &[u8],
+        meaning: Meaning,
+        n: u64,
+    ) -> Vec<u8> {
         let key = &self.approvers[approver];
         let statement = Statement::Approval(Approval {
             image: Some(Digest(IMAGE)),
@@ -234,9 +245,9 @@ impl World {
             supersedes: None,
             esig: ESignature {
                 signer: key.public_key().thumbprint(),
-                meaning: Meaning::Approval,
+                meaning,
                 reason: ReasonCode::Feature,
-                time_ms: 1_790_000_000_000,
+                time_ms: 1_790_000_000_000 + n,
                 zone_min: ZoneOffset::UTC,
                 factors: Factors(Factors::ID | Factors::SECRET),
                 certificate: None,
