@@ -30,7 +30,7 @@ use firmlog_tlog::merkle::{Hash, LeafIndex};
 use super::chunked::Chunked;
 use super::keys::Slot;
 use super::{About, Refusal};
-use crate::standing::{is_final, may_step};
+use crate::standing::{begins, is_final, may_step};
 
 /// Branches of one device that can be extended.
 pub const BRANCHES_MAX: usize = 16;
@@ -172,10 +172,15 @@ impl Heads {
 
     /// Whether this may be said about a release by the holder of a key. No allocation.
     pub(super) fn judge(&self, signer: Slot, kind: Kind, about: &About) -> Result<(), Refusal> {
-        let Some(named) = &about.release else { return Ok(()) };
+        let Some(named) = &about.release else {
+            return if begins(about.event) { Ok(()) } else { Err(Refusal::StepNamesNone) };
+        };
         let release = self.releases.get(&named.0).ok_or(Refusal::ReleaseUnknown)?;
+        if !release.begins {
+            return Err(Refusal::NotARelease);
+        }
         if kind == Kind::Release {
-            return self.judge_step(release, about);
+            return judge_step(release, about);
         }
         if release.author == signer.0 {
             return Err(Refusal::AuthorMayNotApprove);
@@ -186,18 +191,6 @@ impl Heads {
             None => self.part || self.first_manufacturer == Some(release.issuer),
         };
         if speaks_for { Ok(()) } else { Err(Refusal::OutOfScope) }
-    }
-
-    fn judge_step(&self, release: &Release, about: &About) -> Result<(), Refusal> {
-        if !release.begins {
-            return Err(Refusal::ReleaseUnknown);
-        }
-        if !may_step(about.role, about.issuer == release.issuer, about.event) {
-            return Err(Refusal::StepOfAnotherIssuer);
-        }
-        // That it is withdrawn may always be said.
-        let withdraws = crate::standing::withdraws(about.event);
-        if release.is_final && !withdraws { Err(Refusal::ReleaseFinal) } else { Ok(()) }
     }
 
     /// Records a statement of the kind release.
@@ -289,6 +282,16 @@ impl Heads {
         let more = self.branches.get(&slot.0).into_iter().flatten();
         self.main.get(slot.0).into_iter().chain(more)
     }
+}
+
+/// Whether this step may be taken in the life of a release.
+fn judge_step(release: &Release, about: &About) -> Result<(), Refusal> {
+    if !may_step(about.role, about.issuer == release.issuer, about.event) {
+        return Err(Refusal::StepOfAnotherIssuer);
+    }
+    // That it is withdrawn may always be said.
+    let withdraws = crate::standing::withdraws(about.event);
+    if release.is_final && !withdraws { Err(Refusal::ReleaseFinal) } else { Ok(()) }
 }
 
 impl Stored {

@@ -259,7 +259,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Ends a key for good; that one which ended is compromised may be found later.
+    /// Ends a key for good; that one which ended is compromised, and from where on, may be found
+    /// later, and again.
     pub(super) fn revoke(
         &mut self,
         kid: &Thumbprint,
@@ -267,9 +268,6 @@ impl Keys {
         index: LeafIndex,
     ) -> Result<(), Refusal> {
         if let Some(ended) = self.ended.get_mut(&kid.0).filter(|_| how == Ended::Compromised) {
-            if ended.how == Ended::Compromised {
-                return Err(Refusal::KeyRevoked);
-            }
             ended.how = how;
             return Ok(());
         }

@@ -65,6 +65,8 @@ refusals! {
         ReleaseFinal = 23: "the release was recalled or ended, and that is final",
         OutOfScope = 24: "the key was not enrolled to speak about releases of that issuer",
         ScopeMissing = 25: "the log has several manufacturers: name the ones this key may speak for",
+        StepNamesNone = 26: "a step after the first names the release it is of, by leaf hash",
+        NotARelease = 27: "what it names is a step in the life of a release: name the release",
     }
 }
 
@@ -173,6 +175,8 @@ impl Refusal {
                 | Self::ReleaseFinal
                 | Self::OutOfScope
                 | Self::AuthorMayNotApprove
+                | Self::StepNamesNone
+                | Self::NotARelease
         )
     }
 }

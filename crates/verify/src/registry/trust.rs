@@ -106,7 +106,7 @@ impl Registry {
         let view = self.keys.find(&revoke.kid).ok_or(Refusal::KeyUnknown)?;
         let compromised = how(revoke.reason) == Ended::Compromised;
         match view.until {
-            Some((_, Ended::Rotated | Ended::Revoked)) if compromised => return Ok(()),
+            Some(_) if compromised => return Ok(()),
             Some(_) => return self.keys.check_current(&revoke.kid),
             None => {}
         }

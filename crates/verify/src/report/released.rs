@@ -2,7 +2,7 @@
 //! that follow.
 
 use alloc::collections::BTreeSet;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use firmlog_statement::{Kind, Meaning, Statement};
@@ -124,7 +124,7 @@ pub(super) fn contradictions(
 }
 
 /// One image under two versions, or one version for two images: of one issuer and component, for a
-/// model in common.
+/// device in common.
 fn contradict(one: &Proven<'_>, other: &Proven<'_>) -> bool {
     let (Some(a), Some(b)) = (one.parsed.release_head(), other.parsed.release_head()) else {
         return false;
@@ -138,16 +138,22 @@ fn contradict(one: &Proven<'_>, other: &Proven<'_>) -> bool {
     let differ = (a.version, a.counter) != (b.version, b.counter);
     let image_twice = a.image == b.image && differ;
     let version_twice = a.image != b.image && a.version == b.version;
-    (image_twice || version_twice) && share_a_model(one, other)
+    (image_twice || version_twice) && share_a_device(one, other)
 }
 
-fn share_a_model(one: &Proven<'_>, other: &Proven<'_>) -> bool {
-    let models = |it: &Proven<'_>| match it.parsed.decode() {
-        Ok(Statement::Release(release)) => release.models,
-        _ => Vec::new(),
+/// Whether a device may be of a model, and of a hardware revision, that both are for.
+fn share_a_device(one: &Proven<'_>, other: &Proven<'_>) -> bool {
+    let (Ok(Statement::Release(one)), Ok(Statement::Release(other))) =
+        (one.parsed.decode(), other.parsed.decode())
+    else {
+        return true;
     };
-    let (one, other) = (models(one), models(other));
-    one.is_empty() || other.is_empty() || one.iter().any(|model| other.contains(model))
+    overlap(&one.models, &other.models) && overlap(&one.hw_revs, &other.hw_revs)
+}
+
+/// A list that is empty names all.
+fn overlap(one: &[String], other: &[String]) -> bool {
+    one.is_empty() || other.is_empty() || one.iter().any(|it| other.contains(it))
 }
 
 /// Whether an entry is about one of these releases.

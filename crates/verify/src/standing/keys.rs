@@ -123,12 +123,6 @@ impl<'b, B: Book> Keys<'b, B> {
         })
     }
 
-    fn is_revoked(&self, kid: &Thumbprint) -> bool {
-        let revokes =
-            |it: &Action<'_>| matches!(it, Action::Revoke { kid: ended, .. } if ended == kid);
-        self.actions().any(|(_, action)| revokes(&action))
-    }
-
     /// The issuer that releases firmware where an enrolment names none: the first manufacturer.
     pub(crate) fn first_manufacturer(&self) -> Option<&'b str> {
         self.actions().find_map(|(_, action)| {
@@ -146,20 +140,12 @@ impl<'b, B: Book> Keys<'b, B> {
             Action::Genesis { .. } => false,
             Action::Enrol(it) => is_new(&it.key),
             Action::Rotate { old, new } => is_known(old) && !self.is_ended(old) && is_new(new),
-            // That an ended key is compromised may be found later.
+            // That an ended key is compromised may be found later, and that it was so earlier.
             Action::Revoke { kid, from } => {
-                is_known(kid) && (!self.is_ended(kid) || from.is_some() && !self.is_final(kid))
+                is_known(kid) && (!self.is_ended(kid) || from.is_some())
             }
             Action::Policy => true,
         }
-    }
-
-    /// Whether it was revoked as compromised.
-    fn is_final(&self, kid: &Thumbprint) -> bool {
-        self.is_revoked(kid)
-            && self.actions().any(|(_, action)| {
-                matches!(action, Action::Revoke { kid: ended, from: Some(_) } if ended == *kid)
-            })
     }
 }
 

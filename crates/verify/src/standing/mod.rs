@@ -27,7 +27,7 @@ pub(crate) use book::{Book, Proven, event_of, hash, lists, lists_some, number};
 pub(crate) use keys::{Action, Enrolled, Keys};
 pub(crate) use release::withdraws;
 #[cfg(feature = "alloc")]
-pub(crate) use release::{is_final, may_step, meaning};
+pub(crate) use release::{begins, is_final, may_step, meaning};
 
 use firmlog_statement::event::EventType;
 use firmlog_statement::{Kind, Thumbprint};

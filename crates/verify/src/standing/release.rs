@@ -99,7 +99,7 @@ impl<'b, B: Book> Judge<'b, B> {
                 EventType::ReleaseRecalled => life.recalled = life.recalled.or(at),
                 EventType::ReleaseEndOfSupport => life.ended = life.ended.or(at),
                 EventType::ReleaseSuspended => life.suspended = life.suspended.max(at),
-                EventType::ReleasePublished if self.permits(&step) => {
+                EventType::ReleasePublished if is_of_same(&step, case) && self.permits(&step) => {
                     life.published = life.published.max(at);
                 }
                 _ => {}
@@ -155,7 +155,7 @@ impl<'b, B: Book> Judge<'b, B> {
     }
 
     /// How many issuers approve it that are not its author: the newest approval of each, by a key
-    /// that is good, and not followed by a rejection or taken back.
+    /// that is good, of these bytes, and not followed by a rejection or taken back.
     #[inline(never)]
     fn approvals(&self, case: &Case<'b>) -> u8 {
         let counted = self.about(Kind::Approval, case.leaf).filter(|it| self.counts(case, it));
@@ -164,17 +164,26 @@ impl<'b, B: Book> Judge<'b, B> {
 
     #[inline(never)]
     fn counts(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
-        if meaning(&word.parsed) != Some(Meaning::Approval) || !self.permits(word) {
+        let approves = event_of(&word.parsed) == Some(EventType::ReleaseApproved)
+            && meaning(&word.parsed) == Some(Meaning::Approval)
+            && is_of_image(word, case);
+        if !approves || !self.permits(word) {
             return false;
         }
         let Some(by) = self.judge_of(case, word) else { return false };
         let mut later = self.later(case, word, by);
-        by != case.author
-            && !later.any(|it| {
-                let meaning = meaning(&it.parsed);
-                matches!(meaning, Some(Meaning::Approval | Meaning::Rejection))
-                    || names(&it, 27, word)
-            })
+        by != case.author && !later.any(|it| self.takes_place(&it, word))
+    }
+
+    /// Whether a later signature of the same issuer takes the place of an approval: a rejection, an
+    /// approval by a good key, or one that names it.
+    #[inline(never)]
+    fn takes_place(&self, it: &Proven<'b>, word: &Proven<'b>) -> bool {
+        match meaning(&it.parsed) {
+            Some(Meaning::Rejection) => true,
+            Some(Meaning::Approval) if self.permits(it) => true,
+            _ => names(it, 27, word),
+        }
     }
 
     /// The newest rejection that stands.
@@ -282,13 +291,21 @@ impl<'b, B: Book> Judge<'b, B> {
         false
     }
 
-    /// Whether this is a release of `author` that counts, and that as many approve.
+    /// Whether this is a release of `author` that counts, that as many approve, and that is on
+    /// offer.
     #[inline(never)]
     fn is_approved(&self, begins: &Proven<'b>, author: &str, by: u8) -> bool {
         self.permits(begins)
-            && self
-                .case(begins)
-                .is_some_and(|case| case.author == author && self.approvals(&case) >= by)
+            && self.case(begins).is_some_and(|case| {
+                case.author == author && self.approvals(&case) >= by && self.is_offered(&case)
+            })
+    }
+
+    /// Whether a release is published and nothing speaks against it.
+    #[inline(never)]
+    fn is_offered(&self, case: &Case<'b>) -> bool {
+        let life = self.life(case);
+        life.published.is_some() && life.stop().is_none() && self.rejected(case).is_none()
     }
 
     /// The newest authorisation for a release that `fits`, unless a later word withdraws or
@@ -312,7 +329,9 @@ impl<'b, B: Book> Judge<'b, B> {
     #[inline(never)]
     fn authorises(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
         use EventType::{DowngradeAuthorised, UpdateAuthorised};
-        let may = matches!(event_of(&word.parsed), Some(UpdateAuthorised | DowngradeAuthorised));
+        let may = matches!(event_of(&word.parsed), Some(UpdateAuthorised | DowngradeAuthorised))
+            && matches!(meaning(&word.parsed), Some(Meaning::Approval | Meaning::Responsibility))
+            && is_of_image(word, case);
         may && self.permits(word)
             && self.judge_of(case, word).is_some()
             && !self.about(Kind::Authorisation, case.leaf).any(|it| {
@@ -325,6 +344,20 @@ impl<'b, B: Book> Judge<'b, B> {
 fn takes_back(later: &Proven<'_>, word: &Proven<'_>) -> bool {
     let revokes = event_of(&later.parsed) == Some(EventType::AuthorisationRevoked);
     names(later, 14, word) || revokes && hash(&later.parsed, 14).is_none()
+}
+
+/// Whether a later step tells of the very release that it names: its bytes and its codes.
+#[inline(never)]
+fn is_of_same(step: &Proven<'_>, case: &Case<'_>) -> bool {
+    step.parsed.release_head() == case.release.parsed.release_head()
+}
+
+/// Whether a signature is on the bytes of the release that it names, if it says on which.
+#[inline(never)]
+fn is_of_image(word: &Proven<'_>, case: &Case<'_>) -> bool {
+    hash(&word.parsed, 2).is_none_or(|image| {
+        case.release.parsed.release_head().is_some_and(|head| head.image == image.0)
+    })
 }
 
 /// Whether a statement names another under this key.
@@ -346,6 +379,12 @@ pub(crate) const fn may_step(role: Role, own: bool, event: EventType) -> bool {
 #[cfg(feature = "alloc")]
 pub(crate) const fn is_final(event: EventType) -> bool {
     matches!(event, EventType::ReleaseRecalled | EventType::ReleaseEndOfSupport)
+}
+
+/// The steps that may begin a release: any other names the one that it is of.
+#[cfg(feature = "alloc")]
+pub(crate) const fn begins(event: EventType) -> bool {
+    matches!(event, EventType::ReleaseProposed | EventType::ReleasePublished)
 }
 
 /// What an e-signature means.

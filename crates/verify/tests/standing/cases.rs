@@ -178,7 +178,7 @@ fn j14_a_file_is_judged_by_all_its_releases() {
         assert!(has(&report, FindingKind::Contradiction), "{:?}", report.findings);
         assert_eq!(report.verdict, Verdict::VerifiedSoFar);
     }
-    // Another issuer, component or model contradicts nothing.
+    // Another issuer, component, model or hardware contradicts nothing.
     let others = [
         released(OTHER_BUILD, ZETA, of_image(4, 3, release(2))),
         released(BUILD, ACME, Release { component: "boot".into(), ..of_image(4, 3, release(2)) }),
@@ -193,6 +193,15 @@ fn j14_a_file_is_judged_by_all_its_releases() {
         let mut log = log.clone();
         log.put(other);
         assert!(!has(&judged(&log).0, FindingKind::Contradiction));
+    }
+    // One version for two images, one for each hardware revision.
+    for (own, other, contradict) in [("b", "c", false), ("b", "b", true)] {
+        let mut log = Log::new(0);
+        for (image, rev) in [(3, own), (4, other)] {
+            let it = Release { hw_revs: vec![rev.into()], ..of_image(image, 3, release(image)) };
+            log.put(released(BUILD, ACME, it));
+        }
+        assert_eq!(has(&judged(&log).0, FindingKind::Contradiction), contradict, "{other}");
     }
 }
 
@@ -217,11 +226,41 @@ fn j21_recalled_bytes_come_back_by_a_second_person_only() {
     lax.put(policy(ADMIN_KEY, 0));
     lax.put(names(2));
     assert_eq!(judged(&lax).1, Err(Reason::BytesRecalled));
+    let before_answer = log.clone();
     let answer = log.put(names(2));
     log.put(opinion(APPROVERS[0], person(0), answer, Meaning::Approval, None, 0));
     let (report, decided) = judged(&log);
     assert_eq!(decided.map(|it| it.release), Ok(answer));
     assert_eq!(report.release().map(|it| it.leaf), Some(answer));
+    // An answer that is itself not on offer answers nothing.
+    let stops: [&dyn Fn(&mut Log); 3] = [
+        &|log| {
+            log.put(step(BUILD, ACME, answer, EventType::ReleaseSuspended, 5));
+        },
+        &|log| {
+            log.put(step(BUILD, ACME, answer, EventType::ReleaseEndOfSupport, 5));
+        },
+        &|log| {
+            log.put(opinion(APPROVERS[1], person(1), answer, Meaning::Rejection, None, 5));
+        },
+    ];
+    for stop in stops {
+        let mut log = log.clone();
+        stop(&mut log);
+        let report = judged(&log).0;
+        let same = report.releases.iter().filter(|it| it.leaf != answer && it.leaf != leaf);
+        assert!(same.clone().count() == 1, "the release that names nothing");
+        for it in same {
+            assert_eq!(it.standing.blocker, Some(Blocker::BytesRecalled(leaf)));
+        }
+    }
+    let mut proposed = before_answer;
+    let supersedes = Some(firmlog_statement::Digest(leaf.0));
+    let event = EventType::ReleaseProposed;
+    let it = Release { supersedes, event, ..release(2) };
+    let answer = proposed.put(released(BUILD, ACME, it));
+    proposed.put(opinion(APPROVERS[0], person(0), answer, Meaning::Approval, None, 0));
+    assert_eq!(judged(&proposed).1, Err(Reason::BytesRecalled));
     // A name given before the recall answers nothing.
     let (mut log, leaf) = published(1);
     let supersedes = Some(firmlog_statement::Digest(leaf.0));

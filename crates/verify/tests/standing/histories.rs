@@ -96,14 +96,19 @@ fn word(draw: &mut Draw, cast: &mut Cast) -> Vec<u8> {
                 0 => (draw.one(&cast.admins), ADMIN),
                 _ => draw.one(&cast.builds),
             };
-            step(by, issuer, of, event, n)
+            // Now and then of other bytes, or of another version.
+            let (image, version) = (draw.one(&[3, 3, 3, 4]), draw.one(&[3, 3, 4]));
+            let named = Some(Digest(of.0));
+            let it = Release { release: named, event, ..of_image(image, version, release(n)) };
+            released(by, issuer, it)
         }
         7..=10 => {
             let meanings =
                 [Meaning::Approval, Meaning::Approval, Meaning::Rejection, Meaning::Review];
             let (meaning, of) = (draw.one(&meanings), draw.one(&cast.releases));
             let ((by, issuer), names) = (draw.one(&cast.approvers), draw.maybe(&cast.opinions));
-            let entry = opinion(by, issuer, of, meaning, names, n);
+            let image = draw.one(&[None, None, Some(Digest(IMAGE)), Some(Digest([4; 32]))]);
+            let entry = opinion_of(image, by, issuer, of, meaning, names, n);
             cast.opinions.push(leaf_hash(&entry));
             entry
         }

@@ -70,6 +70,27 @@ fn j10_a_withdrawn_authorisation_does_not_come_back() {
     assert!(go(&log).is_ok());
     log.put(revocation(ADMIN_KEY, AUTHORISER, RevokeReason::Compromised, Some(4)));
     assert_eq!(go(&log), refused);
+    // What it means, and of which bytes it is.
+    for (edit, good) in [
+        (Meaning::Responsibility, None, true),
+        (Meaning::Approval, Some(IMAGE), true),
+        (Meaning::Review, None, false),
+        (Meaning::Rejection, None, false),
+        (Meaning::Approval, Some([4; 32]), false),
+    ]
+    .map(|(meaning, image, good)| ((meaning, image), good))
+    {
+        let (mut log, leaf) = published(1);
+        let entry = authorisation(AUTHORISER, leaf, UpdateAuthorised, None, 0);
+        let parsed = firmlog_statement::Parsed::parse(&entry).unwrap();
+        let Ok(firmlog_statement::Statement::Authorisation(mut it)) = parsed.decode() else {
+            panic!("no authorisation")
+        };
+        it.esig.meaning = edit.0;
+        it.image = edit.1.map(firmlog_statement::Digest);
+        log.put(sign(it, FIELD, AUTHORISER));
+        assert_eq!(go(&log).is_ok(), good, "{edit:?}");
+    }
     // A stolen key authorises nothing.
     allowed.put(revocation(ADMIN_KEY, AUTHORISER, RevokeReason::Compromised, None));
     assert_eq!(go(&allowed), refused);
@@ -99,6 +120,12 @@ fn j11_only_a_compromised_key_takes_back_what_was_permitted() {
         log.put(revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, Some(from)));
         assert_eq!(judged(&log).1.is_ok(), good, "from {from}");
     }
+    // That it was stolen earlier may be found later, for the log and for every reader.
+    let (mut log, _) = published(1);
+    log.put(revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, Some(2)));
+    assert!(judged(&log).1.is_ok());
+    log.put(revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, Some(1)));
+    assert_eq!(judged(&log).1, Err(Reason::SignerRevoked));
     // The only approver.
     for (from, good) in [(2, false), (3, true)] {
         let (mut log, _) = published(1);
@@ -122,9 +149,9 @@ fn j11_an_ended_key_can_still_be_found_compromised() {
         assert!(judged(&log).1.is_ok());
         log.put(revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, None));
         assert_eq!(judged(&log).1, Err(Reason::SignerRevoked));
-        // And once is enough.
-        let again = revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, Some(1));
-        assert!(!log.offer(again));
+        // And again; that it merely ended may not be said of it any more.
+        assert!(log.offer(revocation(ADMIN_KEY, BUILD, RevokeReason::Compromised, Some(1))));
+        assert!(!log.offer(revocation(ADMIN_KEY, BUILD, RevokeReason::Retired, None)));
     }
 }
 

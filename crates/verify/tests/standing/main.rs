@@ -163,6 +163,120 @@ fn sta_011_a_rejection_stands_until_it_is_named() {
     assert!(judged(&log).1.is_ok());
 }
 
+/// STA-010: an approval by a stolen key takes no place of one by a good key.
+#[test]
+fn sta_010_a_stolen_key_takes_no_approval_away() {
+    let (mut log, leaf) = published(1);
+    let (second, by) = (Key(41), person(0));
+    let scoped = firmlog_statement::Enrol {
+        issuers: vec![ACME.into()],
+        ..enrolled(second, by, Role::Approver)
+    };
+    log.put(enrolment(ADMIN_KEY, scoped));
+    let approval = firmlog_tlog::merkle::leaf_hash(&log.entries[2]);
+    let stolen = |log: &mut Log| {
+        log.put(revocation(ADMIN_KEY, second, RevokeReason::Compromised, None));
+    };
+    let mut beside = log.clone();
+    beside.put(opinion(second, by, leaf, Meaning::Approval, None, 1));
+    stolen(&mut beside);
+    assert!(judged(&beside).1.is_ok());
+    // That it takes the other back by name forbids, and so stands.
+    log.put(opinion(second, by, leaf, Meaning::Approval, Some(approval), 1));
+    stolen(&mut log);
+    assert_eq!(judged(&log).1, Err(Reason::ApprovalsMissing));
+}
+
+/// STA-007: a word permits what it names, and nothing else.
+#[test]
+fn sta_007_a_word_permits_only_what_it_names() {
+    let (mut log, leaf) = published(0);
+    log.put(policy(ADMIN_KEY, 1));
+    let own = |edit: &dyn Fn(&mut firmlog_statement::Approval)| {
+        let entry = opinion(APPROVERS[0], person(0), leaf, Meaning::Approval, None, 0);
+        let Ok(firmlog_statement::Statement::Approval(mut it)) =
+            firmlog_statement::Parsed::parse(&entry).unwrap().decode()
+        else {
+            panic!("no approval")
+        };
+        edit(&mut it);
+        sign(firmlog_statement::Statement::Approval(it), person(0), APPROVERS[0])
+    };
+    let digest = firmlog_statement::Digest;
+    type Edit<'a> = &'a dyn Fn(&mut firmlog_statement::Approval);
+    let rows: [(Edit<'_>, bool); 5] = [
+        (&|it| it.image = Some(digest(IMAGE)), true),
+        (&|it| it.image = Some(digest([4; 32])), false),
+        (&|it| it.event = EventType::ReleaseVerified, false),
+        (&|it| it.esig.meaning = Meaning::Review, false),
+        (&|it| it.esig.meaning = Meaning::Authorship, false),
+    ];
+    for (n, (edit, counts)) in rows.into_iter().enumerate() {
+        let mut log = log.clone();
+        log.put(own(edit));
+        let (report, decided) = judged(&log);
+        let approvals = report.releases[0].standing.approvals;
+        assert_eq!((decided.is_ok(), approvals), (counts, u8::from(counts)), "row {n}");
+    }
+    // A rejection forbids, whatever bytes it names.
+    let mut rejected = log.clone();
+    rejected.put(own(&|it| {
+        (it.image, it.esig.meaning) = (Some(digest([4; 32])), Meaning::Rejection);
+    }));
+    blocked(&rejected, Standing::Rejected, Reason::Rejected);
+}
+
+/// STA-007: what publishes, or lifts a suspension, is of the same bytes and codes.
+#[test]
+fn sta_007_a_publication_is_of_the_release_that_it_names() {
+    use EventType::{ReleaseProposed, ReleasePublished, ReleaseSuspended};
+    let counter = firmlog_statement::SecurityCounter(9);
+    let published = |it: &Release, of: Hash, n: u8| {
+        let change_requests = vec![format!("CR-{n}")];
+        let release = Some(firmlog_statement::Digest(of.0));
+        let it = Release { event: ReleasePublished, release, change_requests, ..it.clone() };
+        released(BUILD, ACME, it)
+    };
+    let others =
+        [of_image(4, 3, release(5)), of_image(3, 4, release(5)), Release { counter, ..release(5) }];
+    for other in others {
+        let mut log = Log::new(0);
+        let begins = Release { event: ReleaseProposed, ..release(0) };
+        let leaf = log.put(released(BUILD, ACME, begins));
+        log.put(published(&other, leaf, 5));
+        assert_eq!(judged(&log).1, Err(Reason::NotPublished));
+        log.put(published(&release(6), leaf, 6));
+        assert!(judged(&log).1.is_ok());
+        log.put(step(BUILD, ACME, leaf, ReleaseSuspended, 7));
+        log.put(published(&other, leaf, 8));
+        blocked(&log, Standing::Suspended, Reason::Withdrawn);
+    }
+    // What withdraws does so whatever bytes it tells of.
+    let (mut log, leaf) = crate::published(0);
+    let named = Some(firmlog_statement::Digest(leaf.0));
+    let recall = Release { event: EventType::ReleaseRecalled, release: named, ..release(1) };
+    log.put(released(BUILD, ACME, of_image(4, 9, recall)));
+    blocked(&log, Standing::Recalled, Reason::Withdrawn);
+}
+
+/// STA-008: a step that names no release, or names a step, is of none.
+#[test]
+fn sta_008_a_step_names_the_release_that_it_is_of() {
+    use EventType::{ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended};
+    let (log, leaf) = published(1);
+    for event in [ReleaseRecalled, ReleaseSuspended, ReleaseEndOfSupport] {
+        let mut log = log.clone();
+        assert!(!log.offer(released(BUILD, ACME, Release { event, ..release(1) })), "{event}");
+        let named = log.put(step(BUILD, ACME, leaf, event, 2));
+        assert!(!log.offer(step(BUILD, ACME, named, ReleaseRecalled, 3)), "a step of a step");
+        let approves = opinion(APPROVERS[1], person(1), named, Meaning::Approval, None, 4);
+        assert!(!log.offer(approves.clone()), "a signature on a step");
+        log.force(approves);
+        let (report, _) = judged(&log);
+        assert!(has(&report, FindingKind::Withdrawn) && report.outcome() == Outcome::Against);
+    }
+}
+
 /// STA-012: an enrolment without issuers is for the first manufacturer; it may forbid for any.
 #[test]
 fn sta_012_without_issuers_the_first_manufacturer_is_meant() {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use firmlog_statement::event::EventType;
-use firmlog_statement::{Meaning, Parsed, RevokeReason, Role, Statement, Thumbprint, TrustAction};
+use firmlog_statement::{
+    Meaning, Parsed, Release, RevokeReason, Role, Statement, Thumbprint, TrustAction,
+};
 use firmlog_tlog::merkle::Hash;
 
 use crate::world::Log;
@@ -118,6 +120,7 @@ impl Model {
 
     /// How many issuers approve, and whether a rejection stands.
     fn signatures(&self, release: &Hash, author: &str) -> (usize, bool) {
+        let image = self.body(release).image;
         let mut newest: BTreeMap<&str, bool> = BTreeMap::new();
         let mut approval_of: BTreeMap<Hash, &str> = BTreeMap::new();
         let mut rejections: BTreeMap<Hash, &str> = BTreeMap::new();
@@ -140,10 +143,13 @@ impl Model {
                 }
             }
             match it.esig.meaning {
-                Meaning::Approval => {
+                // What permits nothing takes no place either.
+                Meaning::Approval if good => {
+                    let of_these = it.image.is_none_or(|it| it == image);
+                    let approves = it.event == EventType::ReleaseApproved && of_these;
                     approval_of.retain(|_, by| *by != issuer);
                     approval_of.insert(*leaf, issuer);
-                    newest.insert(issuer, good && issuer != author);
+                    newest.insert(issuer, approves && issuer != author);
                 }
                 Meaning::Rejection => {
                     newest.remove(issuer);
@@ -155,8 +161,16 @@ impl Model {
         (newest.values().filter(|good| **good).count(), !rejections.is_empty())
     }
 
+    fn body(&self, release: &Hash) -> &Release {
+        let begun = self.said.iter().find(|it| it.1 == *release).unwrap();
+        let Statement::Release(body) = &begun.3 else { panic!("no release") };
+        body
+    }
+
     fn steps(&self, release: &Hash, author: &str) -> Life {
         let mut life = Life::default();
+        let codes = |it: &Release| (it.image, it.version, it.counter);
+        let begun = codes(self.body(release));
         for (index, leaf, kid, statement) in &self.said {
             let Statement::Release(it) = statement else { continue };
             let begins = leaf == release && it.release.is_none();
@@ -175,7 +189,9 @@ impl Model {
                 EventType::ReleaseSuspended if own || key.role == Role::Admin => {
                     life.suspended = true;
                 }
-                EventType::ReleasePublished if own && self.good(kid, *index) => {
+                EventType::ReleasePublished
+                    if own && codes(it) == begun && self.good(kid, *index) =>
+                {
                     (life.published, life.suspended) = (true, false);
                 }
                 _ => {}
@@ -187,7 +203,8 @@ impl Model {
     /// What the log says of a release.
     pub(crate) fn judge(&self, release: &Hash) -> Answer {
         let begun = self.said.iter().find(|it| it.1 == *release).unwrap();
-        let (index, _, kid, Statement::Release(body)) = begun else { panic!() };
+        let (index, _, kid, _) = begun;
+        let body = self.body(release);
         let author = &*self.keys[kid].issuer;
         let life = self.steps(release, author);
         let (approvals, rejected) = self.signatures(release, author);
@@ -214,6 +231,13 @@ impl Model {
         Answer { word, usable, approvals, required }
     }
 
+    fn is_offered(&self, release: &Hash, author: &str, by: u8) -> bool {
+        let (approvals, rejected) = self.signatures(release, author);
+        let life = self.steps(release, author);
+        let stopped = life.recalled.is_some() || life.ended || life.suspended;
+        approvals >= usize::from(by) && !rejected && life.published && !stopped
+    }
+
     fn bytes_recalled(&self, of: &Hash, author: &str, image: &[u8; 32], required: u8) -> bool {
         let begun = || {
             self.said.iter().filter_map(|(index, leaf, kid, statement)| match statement {
@@ -233,7 +257,7 @@ impl Model {
                     && it.supersedes.map(|named| named.0) == Some(other.0)
                     && self.keys[&kid].issuer == author
                     && self.good(&kid, index)
-                    && self.signatures(&leaf, author).0 >= usize::from(required.max(1))
+                    && self.is_offered(&leaf, author, required.max(1))
             })
         })
     }

@@ -353,11 +353,24 @@ pub(crate) fn opinion(
     supersedes: Option<Hash>,
     n: u8,
 ) -> Vec<u8> {
+    opinion_of(None, by, issuer, of, meaning, supersedes, n)
+}
+
+/// An opinion on the bytes that it names.
+pub(crate) fn opinion_of(
+    image: Option<Digest>,
+    by: Key,
+    issuer: &str,
+    of: Hash,
+    meaning: Meaning,
+    supersedes: Option<Hash>,
+    n: u8,
+) -> Vec<u8> {
     let mut esig = crate::common::esig(&crate::common::Key::p256(1));
     (esig.meaning, esig.signer, esig.time_ms) =
         (meaning, by.public_key().thumbprint(), 1_790_000_000_000 + u64::from(n));
     let it = Approval {
-        image: None,
+        image,
         event: EventType::ReleaseApproved,
         time: time(),
         release: Digest(of.0),
