@@ -3,6 +3,7 @@
 //! ```text
 //! asked    GET /api/v1/…/bundle  ─▶ evidence, by the log's word all of it ─▶ verify: so far
 //! --scan   GET /tile/entries/…   ─▶ every entry, under the signed root    ─▶ verify: all of it
+//!          GET /api/v1/…/bundle  ─▶ what was forbidden after that root    ─▶ that instead
 //! ```
 //!
 //! In scope: getting evidence bundles, and saying on what their completeness rests. Out of scope:
@@ -22,7 +23,9 @@ use firmlog_tlog::merkle::Hash;
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
-use firmlog_verify::report::{Extent, Question, Report, Verdict, verify_file, verify_gathered};
+use firmlog_verify::report::{
+    Extent, Outcome, Question, Report, Verdict, verify_file, verify_gathered,
+};
 use serde_json::Value;
 
 use crate::Context;
@@ -44,8 +47,8 @@ pub(crate) struct HowArgs {
 pub(crate) enum Source<'a> {
     /// The log's own search. Its view covers so many of so many entries.
     Asked { client: &'a Client, root: &'a TrustRoot, covered: u64, size: u64 },
-    /// Every entry was read here.
-    Scanned { scan: Box<Scan>, root: &'a TrustRoot },
+    /// Every entry was read here; of what came after that, the log can be asked.
+    Scanned { client: &'a Client, scan: Box<Scan>, root: &'a TrustRoot },
 }
 
 /// Evidence, and what verify says of it.
@@ -64,7 +67,9 @@ impl<'a> Source<'a> {
     ) -> Result<Self> {
         if how.scan {
             let scan = Box::new(Scan::fetch(client, root, &AwsLc, context)?);
-            return Ok(Self::Scanned { scan, root });
+            // A log that answers no questions was read all the same.
+            drop(caught_up(client, context));
+            return Ok(Self::Scanned { client, scan, root });
         }
         let note = newest_checkpoint(client)?;
         verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
@@ -75,11 +80,12 @@ impl<'a> Source<'a> {
     /// The answer to a question, with its evidence; none if the log has nothing about it.
     pub(crate) fn ask(&mut self, question: &Question) -> Result<Option<Found>> {
         let found = match self {
-            Self::Scanned { scan, root } => {
+            Self::Scanned { client, scan, root } => {
                 let bundle = scan.bundle(root, question)?;
                 let every = Extent::EveryEntry;
                 let report = verify_gathered(&bundle, root, &AwsLc, question, every);
-                Some(Found { bundle, report })
+                let read = Found { bundle, report };
+                Some(forbidden_since(&read, client, root, question).unwrap_or(read))
             }
             Self::Asked { client, root, .. } => ask_bundle(client, root, question)?,
         };
@@ -98,7 +104,8 @@ impl<'a> Source<'a> {
     pub(crate) fn completeness(&self) -> (String, &'static str) {
         match self {
             Self::Scanned { scan, .. } => {
-                (format!("every entry of {} was read", scan.head.size), "every entry")
+                let read = format!("every entry of {} was read", scan.head.size);
+                (format!("{read}, the log was asked for later ones"), "every entry")
             }
             Self::Asked { covered, size, .. } => {
                 let lag = size.saturating_sub(*covered);
@@ -114,7 +121,7 @@ impl<'a> Source<'a> {
     /// That something is not there, as far as is known.
     pub(crate) fn absence(&self, what: &str) -> String {
         match self {
-            Self::Scanned { scan, root } => {
+            Self::Scanned { scan, root, .. } => {
                 format!("{} has no {what} among its {} entries", root.origin(), scan.head.size)
             }
             Self::Asked { root, .. } => format!(
@@ -174,6 +181,23 @@ fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<
                 .expected("an evidence bundle", got))
         }
     }
+}
+
+/// What the log itself shows in a later tree than was read, where that forbids and what was read
+/// does not: a word that forbids waits for no witness.
+fn forbidden_since(
+    read: &Found,
+    client: &Client,
+    root: &TrustRoot,
+    question: &Question,
+) -> Option<Found> {
+    if read.report.outcome() == Outcome::Against {
+        return None;
+    }
+    let later = ask_bundle(client, root, question).ok()??;
+    let size = |found: &Found| found.report.head.as_ref().map(|it| it.head.size);
+    let forbids = later.report.outcome() == Outcome::Against && later.report.forbids();
+    (forbids && size(&later) > size(read)).then_some(later)
 }
 
 /// A JSON document; none for 404.

@@ -1,4 +1,5 @@
-//! When a device's statements were made, as far as a bundle bounds it.
+//! When a device's statements were made, as far as a bundle bounds it; and what was said after the
+//! newest tree that witnesses know.
 
 mod world;
 
@@ -42,4 +43,25 @@ fn witnesses_bound_a_devices_time_from_above() {
     let shown = String::from_utf8_lossy(&shown.stdout);
     assert!(shown.contains("(witnesses hospital), quality T4"), "{shown}");
     assert!(shown.contains("ntp, synchronised (T2)"), "{shown}");
+}
+
+/// STA-060: what forbids waits for no witness.
+#[test]
+fn a_recall_that_no_witness_has_seen_is_shown_by_a_scan_too() {
+    let (mut world, release) = released_in(World::witnessed());
+    witnessed_bundle(&world, ["release", &release], "release.fwb");
+    let questions = [&["identify", "image"][..], &["release", "show", &release]];
+    for question in questions {
+        let (code, told) = world.at_log(&[question, &["--scan"]].concat());
+        assert_eq!((code, &told["verdict"]), (0, &"verified".into()), "{told}");
+    }
+    world.lose_witness();
+    let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+    world.done(&[&["release", "step", &release, "recalled"][..], &admin].concat());
+    for question in questions {
+        let (code, told) = world.at_log(&[question, &["--scan"]].concat());
+        assert_eq!((code, &told["standing"]), (1, &"recalled".into()), "{told}");
+        assert_eq!((&told["usable"], &told["verdict"]), (&false.into(), &"verified so far".into()));
+        assert_eq!(told["searched"], "every entry");
+    }
 }

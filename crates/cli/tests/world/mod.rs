@@ -114,6 +114,13 @@ impl World {
         assert!(self.server.wait().expect("ends").success());
     }
 
+    /// Ends the witness: from now on the log's checkpoints have no quorum.
+    pub(crate) fn lose_witness(&mut self) {
+        let mut witness = self.witness.take().expect("a witness");
+        witness.kill().expect("it runs");
+        witness.wait().expect("ends");
+    }
+
     /// Makes a key and has the administrator enrol it.
     pub(crate) fn enrol(&self, file: &str, role: &str, issuer: &str) {
         let (key, public) = (format!("{file}.pem"), format!("{file}.pem.pub"));
