@@ -186,3 +186,27 @@ fn json_is_refused_with_the_place() {
     assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["kind"], "audit");
     assert!(String::from_utf8_lossy(&output.stderr).contains("payload.esig.meaning"));
 }
+
+/// STA-061: an altered bundle permits nothing, wherever the bit changed.
+#[test]
+fn nothing_may_be_used_by_evidence_that_is_not_sound() {
+    let (world, release) = released();
+    let sound = std::fs::read(world.dir.path().join("release.fwb")).expect("reads");
+    let verify = |name: &str| {
+        let args = ["verify", name, "--release", &release, "--trust", "log/log.trust"];
+        let output = command(world.dir.path(), &args).output().expect("starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = verify("release.fwb");
+    assert!(code == Some(3) && said.contains(": may be used"), "{said}");
+    for n in 0..60 {
+        let mut spoilt = sound.clone();
+        let at = n * spoilt.len() / 60;
+        spoilt[at] ^= 1;
+        std::fs::write(world.dir.path().join("spoilt.fwb"), &spoilt).expect("writes");
+        let (code, said) = verify("spoilt.fwb");
+        assert!(code != Some(0), "byte {at}: {said}");
+        let sound = code == Some(3);
+        assert!(sound || !said.contains("may be used"), "byte {at}: {said}");
+    }
+}

@@ -110,7 +110,7 @@ fn release_rows(report: &Report, it: &Released) -> Vec<(&'static str, String)> {
         ("  image", format!("sha256:{}", body.image)),
         ("  for", format!("{}, component {}", listed(&body.models), body.component)),
         ("  released by", format!("{} (entry {})", it.issuer, it.index)),
-        ("  standing", standing_text(it)),
+        ("  standing", standing_text(report, it)),
     ];
     rows.extend(it.words.iter().map(|word| (label(word), word_text(word))));
     rows
@@ -120,13 +120,22 @@ fn listed(models: &[String]) -> String {
     if models.is_empty() { "any model".to_owned() } else { models.join(", ") }
 }
 
-fn standing_text(it: &Released) -> String {
+/// Evidence that is not sound permits nothing, whatever it says.
+fn standing_text(report: &Report, it: &Released) -> String {
     let standing = &it.standing;
-    let usable = if standing.is_usable() { "may be used" } else { "not to be used" };
+    let usable = match standing.is_usable() {
+        true if is_sound(report) => "may be used",
+        true => "not shown, the evidence is not sound",
+        false => "not to be used",
+    };
     format!(
         "{} (entry {}), {} of {} approvals: {usable}",
         standing.standing, standing.since, standing.approvals, standing.required
     )
+}
+
+fn is_sound(report: &Report) -> bool {
+    report.verdict < Verdict::CannotCheck && !report.proves_misbehaviour()
 }
 
 fn label(word: &Word) -> &'static str {
