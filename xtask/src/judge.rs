@@ -82,12 +82,18 @@ fn copy() -> Result<PathBuf> {
     Ok(tree)
 }
 
-/// Whether the test passes without the fault's place changed, and fails with it.
+/// The file of a fault's one place, as it is.
+fn sound(tree: &Path, it: &Planted) -> Result<String> {
+    let sound = std::fs::read_to_string(tree.join(&it.file)).with_context(|| it.file.clone())?;
+    let places = sound.matches(&it.sound).count();
+    ensure!(places == 1, "{}: `{}` stands {places} times in {}", it.id, it.sound, it.file);
+    Ok(sound)
+}
+
+/// Whether the test fails with the fault. That it passes without is what `cargo xtask test` shows.
 fn found(tree: &Path, it: &Planted) -> Result<bool> {
     let path = tree.join(&it.file);
-    let sound = std::fs::read_to_string(&path).with_context(|| it.file.clone())?;
-    let places = sound.matches(&it.sound).count();
-    ensure!(places == 1, "`{}` stands {places} times in {}", it.sound, it.file);
+    let sound = sound(tree, it)?;
     std::fs::write(&path, sound.replace(&it.sound, &it.fault))?;
     let (package, binary, test) = (&*it.package, &*it.binary, &*it.test);
     let cargo = |more: &[&str]| {
@@ -105,4 +111,19 @@ fn found(tree: &Path, it: &Planted) -> Result<bool> {
     let by = if failed { "found by" } else { "NOT FOUND by" };
     sh::say(format_args!("{:<4} {by} {package} {binary} {test}", it.id));
     Ok(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{faults, sound};
+
+    #[test]
+    fn each_fault_has_one_place() {
+        let all = faults().expect("the table");
+        let ids: Vec<String> = (1..=22).map(|n| format!("J{n}")).collect();
+        assert_eq!(all.iter().map(|it| it.id.clone()).collect::<Vec<_>>(), ids);
+        for it in &all {
+            sound(&crate::sh::root(), it).expect("stands there once");
+        }
+    }
 }
