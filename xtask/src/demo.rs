@@ -38,16 +38,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if !options.yes && !confirmed()? {
         bail!("nothing was done");
     }
-    let profile = if options.dev { "debug" } else { "release" };
     setup::ensure(&[setup::Part::Contracts])?;
-    let mut story = Story::new(sh::firmlog(profile))?;
+    let mut story = Story::new(sh::firmlog("debug"))?;
     story.head("build firmlog");
-    let mut build = sh::cargo();
-    build.args(["build", "--quiet", "--package", "firmlog"]);
-    if !options.dev {
-        build.arg("--release");
-    }
-    sh::run(&mut build)?;
+    sh::build(&["firmlog"])?;
     let firmware = options.firmware.clone().unwrap_or_else(|| story.firmlog.clone());
     let running = story.start(&firmware)?;
     story.release(&firmware)?;
@@ -64,26 +58,24 @@ struct Options {
     firmware: Option<PathBuf>,
     yes: bool,
     keep: bool,
-    dev: bool,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut options = Self { firmware: None, yes: false, keep: false, dev: false };
+        let mut options = Self { firmware: None, yes: false, keep: false };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--yes" | "-y" => options.yes = true,
                 "--keep" => options.keep = true,
-                "--dev" => options.dev = true,
                 "--firmware" => {
                     let file = args.next().context("--firmware needs a file")?;
                     options.firmware =
                         Some(Path::new(file).canonicalize().with_context(|| file.clone())?);
                 }
-                other => bail!(
-                    "unknown argument `{other}`\n\n  demo [--firmware FILE] [--yes] [--keep] [--dev]"
-                ),
+                other => {
+                    bail!("unknown argument `{other}`\n\n  demo [--firmware FILE] [--yes] [--keep]")
+                }
             }
         }
         Ok(options)

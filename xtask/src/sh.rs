@@ -36,6 +36,16 @@ pub(crate) fn firmlog(profile: &str) -> PathBuf {
     target.unwrap_or_else(|| root().join("target")).join(profile).join("firmlog")
 }
 
+/// Builds programs of the workspace as `cargo test` does: what one has built, the other uses.
+pub(crate) fn build(programs: &[&str]) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--workspace"]);
+    for name in programs {
+        build.args(["--bin", name]);
+    }
+    run(&mut build)
+}
+
 /// Says what happens next, on stderr.
 pub(crate) fn say(text: impl std::fmt::Display) {
     eprintln!("xtask: {text}");
