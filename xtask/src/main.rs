@@ -28,6 +28,8 @@ mod firmware;
 mod fuzz;
 mod header;
 mod judge;
+mod mutants;
+mod nightly;
 mod ports;
 mod power;
 mod setup;
@@ -57,6 +59,7 @@ cargo xtask COMMAND
   firmware                     devices in QEMU: install, power cut, rollback, refusal, into a log
   size [--baseline] [--json F] what the agent takes of a small processor, against its budgets
   judge --planted [J3 …]       put faults of trust back into a copy; a test must find each
+  nightly [PART …]             what takes too long for every change; alone it tells what stands
   tidy                         floors, links, rules without a test, words, widths
   deny                         licences, sources and yanked crates of the dependencies
 
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         "power" => power::run(rest),
         "size" => size::run(rest),
         "judge" => judge::run(rest),
+        "nightly" => nightly::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
         "help" | "-h" | "--help" => {

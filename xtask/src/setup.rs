@@ -44,6 +44,8 @@ pub(crate) enum Part {
     CargoFuzz,
     /// `cargo deny`.
     CargoDeny,
+    /// `cargo mutants`.
+    CargoMutants,
     /// cbindgen, which writes the C header, and what C programs are compiled and checked with.
     C,
     /// The emulated board, its compilers, and Rust for its processor.
@@ -63,7 +65,7 @@ pub(crate) const FOR_TESTS: [Part; 7] = [
     Part::Board,
 ];
 
-const ALL: [Part; 10] = [
+const ALL: [Part; 11] = [
     Part::Debian,
     Part::Python,
     Part::GoOracle,
@@ -74,6 +76,7 @@ const ALL: [Part; 10] = [
     Part::Baseline,
     Part::CargoFuzz,
     Part::CargoDeny,
+    Part::CargoMutants,
 ];
 
 impl Part {
@@ -86,6 +89,7 @@ impl Part {
             Part::Roughtime => "roughtime",
             Part::CargoFuzz => "fuzz",
             Part::CargoDeny => "deny",
+            Part::CargoMutants => "mutants",
             Part::C => "c",
             Part::Board => "board",
             Part::Baseline => "baseline",
@@ -102,6 +106,7 @@ impl Part {
             Part::Roughtime => tools::missing(tools::ROUGHTIME),
             Part::CargoFuzz => tools::missing(tools::FUZZ).or(debian::missing(debian::FOR_FUZZ)),
             Part::CargoDeny => tools::missing(tools::DENY),
+            Part::CargoMutants => tools::missing(tools::MUTANTS),
             Part::Board => board::missing(),
             Part::Baseline => board::no_libc(),
             Part::C => tools::missing(tools::HEADER).or(debian::missing(debian::FOR_C)),
@@ -120,6 +125,7 @@ impl Part {
                 tools::install(tools::FUZZ)
             }
             Part::CargoDeny => tools::install(tools::DENY),
+            Part::CargoMutants => tools::install(tools::MUTANTS),
             Part::Board => board::install(),
             Part::Baseline => debian::packages_by_name(&["libnewlib-arm-none-eabi"]),
             Part::C => {

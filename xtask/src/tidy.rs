@@ -52,6 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     findings.extend(links::check(&sources));
     findings.extend(rules::check(&sources));
     findings.extend(text::check(&sources));
+    findings.extend(crate::nightly::check());
     for finding in &findings {
         println!("{finding}");
     }

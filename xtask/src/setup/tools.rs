@@ -11,6 +11,7 @@ pub(super) type Tool = (&'static str, &'static str);
 
 pub(super) const FUZZ: Tool = ("cargo-fuzz", "0.13.2");
 pub(super) const DENY: Tool = ("cargo-deny", "0.20.2");
+pub(super) const MUTANTS: Tool = ("cargo-mutants", "27.1.0");
 /// Not a cargo tool but built like one: the Roughtime server that tests ask.
 pub(super) const ROUGHTIME: Tool = ("roughenough-server", "2.2.0");
 pub(super) const HEADER: Tool = ("cbindgen", "0.29.4");

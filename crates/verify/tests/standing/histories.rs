@@ -250,8 +250,9 @@ fn lifts(entry: &[u8]) -> bool {
 #[test]
 fn whatever_is_left_out_nobody_says_better_than_the_log_bears() {
     let count = std::env::var("FIRMLOG_HISTORIES").ok().and_then(|it| it.parse().ok());
+    let count = count.unwrap_or(HISTORIES);
     let (mut usable, mut words) = (0, std::collections::BTreeMap::new());
-    for seed in 0..count.unwrap_or(HISTORIES) {
+    for seed in 0..count {
         let log = history(&mut Draw(seed));
         let sealed = log.seal();
         let (root, mut memory) = (&sealed.root, Memory::new(&sealed));
@@ -263,7 +264,7 @@ fn whatever_is_left_out_nobody_says_better_than_the_log_bears() {
             agree(&log, seed, &all, &asked);
             let every = verify_gathered(&gathered, root, &Cheap, &question, Extent::EveryEntry);
             assert_eq!(every.verdict == Verdict::Verified, proven(&every), "seed {seed}");
-            usable += u32::from(all.is_usable() == Some(true));
+            usable += u64::from(all.is_usable() == Some(true));
             *words.entry(all.standing()).or_insert(0) += 1;
         }
         same_answer(&sealed, &gathered, &asked, seed);
@@ -272,7 +273,8 @@ fn whatever_is_left_out_nobody_says_better_than_the_log_bears() {
             subset(&sealed, &mut draw, seed);
         }
     }
-    assert!(usable > 20 && words.len() >= 6, "dull histories: {usable} usable, {words:?}");
+    let dull = usable < count / 30 || words.len() < 6;
+    assert!(!dull, "dull histories: {usable} usable, {words:?}");
 }
 
 /// `verified` is said exactly where nothing speaks against it.
