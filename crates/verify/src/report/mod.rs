@@ -324,6 +324,8 @@ pub enum NotChecked {
     LeftOut,
     /// What the log took after the checkpoint.
     OtherEntries,
+    /// Whether entries on which the answer does not depend keep the log's rules.
+    RulesElsewhere,
     /// Whether what people and devices say is true: only that they said it.
     TruthOfStatements,
     /// Device clocks: times are the device's own.
@@ -372,6 +374,9 @@ impl core::fmt::Display for NotChecked {
         match self {
             Self::LeftOut => f.write_str("whether anything was left out, such as a recall"),
             Self::OtherEntries => f.write_str("what the log took after the checkpoint"),
+            Self::RulesElsewhere => f.write_str(
+                "whether entries on which the answer does not depend keep the log's rules",
+            ),
             Self::TruthOfStatements => {
                 f.write_str("whether statements are true, only that they were made and logged")
             }
@@ -476,7 +481,17 @@ impl Report {
     pub fn forbids(&self) -> bool {
         let device =
             matches!(self.device, Some(DeviceStanding::Forked | DeviceStanding::Compromised));
-        device || self.release().is_some_and(|it| it.standing.forbids())
+        device || self.release().is_some_and(|it| it.standing.forbids()) || self.forbids_some()
+    }
+
+    /// Whether a whole bundle holds a release that may not be used.
+    fn forbids_some(&self) -> bool {
+        self.question == Question::Whole && self.forbidden().next().is_some()
+    }
+
+    /// The releases that more evidence of the same does not make usable.
+    fn forbidden(&self) -> impl Iterator<Item = &Released> {
+        self.releases.iter().filter(|it| it.standing.forbids())
     }
 
     /// What it comes to: the exit code, one row of the table in `docs/spec/standing.md`.

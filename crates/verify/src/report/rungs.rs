@@ -75,13 +75,11 @@ impl Run<'_> {
             NotChecked::Undisclosed(self.undisclosed),
             NotChecked::ForeignEntries(foreign),
         ];
-        let left_out = match self.extent {
-            Extent::Part => NotChecked::LeftOut,
-            Extent::EveryEntry => NotChecked::OtherEntries,
+        let mut out: Vec<NotChecked> = match self.extent {
+            Extent::Part => [NotChecked::LeftOut].into(),
+            Extent::EveryEntry => [NotChecked::OtherEntries, NotChecked::RulesElsewhere].into(),
         };
-        let mut out: Vec<NotChecked> =
-            [left_out, NotChecked::TruthOfStatements, NotChecked::DeviceClocks, NotChecked::Image]
-                .into();
+        out.extend([NotChecked::TruthOfStatements, NotChecked::DeviceClocks, NotChecked::Image]);
         out.extend(anchors::not_checked(&self.anchors));
         out.extend(counted.into_iter().filter(|left_out| left_out.count() > 0));
         if !self.asks_witnesses() {

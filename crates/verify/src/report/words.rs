@@ -29,10 +29,23 @@ impl Report {
             return "DO NOT TRUST THE DEVICE: the key behind one of its statements is compromised"
                 .to_string();
         }
+        if let Some(all) = self.of_whole() {
+            return all;
+        }
         match self.release().and_then(|it| Some((it, it.standing.blocker?))) {
             Some((it, blocker)) => against(it, blocker),
             None => verdict(),
         }
+    }
+
+    /// Of a whole bundle, that it holds a release that may not be used.
+    fn of_whole(&self) -> Option<String> {
+        let first = self.forbidden().next().filter(|_| self.question == Question::Whole)?;
+        let (why, all) = (first.headline()?, self.releases.len());
+        Some(match all {
+            1 => why,
+            _ => format!("{} OF {all} RELEASES NOT TO BE USED: {why}", self.forbidden().count()),
+        })
     }
 
     /// What was asked, in words.

@@ -82,6 +82,8 @@ fn judged(log: &Log) -> (Report, Decided) {
     assert_eq!(part.not_checked.first(), Some(&NotChecked::LeftOut));
     let every = Extent::EveryEntry;
     let report = verify_gathered(&bundle, &log.root(), &Cheap, &question, every);
+    let unread = [NotChecked::OtherEntries, NotChecked::RulesElsewhere];
+    assert!(report.not_checked.starts_with(&unread), "{:?}", report.not_checked);
     assert_eq!(part.standing(), report.standing());
     (report, device(log, &bundle, &running(), &Known::default()))
 }
@@ -305,6 +307,25 @@ fn sta_061_usable_is_told_of_files_and_releases_only() {
         assert_eq!(report.not_checked.first(), Some(&NotChecked::LeftOut));
     }
 }
+
+/// J2: a whole bundle says first which of its releases may not be used.
+#[test]
+fn j02_a_whole_bundle_says_what_it_holds_is_withdrawn() {
+    let (mut log, leaf) = published(1);
+    let whole = |log: &Log| ask(log, &log.whole(), Question::Whole);
+    assert_eq!((whole(&log).headline(), whole(&log).outcome()), ("VERIFIED SO FAR".into(), OPEN));
+    log.put(step(BUILD, ACME, leaf, EventType::ReleaseRecalled, 1));
+    let report = whole(&log);
+    assert_eq!((report.verdict, report.outcome()), (Verdict::VerifiedSoFar, Outcome::Against));
+    assert_eq!(report.headline(), "RECALLED by entry 3: do not use it");
+    assert_eq!((report.is_usable(), report.standing()), (None, None));
+    log.put(released(BUILD, ACME, of_image(4, 4, release(9))));
+    let headline = whole(&log).headline();
+    assert_eq!(headline, "1 OF 2 RELEASES NOT TO BE USED: RECALLED by entry 3: do not use it");
+}
+
+/// What the best bundle comes to.
+const OPEN: Outcome = Outcome::Incomplete;
 
 /// STA-060: what is found of one thing does not go with the best word for another.
 #[test]
