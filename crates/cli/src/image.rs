@@ -24,6 +24,7 @@ use firmlog_agent::mcuboot::{self, Image, Slot, Version};
 use firmlog_statement::ReleaseHead;
 use firmlog_statement::image::{ImageDigests, ImageHasher};
 use firmlog_tlog::merkle::Hash;
+use firmlog_verify::report::{Released, Report};
 
 use crate::error::{Error, Exit, Result};
 
@@ -116,6 +117,23 @@ pub(crate) fn check_release(
     Err(Error::new("E-IMAGE", message)
         .exit(Exit::Against)
         .expected(said(leaf, first.version, first.counter), said(&own, code, image.counter)))
+}
+
+/// The release that an image is of, where the report answers for another one of the same body: an
+/// image says which it is, and another's standing is no answer (STA-051).
+pub(crate) fn own_release(path: &Path, image: &Image, report: &Report) -> Result<Option<Hash>> {
+    let head = |it: &Released| {
+        let body = &it.statement;
+        let (version, counter) = (body.version.0, body.counter.0);
+        (it.leaf, ReleaseHead { image: body.image.0, version, counter })
+    };
+    let heads: Vec<_> = report.releases.iter().map(head).collect();
+    check_release(path, image, &heads)?;
+    let mut own =
+        report.releases.iter().zip(&heads).filter(|(_, (leaf, it))| is_of(image, leaf, it));
+    let usable = own.clone().rfind(|(it, _)| it.standing.is_usable());
+    let own = usable.or(own.next_back()).map(|(it, _)| it.leaf);
+    Ok(own.filter(|own| report.release().is_some_and(|best| best.leaf != *own)))
 }
 
 /// What was given beside an image of MCUboot must be what was read from it.

@@ -300,3 +300,35 @@ fn mcb_031_what_is_not_taken_is_refused_and_recorded() {
     assert_eq!(device.done(&["verify-image", &good])["installable"], true);
     agent.stop();
 }
+
+/// STA-051: an image that names its release is judged by this one, though another release of the
+/// same body may be used.
+#[test]
+fn sta_051_an_image_stands_where_the_release_stands_that_it_names() {
+    let Some(mut bench) = Bench::start() else { return };
+    let named = bench.released();
+    bench.signed("release.tlv", ("boot", "5"), "app.bin.signed");
+    let (code, published) = bench.publish("app.unsigned.bin", &["--change-request", "CR-2"]);
+    assert_eq!(code, 0, "{published}");
+    let other = text(&published, "leaf_hash").to_owned();
+    assert_ne!(named, other);
+    bench.approve(&other);
+    let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+    bench.world.done(&[&["release", "step", &named, "suspended"][..], &admin].concat());
+    bench.world.at_log(&["bundle", "release", &other, "--out", "both.fwb"]);
+    let trust = ["--trust", "log/log.trust"];
+    let offline = |command: &str| {
+        let args = [command, "app.bin.signed", "--bundle", "both.fwb"];
+        bench.world.run(&[&args[..], &trust].concat())
+    };
+    let asked = bench.world.at_log(&["identify", "app.bin.signed"]);
+    let scanned = bench.world.at_log(&["identify", "app.bin.signed", "--scan"]);
+    for (code, told) in [offline("verify"), offline("identify"), asked, scanned] {
+        assert_eq!((code, &told["standing"]), (1, &"suspended".into()), "{told}");
+        assert_eq!((text(&told, "leaf_hash"), &told["usable"]), (&*named, &false.into()));
+    }
+    // The same body without a name is of either.
+    bench.world.done(&[&["release", "step", &named, "recalled"][..], &admin].concat());
+    let (code, told) = bench.world.at_log(&["identify", "app.unsigned.bin"]);
+    assert_eq!((code, &told["usable"]), (1, &false.into()), "{told}");
+}

@@ -16,11 +16,11 @@ use serde_json::json;
 
 use crate::Context;
 use crate::answer::{Answer, hex};
-use crate::command::verify::{heads, leave_signature_out, must_be_bundle};
+use crate::command::verify::{leave_signature_out, must_be_bundle};
 use crate::error::{Error, Result};
 use crate::evidence::{HowArgs, Source};
 use crate::http::Client;
-use crate::image::{FormArgs, ImageFile, check_release};
+use crate::image::{FormArgs, ImageFile, own_release};
 use crate::inspect::mcuboot::to_json;
 use crate::said::{compared, exit, exit_of, report_json, report_text};
 use crate::submit::{grouped, trust_root};
@@ -54,11 +54,17 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     let image = file.digests.sha256;
     let root = trust_root(&args.trust)?;
     let question = Question::Image(image.0);
+    let own = |file: &ImageFile, report: &Report| {
+        file.mcuboot.as_ref().map_or(Ok(None), |image| own_release(&args.file, image, report))
+    };
     if let Some(path) = &args.bundle {
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         must_be_bundle(path, &bytes)?;
-        let report = verify_file(&bytes, &root, &AwsLc, &question);
-        return answer(&args.file, &file, report);
+        let mut report = verify_file(&bytes, &root, &AwsLc, &question);
+        if let Some(own) = own(&file, &report)? {
+            report = verify_file(&bytes, &root, &AwsLc, &Question::Release(own));
+        }
+        return Ok(answer(&args.file, &file, report));
     }
     let Some(url) = &args.log else {
         return Err(Error::new("E-USAGE", "where shall it be looked up?")
@@ -69,7 +75,14 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
     let Some(found) = source.ask(&question)? else {
         return Ok(unknown(&args.file, &image.0, &source));
     };
-    let mut answer = answer(&args.file, &file, found.report)?;
+    let mut report = found.report;
+    if let Some(own) = own(&file, &report)? {
+        let Some(found) = source.ask(&Question::Release(own))? else {
+            return Ok(unknown(&args.file, &image.0, &source));
+        };
+        report = found.report;
+    }
+    let mut answer = answer(&args.file, &file, report);
     searched(&mut answer, &source);
     Ok(answer)
 }
@@ -98,10 +111,7 @@ fn unknown(file: &Path, sha256: &[u8; 32], source: &Source<'_>) -> Answer {
     Answer::new("identify", json, text).exit(exit(verdict))
 }
 
-fn answer(path: &Path, file: &ImageFile, report: Report) -> Result<Answer> {
-    if let Some(image) = &file.mcuboot {
-        check_release(path, image, &heads(&report))?;
-    }
+fn answer(path: &Path, file: &ImageFile, report: Report) -> Answer {
     let (report, sha256) = (compared(report), &file.digests.sha256.0);
     let mut json = report_json(&report, Some(*sha256), &[]);
     json["file"] = path.display().to_string().into();
@@ -113,5 +123,5 @@ fn answer(path: &Path, file: &ImageFile, report: Report) -> Result<Answer> {
     if file.mcuboot.is_some() {
         leave_signature_out(&mut answer);
     }
-    Ok(answer)
+    answer
 }

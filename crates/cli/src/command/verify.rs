@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
-use firmlog_statement::{DeviceId, Parsed, ReleaseHead};
+use firmlog_statement::{DeviceId, Parsed};
 use firmlog_tlog::merkle::{Hash, leaf_hash};
 use firmlog_tlog::proof;
 use firmlog_verify::bundle::Bundle;
@@ -30,9 +30,9 @@ use firmlog_verify::report::{Level, Question, Report, Rung, RungState, Verdict, 
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, counted};
+use crate::answer::{Answer, counted, hex};
 use crate::error::{Error, Exit, Result};
-use crate::image::{FormArgs, ImageFile, check_release};
+use crate::image::{FormArgs, ImageFile, own_release};
 use crate::said::{
     compared, exit, exit_of, history, report_json, report_text, rung_json, rung_line,
 };
@@ -111,28 +111,22 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
 
 fn of_image(path: &Path, image: &ImageFile, bundle: &[u8], root: &TrustRoot) -> Result<Answer> {
     let sha256 = image.digests.sha256.0;
-    let report = verify_file(bundle, root, &AwsLc, &Question::Image(sha256));
-    if report.verdict == Verdict::NotFound {
-        return Err(wrong_file(path, &sha256, bundle));
-    }
-    if let Some(mcuboot) = &image.mcuboot {
-        check_release(path, mcuboot, &heads(&report))?;
+    let ask = |question: &Question| verify_file(bundle, root, &AwsLc, question);
+    let mut report = ask(&Question::Image(sha256));
+    let found = report.verdict != Verdict::NotFound;
+    if let Some(mcuboot) = image.mcuboot.as_ref().filter(|_| found)
+        && let Some(own) = own_release(path, mcuboot, &report)?
+    {
+        report = ask(&Question::Release(own));
     }
     let mut answer = of_report(report, Some((path, sha256)), bundle, root);
+    if !found {
+        tell_images(&mut answer, &sha256, bundle);
+    }
     if image.mcuboot.is_some() {
         leave_signature_out(&mut answer);
     }
     Ok(answer)
-}
-
-/// The releases that a report is about, as a device compares them with an image.
-pub(crate) fn heads(report: &Report) -> Vec<(Hash, ReleaseHead)> {
-    let all = report.releases.iter().map(|it| {
-        let body = &it.statement;
-        let (version, counter) = (body.version.0, body.counter.0);
-        (it.leaf, ReleaseHead { image: body.image.0, version, counter })
-    });
-    all.collect()
 }
 
 /// Whose keys may sign an image for its bootloader is not known here.
@@ -171,18 +165,21 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::io("read", path, e))
 }
 
-/// The file is none of the images that the bundle's releases name.
-fn wrong_file(file: &Path, got: &[u8; 32], bundle: &[u8]) -> Error {
+/// The file is none of the images that the bundle's releases name: another one, or altered.
+fn tell_images(answer: &mut Answer, got: &[u8; 32], bundle: &[u8]) {
     let entries = Bundle::parse(bundle).map(|bundle| bundle.entries).unwrap_or_default();
     let images: Vec<String> = entries
         .iter()
         .filter_map(|entry| Parsed::parse(&entry.bytes).ok()?.release_head())
-        .map(|head| format!("sha256:{}", crate::answer::hex(&head.image)))
+        .map(|head| format!("sha256:{}", hex(&head.image)))
         .collect();
-    Error::new("E-HASH", format!("ALTERED or wrong file: {}", file.display()))
-        .exit(Exit::Against)
-        .expected(images.join(" or "), format!("sha256:{}", crate::answer::hex(got)))
-        .help("firmlog identify FILE --log URL tells which release it is, if any")
+    let expected = if images.is_empty() { "no image".to_owned() } else { images.join(" or ") };
+    answer.json["images"] = images.into();
+    answer.text.push_str(&format!(
+        "  ✗ this file is no image of a release in the bundle\n    expected  {expected}\n    got       \
+         sha256:{}\n    firmlog identify FILE --log URL tells which release it is, if any\n",
+        hex(got)
+    ));
 }
 
 fn of_report(
