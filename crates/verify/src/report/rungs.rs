@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::run::Run;
-use super::{EntryState, Extent, Level, NotChecked, Rung, RungState, anchors, entries};
+use super::{EntryState, Extent, Level, NotChecked, Rung, RungState, anchors};
 use crate::bundle::Bundle;
 
 impl Run<'_> {
@@ -87,4 +87,8 @@ impl Run<'_> {
         }
         out
     }
+}
+
+const fn entries(n: u64) -> &'static str {
+    if n == 1 { "entry" } else { "entries" }
 }
