@@ -19,6 +19,7 @@ use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead};
 
 use crate::registry::Refusal;
 use crate::standing::Standing;
+use crate::utc::Utc;
 
 /// Against whom a finding speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +251,20 @@ pub enum Evidence {
         /// The other.
         other: Hash,
     },
+    /// A statement says that it was made after it was seen.
+    TimeTooLate {
+        /// The earliest that it states, milliseconds since 1970 UTC.
+        stated_ms: u64,
+        /// By when it was seen, seconds.
+        seen_s: u64,
+    },
+    /// A statement says that it was made before one that it names.
+    TimeTooEarly {
+        /// The latest that it states, milliseconds since 1970 UTC.
+        stated_ms: u64,
+        /// The earliest that the other states.
+        named_ms: u64,
+    },
 }
 
 impl Evidence {
@@ -276,6 +291,7 @@ impl Evidence {
             Self::BytesRecalled { .. } => K::BytesRecalled,
             Self::DuplicateEntry { .. } => K::DuplicateEntry,
             Self::Contradiction { .. } => K::Contradiction,
+            Self::TimeTooLate { .. } | Self::TimeTooEarly { .. } => K::TimeOutOfBounds,
         }
     }
 
@@ -343,6 +359,14 @@ impl core::fmt::Display for Evidence {
             }
             Self::Contradiction { release, other } => {
                 write!(f, "releases {release} and {other} contradict each other")
+            }
+            Self::TimeTooLate { stated_ms, seen_s } => {
+                let (stated, seen) = (Utc(stated_ms / 1000), Utc(*seen_s));
+                write!(f, "a statement says that it is of {stated}, and was seen by {seen}")
+            }
+            Self::TimeTooEarly { stated_ms, named_ms } => {
+                let (stated, named) = (Utc(stated_ms / 1000), Utc(named_ms / 1000));
+                write!(f, "a statement says that it is of {stated}, and names one of {named}")
             }
             Self::NotDisclosed { field } => write!(f, "{field} is committed to but not disclosed"),
             Self::AnchoredOther { signed, anchored } => write!(

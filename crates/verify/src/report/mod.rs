@@ -37,6 +37,7 @@ mod replay;
 mod run;
 mod rungs;
 mod standing;
+mod times;
 mod words;
 
 use alloc::string::String;

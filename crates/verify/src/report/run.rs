@@ -85,6 +85,7 @@ pub fn verify_gathered<C: Crypto + ?Sized>(
     }
     run.disclosures(bundle);
     run.judge_all(bundle);
+    run.times(bundle, &heads);
     if !run.is_answered() {
         run.cannot |= !run.strangers.is_empty();
         run.mismatches.append(&mut run.strangers);

@@ -7,6 +7,7 @@ mod common;
 mod histories;
 mod keys;
 mod model;
+mod times;
 mod world;
 
 use firmlog_statement::event::EventType;
