@@ -4,12 +4,14 @@ mod common;
 
 use common::log::TestLog;
 use common::*;
+use firmlog_statement::event::EventType;
 use firmlog_statement::{Meaning, entry_hash, leaf_hash};
 use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::{Bundle, Object};
 use firmlog_verify::finding::Evidence;
 use firmlog_verify::report::{
-    EntryState, Extent, Level, NotChecked, Outcome, Report, RungState, verify_gathered,
+    DeviceStanding, EntryState, Extent, Level, NotChecked, Outcome, Report, RungState,
+    verify_gathered,
 };
 use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle, verify_file};
 
@@ -163,6 +165,30 @@ fn a_missing_statement_is_a_gap_and_only_verified_so_far() {
     let report = ask(&bundle, &story.log, Question::Device(device));
     assert_eq!(report.verdict, Verdict::VerifiedSoFar);
     assert_eq!(report.findings[0].evidence, Evidence::ChainGap { device, from: 1, to: 2 });
+}
+
+/// STA-041
+#[test]
+fn sta_041_a_device_that_is_out_of_use_stays_so() {
+    let Story { world, log, .. } = story();
+    let (mut entries, device) = (log.entries, &world.devices[0]);
+    let standing = |entries: &[Vec<u8>]| {
+        let log = TestLog::new(entries.to_vec());
+        ask(&log.whole(), &log, Question::Device(device.id())).device
+    };
+    assert_eq!(standing(&entries), Some(DeviceStanding::InService));
+    let mut after = entry_hash(entries.last().unwrap());
+    let rows = [
+        (EventType::Decommissioned, DeviceStanding::Decommissioned),
+        (EventType::Check, DeviceStanding::Decommissioned),
+        (EventType::BootOk, DeviceStanding::Decommissioned),
+    ];
+    for (seq, (event, expected)) in (3..).zip(rows) {
+        let said = world.step(&device.key, (0, seq, after), event, 3);
+        after = entry_hash(&said);
+        entries.push(said);
+        assert_eq!(standing(&entries), Some(expected), "after {event}");
+    }
 }
 
 /// `BND-014`

@@ -1,6 +1,6 @@
 //! Replaying a bundle's entries through the registry, as the log did when it took them.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use firmlog_statement::event::{EventType, Life};
@@ -16,6 +16,8 @@ pub(super) struct Replay {
     pub(super) registry: Registry,
     pub(super) findings: Vec<Finding>,
     lives: BTreeMap<DeviceId, Life>,
+    /// Devices that were taken out of use: for good (STA-041).
+    retired: BTreeSet<DeviceId>,
     /// The counter of each device's newest statement, where it has one.
     counters: BTreeMap<DeviceId, u64>,
     /// Where each device's statement of a seq is.
@@ -29,6 +31,7 @@ impl Default for Replay {
             registry: Registry::of_part(),
             findings: Vec::new(),
             lives: BTreeMap::new(),
+            retired: BTreeSet::new(),
             counters: BTreeMap::new(),
             places: BTreeMap::new(),
         }
@@ -96,6 +99,9 @@ impl Replay {
         self.lost(&update, index);
         let fresh = if update.seq.0 == 0 { Some(Life::NEW) } else { None };
         for event in update.events.iter() {
+            if event.kind == EventType::Decommissioned {
+                self.retired.insert(update.device);
+            }
             let start = fresh.unwrap_or_else(|| Life::after(Some(event.kind)));
             let known = self.lives.contains_key(&update.device);
             if !known && fresh.is_none() && event.kind.is_operational() {
@@ -134,8 +140,7 @@ impl Replay {
 
     /// Whether a device was taken out of use.
     pub(super) fn is_decommissioned(&self, device: &DeviceId) -> bool {
-        let life = self.lives.get(device).and_then(|life| life.last());
-        life == Some(EventType::Decommissioned)
+        self.retired.contains(device)
     }
 
     fn against_rules(&mut self, refusal: Refusal, index: LeafIndex) -> EntryState {

@@ -205,7 +205,18 @@ impl World {
         prev: [u8; 32],
         version: u64,
     ) -> Vec<u8> {
-        let events = [Event::new(EventType::InstalledState, 0)];
+        self.step(key, (device, seq, prev), EventType::InstalledState, version)
+    }
+
+    /// What a device says of a step, at this place in its chain.
+    pub(crate) fn step(
+        &self,
+        key: &Key,
+        (device, seq, prev): (usize, u64, [u8; 32]),
+        event: EventType,
+        version: u64,
+    ) -> Vec<u8> {
+        let events = [Event::new(event, 0)];
         let statement = Statement::Update(Update {
             device: self.devices[device].id(),
             image: Digest([3; 32]),
