@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::log::TestLog;
+use common::log::{Named, TestLog};
 use common::*;
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::EventType;
@@ -11,7 +11,7 @@ use firmlog_statement::{
     VersionCode, leaf_hash,
 };
 use firmlog_tlog::merkle::{Hash, LeafIndex};
-use firmlog_tlog::note::VerifierKey;
+use firmlog_tlog::note::{Algorithm, VerifierKey};
 use firmlog_verify::bundle::{Anchor, Bundle};
 use firmlog_verify::install::{
     Evidence, Installable, Known, Reason, Revocation, Root, Running, is_well_formed,
@@ -171,6 +171,11 @@ fn ins_010_each_reason_by_name() {
     assert_eq!(refused(Running { component: "boot", ..now }), Err(Reason::WrongComponent));
     assert_eq!(refused(Running { issuers: &["other.example"], ..now }), Err(Reason::WrongIssuer));
     assert_eq!(refused(Running { issuers: &[], ..now }), Err(Reason::WrongIssuer));
+    // J19: of a log of the same name, which nobody altered.
+    let mut twin = case.log();
+    twin.log = Named::new(99, ORIGIN, Algorithm::Ed25519);
+    let other = both(&case.log(), &twin.whole(), &[3; 32], &now, &known);
+    assert_eq!(other, Err(Reason::EvidenceIncomplete));
     let log = case.log();
     let other = both(&log, &log.whole(), &[8; 32], &now, &known);
     assert_eq!(other, Err(Reason::ReleaseNotFound));

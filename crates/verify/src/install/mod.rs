@@ -25,7 +25,7 @@ pub(crate) mod rules;
 use firmlog_statement::codec::Slice;
 use firmlog_statement::event::EventType;
 use firmlog_statement::{DeviceId, Kind, Parsed, PublicKey, Thumbprint};
-use firmlog_tlog::checkpoint::Unverified;
+use firmlog_tlog::checkpoint::{CheckpointError, Unverified};
 use firmlog_tlog::cosignature::{self, CosignatureError};
 use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, verify_inclusion_path};
 use firmlog_tlog::note::VerifierKey;
@@ -314,7 +314,11 @@ fn verify_checkpoint<C: Crypto + ?Sized>(
 ) -> Result<TreeHead, Reason> {
     let altered = Reason::EvidenceAltered;
     let unverified = Unverified::parse(note.as_bytes()).map_err(|_| altered)?;
-    let checkpoint = unverified.verify(crypto, root.log).map_err(|_| altered)?;
+    let checkpoint = unverified.verify(crypto, root.log).map_err(|error| match error {
+        // Of a log of the same name: nobody altered it.
+        CheckpointError::LogSignatureMissing => Reason::EvidenceIncomplete,
+        _ => altered,
+    })?;
     let mut witnessed: u8 = 0;
     for (place, witness) in root.witnesses.iter().enumerate() {
         if root.witnesses.iter().take(place).any(|it| it.public_key == witness.public_key) {
