@@ -254,7 +254,7 @@ pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>, history: &[T
         "usable": report.is_usable(),
         "leaf_hash": report.release().map(|it| it.leaf.to_string()),
         "version": report.release().map(|it| it.statement.version_name.clone()),
-        "releases": report.releases.iter().map(release_json).collect::<Vec<_>>(),
+        "releases": report.releases.iter().map(|it| release_json(report, it)).collect::<Vec<_>>(),
         "history": history.iter().map(Told::json).collect::<Vec<_>>(),
         "image": image.map(|sha256| crate::answer::hex(&sha256)),
         "origin": head.map(|head| head.origin.clone()),
@@ -270,8 +270,10 @@ pub(crate) fn report_json(report: &Report, image: Option<[u8; 32]>, history: &[T
     })
 }
 
-fn release_json(it: &Released) -> Value {
+/// What is altered, or cannot be checked, makes no release usable.
+fn release_json(report: &Report, it: &Released) -> Value {
     let (body, standing) = (&it.statement, &it.standing);
+    let usable = standing.is_usable() && report.verdict < Verdict::CannotCheck;
     let words: Vec<Value> = it
         .words
         .iter()
@@ -287,7 +289,7 @@ fn release_json(it: &Released) -> Value {
         "version_code": body.version.to_string(), "counter": body.counter.0,
         "image": body.image.to_string(), "component": body.component, "models": body.models,
         "standing": standing.standing.word(), "since": standing.since.to_string(),
-        "usable": standing.is_usable(), "approvals": standing.approvals,
+        "usable": usable, "approvals": standing.approvals,
         "approvals_required": standing.required, "words": words,
     })
 }
