@@ -33,7 +33,7 @@ impl World {
         let init =
             ["log", "init", "log", "--origin", "log.example/pumps", "--listen", "127.0.0.1:0"];
         assert_eq!(run(dir.path(), &[&init[..], more].concat()).0, 0);
-        let (server, url) = serve(dir.path());
+        let (server, url) = serve(dir.path(), &[]);
         Self { dir, url, server, witness: None }
     }
 
@@ -46,7 +46,7 @@ impl World {
         let path = dir.path().join("log/firmlog.toml");
         let written = std::fs::read_to_string(&path).expect("reads");
         std::fs::write(path, written + more).expect("writes");
-        let (server, url) = serve(dir.path());
+        let (server, url) = serve(dir.path(), &[]);
         Self { dir, url, server, witness: None }
     }
 
@@ -74,13 +74,19 @@ impl World {
             .stdout(Stdio::null())
             .spawn()
             .expect("starts");
-        let (server, url) = serve(dir.path());
+        let (server, url) = serve(dir.path(), &[]);
         Self { dir, url, server, witness: Some(witness) }
     }
 
     /// Serves the log again after it was stopped, on another port.
     pub(crate) fn start_again(&mut self) {
-        (self.server, self.url) = serve(self.dir.path());
+        (self.server, self.url) = serve(self.dir.path(), &[]);
+    }
+
+    /// The same by an operator who no longer asks its own rules: what anybody sends is appended,
+    /// signed and served.
+    pub(crate) fn start_again_lying(&mut self) {
+        (self.server, self.url) = serve(self.dir.path(), &["--set", "log.any=true"]);
     }
 
     /// Runs a command at the log; exit code and document.
@@ -141,11 +147,10 @@ impl Drop for World {
     }
 }
 
-fn serve(dir: &Path) -> (Child, String) {
-    let mut server = command(dir, &["--json", "log", "serve", "--config", "log/firmlog.toml"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
+fn serve(dir: &Path, more: &[&str]) -> (Child, String) {
+    let serve = ["--json", "log", "serve", "--config", "log/firmlog.toml"];
+    let mut server =
+        command(dir, &[&serve[..], more].concat()).stdout(Stdio::piped()).spawn().expect("starts");
     let mut line = String::new();
     let out = server.stdout.take().expect("piped");
     BufReader::new(out).read_line(&mut line).expect("its first line");
