@@ -59,6 +59,8 @@ fn j06_a_release_that_is_not_there_is_not_found() {
     let pump = Pump::new(&case);
     let release = case.approved(2, "4.2.2");
     case.judge(&release, "rejection", SAFETY);
+    // A later step has the file and its version, and is no release of it.
+    case.step(&release, "published", BUILD);
     case.everywhere(&pump, &release, &REJECTED);
     case.leave_out("file.fwb", &[&release.leaf], "part.fwb");
     case.is_absent_offline(&["verify", "part.fwb", "--release", &release.leaf]);

@@ -84,13 +84,26 @@ impl Pump {
 
     /// Without allocation, from the file's bytes.
     fn in_place(&self, case: &Case, file: &str, bundle: &str) -> u64 {
-        let read = |name: &str| std::fs::read(case.dir().join(name)).expect("reads");
-        let trust = TrustRoot::parse(&read("log/log.trust")).expect("a trust root");
+        let bytes = std::fs::read(case.dir().join("log/log.trust")).expect("reads");
+        let trust = TrustRoot::parse(&bytes).expect("a trust root");
         let witnesses = trust.policy().witnesses();
         let witnesses: Vec<VerifierKey> = witnesses.iter().map(|it| it.key).collect();
+        self.in_place_with(case, file, bundle, &witnesses)
+    }
+
+    /// The same with a list of witnesses of which every one is asked for.
+    pub(crate) fn in_place_with(
+        &self,
+        case: &Case,
+        file: &str,
+        bundle: &str,
+        witnesses: &[VerifierKey],
+    ) -> u64 {
+        let read = |name: &str| std::fs::read(case.dir().join(name)).expect("reads");
+        let trust = TrustRoot::parse(&read("log/log.trust")).expect("a trust root");
         let quorum = witnesses.len() as u8;
         let (genesis, log) = (*trust.genesis(), trust.log_key());
-        let root = Root { genesis, log, witnesses: &witnesses, quorum };
+        let root = Root { genesis, log, witnesses, quorum };
         let running = Running {
             device: DeviceId([7; 32]),
             model: "ip-200",

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use firmlog_statement::Role;
 use firmlog_statement::event::EventType;
+use firmlog_tlog::note::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::case::{Case, eventually, text};
@@ -58,6 +59,9 @@ fn history(case: &Case, exit: i32, headline: &str, standing: &str) -> Value {
         assert_eq!((text(told, "standing"), &told["usable"]), (standing, &Value::Null), "{told}");
     }
     assert!(words.starts_with(text(&told, "headline")), "{words}");
+    // Whoever asks whether all of it is sound hears the same.
+    let (code, whole) = case.world.run(&["verify", "device.fwb", "--trust", "log/log.trust"]);
+    assert_eq!((code, &whole["headline"]), (exit, &told["headline"]), "{whole}");
     assert!(words.lines().all(|line| line != "VERIFIED"), "one word for it: {words}");
     told
 }
@@ -199,6 +203,9 @@ fn j17_a_witness_that_is_pinned_twice_is_one() {
     let judge = ["verify-image", &at(&release.file), "--release", &at("release.fwb")];
     let (code, told) = pump.device.agent(&judge);
     assert_eq!(code, 2, "{told}");
+    let key = VerifierKey::parse(key).expect("a key");
+    let in_place = |keys: &[_]| pump.in_place_with(&case, &release.file, "release.fwb", keys);
+    assert_eq!((in_place(&[key]), in_place(&[key; 2])), (0, 19));
 }
 
 /// J19: what is of another log, though of the same name, cannot be checked; what is no bundle is
