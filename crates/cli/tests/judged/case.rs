@@ -130,14 +130,16 @@ impl Case {
         text(&done, "leaf_hash").to_owned()
     }
 
-    pub(crate) fn step(&self, release: &Release, step: &str, who: Who) {
-        self.world.done(&stepping(release, step, who));
+    pub(crate) fn step(&self, release: &Release, step: &str, who: Who) -> String {
+        let done = self.world.done(&stepping(release, step, who));
+        text(&done, "leaf_hash").to_owned()
     }
 
-    pub(crate) fn revoke(&self, by_whom: Who, whose: Who, reason: &str, more: &[&str]) {
+    pub(crate) fn revoke(&self, by_whom: Who, whose: Who, reason: &str, more: &[&str]) -> String {
         let kid = id(self.dir(), whose);
         let args = ["trust", "revoke", &kid, "--reason", reason];
-        self.world.done(&[&args[..], more, &by(by_whom)].concat());
+        let done = self.world.done(&[&args[..], more, &by(by_whom)].concat());
+        text(&done, "leaf_hash").to_owned()
     }
 
     /// Appends a signed entry, which the log must take; its leaf hash.

@@ -71,8 +71,8 @@ fn kinds(case: &Case) -> String {
 }
 
 /// J9: with its index lost the log still knows a device's old statement; where its operator appends
-/// it again, that is the log's fault and no fork of the device. A device judges no statement of its
-/// own: it goes on.
+/// it again, that is the log's fault and no fork of the device. A device judges no statements: it
+/// goes on.
 #[test]
 fn j09_a_statement_sent_again_is_no_fork() {
     let mut case = Case::new(1);
@@ -101,6 +101,7 @@ fn j09_a_statement_sent_again_is_no_fork() {
         assert!([200, 201].contains(&status), "{status}: {told}");
     }
     assert_eq!(case.size(), size, "nothing was appended");
+    case.say(&update(case.dir(), EventType::ServiceMode, 3, chain.last().map(Vec::as_slice)));
     history(&case, 3, "VERIFIED SO FAR", "in service");
     assert!(!kinds(&case).contains("chain_fork"));
     case.append_again(&[&chain[0], &chain[1]]);

@@ -73,6 +73,7 @@ fn j11_a_compromised_key_takes_back_what_it_permitted() {
     let case = Case::new(1);
     let pump = Pump::new(&case);
     let release = case.approved(2, "4.2.2");
+    case.enrol(ADMIN, BUILD_2, Role::Manufacturer, None);
     let after = case.size().to_string();
     // Stolen after it spoke, or merely out of use.
     case.revoke(ADMIN, BUILD, "compromised", &["--from-entry", &after]);
@@ -85,6 +86,12 @@ fn j11_a_compromised_key_takes_back_what_it_permitted() {
     let both = ["approvals_missing", "approver_compromised", "signer_compromised"];
     let says = Says { standing: "proposed", findings: &both, ..SIGNER_COMPROMISED };
     case.everywhere(&pump, &release, &says);
+    // An operator can only hide it.
+    let other = case.publish(3, "4.2.3", BUILD_2, &[]);
+    case.judge(&other, "approval", SAFETY);
+    let revoked = case.revoke(ADMIN, BUILD_2, "compromised", &[]);
+    case.everywhere(&pump, &other, &Says { standing: "approved", ..SIGNER_COMPROMISED });
+    case.is_hidden_without(&pump, &other, &revoked, 5);
 }
 
 /// J11: what a key says after it was revoked is refused; taken all the same, it permits nothing.

@@ -8,7 +8,7 @@ use crate::says::{BYTES_RECALLED, MAY_BE_USED, RECALLED, SUSPENDED, Says};
 const ENDED: Says<'_> =
     Says { standing: "ended", banner: "ENDED by entry ", headline: "ENDED by entry ", ..RECALLED };
 
-/// J2: a withdrawn release says so first, whoever withdrew it.
+/// J2: a withdrawn release says so first, whoever withdrew it. An operator can only hide that.
 #[test]
 fn j02_a_withdrawn_release_says_so_first() {
     let case = Case::new(1);
@@ -18,8 +18,13 @@ fn j02_a_withdrawn_release_says_so_first() {
     for (n, (step, who, says)) in (2..).zip(rows) {
         let release = case.approved(n, &format!("4.2.{n}"));
         case.everywhere(&pump, &release, &MAY_BE_USED);
-        case.step(&release, step, who);
+        let withdrawn = case.step(&release, step, who);
         case.everywhere(&pump, &release, &says);
+        case.is_hidden_without(&pump, &release, &withdrawn, 8);
+    }
+    let list = case.get("/releases");
+    for standing in ["recalled", "suspended", "ended"] {
+        assert!(list.contains(&format!("{standing}, not to be used")), "{list}");
     }
 }
 

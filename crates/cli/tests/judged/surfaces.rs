@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::case::{Case, Release, hex_of, text};
 use crate::device::Pump;
-use crate::says::Says;
+use crate::says::{MAY_BE_USED, Says};
 use crate::world::{command, run};
 
 impl Case {
@@ -110,6 +110,25 @@ impl Case {
         part.entries.retain(|it| !leaves.contains(&&*hex_of(&it.bytes)));
         assert_eq!(part.entries.len() + leaves.len(), all, "{bundle} has all of them");
         std::fs::write(self.dir().join(out), part.encode()).expect("writes");
+    }
+
+    /// Whoever hands over the bundle of the file without this entry has the best word that a bundle
+    /// can have, and no `verified`. A device that once saw the whole one is not taken in.
+    pub(crate) fn is_hidden_without(
+        &self,
+        pump: &Pump,
+        release: &Release,
+        hidden: &str,
+        device: u64,
+    ) {
+        self.leave_out("file.fwb", &[hidden], "part.fwb");
+        self.check_offline(&["verify", &release.file, "--bundle", "part.fwb"], &MAY_BE_USED);
+        assert_eq!(pump.decide(self, &release.file, "part.fwb"), 0);
+        for bundle in ["file.fwb", "part.fwb"] {
+            let told = pump.decide_knowing(self, &release.file, bundle);
+            // It remembers what the whole one showed.
+            assert_eq!(told, device, "{bundle}");
+        }
     }
 
     fn check_report(&self, what: &str, told: &Value, says: &Says<'_>) {
