@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use firmlog_statement::{Kind, Parsed};
-use firmlog_tlog::merkle::{LeafIndex, TreeHead};
+use firmlog_tlog::merkle::TreeHead;
 
 use super::{EntryReport, EntryState};
 use crate::bundle::Bundle;
@@ -22,16 +22,18 @@ impl<'a> Ledger<'a> {
     pub(crate) fn new(bundle: &'a Bundle, reports: &[EntryReport], head: TreeHead) -> Self {
         let good = bundle.entries.iter().zip(reports);
         let good = good.filter(|(_, it)| it.state == EntryState::Good);
-        Self::of(good.map(|(entry, _)| (entry.index, &*entry.bytes)), head)
+        let proven = good.filter_map(|(entry, _)| {
+            let parsed = Parsed::parse(&entry.bytes).ok()?;
+            Some(Proven { index: entry.index, parsed })
+        });
+        Self::of(proven, head)
     }
 
     /// Of entries that are known to be good.
-    pub(super) fn of(good: impl Iterator<Item = (LeafIndex, &'a [u8])>, head: TreeHead) -> Self {
+    pub(super) fn of(good: impl Iterator<Item = Proven<'a>>, head: TreeHead) -> Self {
         let mut ledger = Self { trusts: Vec::new(), words: Vec::new(), head };
-        for (index, entry) in good {
-            let Ok(parsed) = Parsed::parse(entry) else { continue };
-            let proven = Proven { index, parsed };
-            match parsed.kind() {
+        for proven in good {
+            match proven.parsed.kind() {
                 Kind::Trust => ledger.trusts.push(proven),
                 Kind::Release | Kind::Approval | Kind::Authorisation => ledger.words.push(proven),
                 Kind::Update | Kind::Annotation | Kind::Audit => {}

@@ -57,7 +57,7 @@ use crate::standing::ReleaseStanding;
 pub(crate) use ledger::Ledger;
 pub use left_out::NotChecked;
 pub use run::{verify_bundle, verify_file, verify_gathered};
-pub use standing::standing_of;
+pub use standing::{is_by_good_key, standing_of};
 
 /// What somebody wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,13 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use firmlog_statement::Parsed;
-use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, TreeSize};
+use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, TreeSize, leaf_hash};
 use firmlog_tlog::note::Ed25519Check;
 
 use super::replay::Replay;
 use super::{EntryState, Ledger, Question, Released, released};
 use crate::Crypto;
+use crate::standing::Proven;
 
 /// Says that a signature is good, because it was checked before.
 struct Checked;
@@ -33,26 +34,51 @@ impl Crypto for Checked {
 /// checked when it took them. Everybody else asks [`verify_bundle`](super::verify_bundle).
 #[must_use]
 pub fn standing_of(entries: &[(LeafIndex, Vec<u8>)], question: &Question) -> Vec<Released> {
-    let (mut replay, mut seen) = (Replay::default(), BTreeSet::new());
-    let (mut good, mut named, mut runs) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    for (index, entry) in entries {
-        let Ok(parsed) = Parsed::parse(entry) else { continue };
-        let first = seen.insert(parsed.leaf_hash());
-        if !first || replay.entry(&parsed, *index, &Checked) != EntryState::Good {
-            continue;
-        }
-        if let (Question::Device(device), Ok(update)) = (question, parsed.update())
+    let good = good(entries);
+    let (mut named, mut runs) = (BTreeSet::new(), BTreeSet::new());
+    for it in &good {
+        if let (Question::Device(device), Ok(update)) = (question, it.parsed.update())
             && update.device == *device
         {
             named.extend(update.release.map(|leaf| Hash(leaf.0)));
             runs.insert(update.image.0);
         }
-        good.push((*index, &**entry));
     }
-    let head = TreeHead { size: TreeSize(0), root: Hash([0; 32]) };
-    let ledger = Ledger::of(good.into_iter(), head);
+    let ledger = ledger(&good);
     let mut marks = ledger.marks();
     let judge = ledger.judge(&[], &mut marks);
     let asked = released::asked(&judge, question, &named, &runs);
     asked.iter().filter_map(|it| released::released(&judge, it)).collect()
+}
+
+/// Whether the statement with this leaf hash is by a key that is good at its place, by the entries
+/// that `gather` found; none if it is not among them.
+///
+/// **No signature and no proof is looked at**, as in [`standing_of`].
+#[must_use]
+pub fn is_by_good_key(entries: &[(LeafIndex, Vec<u8>)], leaf: &Hash) -> Option<bool> {
+    let is_asked = |entry: &[u8]| leaf_hash(entry) == *leaf;
+    entries.iter().find(|(_, entry)| is_asked(entry))?;
+    let good = good(entries);
+    let ledger = ledger(&good);
+    let mut marks = ledger.marks();
+    let judge = ledger.judge(&[], &mut marks);
+    Some(good.iter().any(|it| it.leaf() == *leaf && judge.permits(it)))
+}
+
+/// The entries that the log's rules admit, each where it stands first.
+fn good(entries: &[(LeafIndex, Vec<u8>)]) -> Vec<Proven<'_>> {
+    let (mut replay, mut seen) = (Replay::default(), BTreeSet::new());
+    let all = entries.iter().filter_map(|(index, entry)| {
+        let parsed = Parsed::parse(entry).ok()?;
+        let first = seen.insert(parsed.leaf_hash());
+        let good = first && replay.entry(&parsed, *index, &Checked) == EntryState::Good;
+        good.then_some(Proven { index: *index, parsed })
+    });
+    all.collect()
+}
+
+fn ledger<'a>(good: &[Proven<'a>]) -> Ledger<'a> {
+    let head = TreeHead { size: TreeSize(0), root: Hash([0; 32]) };
+    Ledger::of(good.iter().copied(), head)
 }

@@ -25,9 +25,8 @@ impl Report {
             };
             return format!("DO NOT TRUST {whom}: {}", first.evidence);
         }
-        if self.device == Some(DeviceStanding::Compromised) {
-            return "DO NOT TRUST THE DEVICE: the key behind one of its statements is compromised"
-                .to_string();
+        if let Some(headline) = self.device.and_then(DeviceStanding::headline) {
+            return headline.to_string();
         }
         if let Some(all) = self.of_whole() {
             return all;
@@ -57,6 +56,20 @@ impl Report {
             Question::Release(_) => "may this release be used?",
             Question::Image(_) => "is this file a release that may be used?",
             Question::Statement(_) => "did somebody say this?",
+        }
+    }
+}
+
+impl DeviceStanding {
+    /// Why the device is not to be trusted, in one line; none if nothing says so.
+    #[must_use]
+    pub const fn headline(self) -> Option<&'static str> {
+        match self {
+            Self::Forked => Some("DO NOT TRUST THE DEVICE: its chain has more than one branch"),
+            Self::Compromised => {
+                Some("DO NOT TRUST THE DEVICE: the key behind one of its statements is compromised")
+            }
+            Self::InService | Self::Decommissioned => None,
         }
     }
 }
