@@ -19,7 +19,7 @@ use firmlog_statement::disclosure::{Disclosure, DisclosureSet, FieldId};
 use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, leaf_hash};
 use firmlog_verify::bundle::{Bundle, Entry, MAX_HASHES, MAX_PARTS};
 use firmlog_verify::gather::{self, Source, Wanted, gather};
-use firmlog_verify::report::{Question, Released, standing_of};
+use firmlog_verify::report::{Question, Released, is_by_good_key, standing_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::anchoring::Anchor;
@@ -139,14 +139,20 @@ pub(crate) async fn standings(
     app: &Arc<App>,
     questions: Vec<Question>,
 ) -> Result<Vec<Vec<Released>>, Problem> {
-    let (index, published) = caught_up(app).await?;
-    let bytes_max = app.bundles.bytes_max;
-    let judged = app.engine.read(move |reader| {
-        let view =
-            |question| judged(View::new(reader, &index, published.head, bytes_max), question);
-        Ok(questions.iter().map(view).collect::<Result<Vec<_>, _>>())
-    });
-    judged.await?.map_err(|error| gather_problem(&error))
+    judged(app, questions, standing_of).await
+}
+
+/// Whether each of some statements is by a key that is good; none if it is no longer kept.
+pub(crate) async fn by_good_keys(
+    app: &Arc<App>,
+    leaves: Vec<Hash>,
+) -> Result<Vec<Option<bool>>, Problem> {
+    let questions = leaves.into_iter().map(Question::Statement).collect();
+    let good = |entries: &Entries, question: &Question| match question {
+        Question::Statement(leaf) => is_by_good_key(entries, leaf),
+        _ => None,
+    };
+    judged(app, questions, good).await
 }
 
 /// The same of one question.
@@ -154,10 +160,26 @@ pub(crate) async fn standing(app: &Arc<App>, question: Question) -> Result<Vec<R
     Ok(standings(app, vec![question]).await?.pop().unwrap_or_default())
 }
 
-fn judged(mut view: View<'_>, question: &Question) -> Result<Vec<Released>, GatherError> {
-    let entries = gather(&mut view, question, ENTRIES_MAX)?;
-    let entries: Vec<_> = entries.into_iter().map(|it| (it.index, it.bytes)).collect();
-    Ok(standing_of(&entries, question))
+type Entries = [(LeafIndex, Vec<u8>)];
+
+/// What `judge` makes of the entries that each question depends on.
+async fn judged<T: Send + 'static>(
+    app: &Arc<App>,
+    questions: Vec<Question>,
+    judge: fn(&Entries, &Question) -> T,
+) -> Result<Vec<T>, Problem> {
+    let (index, published) = caught_up(app).await?;
+    let bytes_max = app.bundles.bytes_max;
+    let judged = app.engine.read(move |reader| {
+        let one = |question| {
+            let mut view = View::new(reader, &index, published.head, bytes_max);
+            let entries = gather(&mut view, question, ENTRIES_MAX)?;
+            let entries: Vec<_> = entries.into_iter().map(|it| (it.index, it.bytes)).collect();
+            Ok(judge(&entries, question))
+        };
+        Ok(questions.iter().map(one).collect::<Result<Vec<_>, GatherError>>())
+    });
+    judged.await?.map_err(|error| gather_problem(&error))
 }
 
 /// Puts the newest final anchor in, with the proof that the bundle's checkpoint extends it.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
-use firmlog_index::EntryFilter;
+use firmlog_index::{DeviceRow, EntryFilter};
 use firmlog_statement::DeviceId;
-use firmlog_verify::report::Question;
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::report::{DeviceStanding, Question};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,11 +17,17 @@ use super::{Parameters, ask, digest, json, lag, limit, listed, number};
 use crate::app::App;
 use crate::problem::Problem;
 
+/// Most keys of one device that are looked at, newest first.
+const KEYS_MAX: usize = 32;
+
 /// What is known of a device and a page of its history.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeviceAnswer {
     /// Its newest state, by its own word.
     state: DeviceState,
+    /// Why it is not to be trusted, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headline: Option<&'static str>,
     /// Its statements, newest first.
     history: Listed<EntryLine>,
 }
@@ -57,9 +64,43 @@ pub(crate) async fn device(
     })
     .await?;
     let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
-    let answer =
-        DeviceAnswer { state: DeviceState::from(&state), history: listed(&app, page).await? };
+    let answer = DeviceAnswer {
+        headline: against(&app, &state).await?,
+        state: DeviceState::from(&state),
+        history: listed(&app, page).await?,
+    };
     Ok(json(&headers, StatusCode::OK, &answer))
+}
+
+/// Why a device is not to be trusted: it has two histories, or a key of it is compromised.
+pub(crate) async fn against(
+    app: &Arc<App>,
+    state: &DeviceRow,
+) -> Result<Option<&'static str>, Problem> {
+    if state.forks > 0 {
+        return Ok(DeviceStanding::Forked.headline());
+    }
+    let newest = newest(app, state.device).await?;
+    let good = crate::bundle::by_good_keys(app, newest).await?;
+    Ok(good.contains(&Some(false)).then_some(DeviceStanding::Compromised.headline()).flatten())
+}
+
+/// The newest statement by each of a device's keys: if one of a key's is not good, its newest is
+/// not. A key that was rotated out says nothing after that.
+async fn newest(app: &Arc<App>, device: [u8; 32]) -> Result<Vec<Hash>, Problem> {
+    ask(app, move |index| {
+        let of =
+            |kind| EntryFilter { device: Some(device), kind: Some(kind), ..Default::default() };
+        let trusts = index.entries(&of(0), None, KEYS_MAX)?.rows;
+        let mut newest = Vec::new();
+        for before in std::iter::once(None).chain(trusts.iter().map(|row| Some(row.index))) {
+            let rows = index.entries(&of(4), before, 1)?.rows;
+            newest.extend(rows.first().map(|row| Hash(row.record.leaf)));
+        }
+        newest.dedup();
+        Ok(newest)
+    })
+    .await
 }
 
 /// A device's whole history as one file that proves itself offline.

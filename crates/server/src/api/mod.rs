@@ -5,7 +5,7 @@
 
 #![expect(unused_qualifications, reason = "the path macro writes them")]
 
-mod devices;
+pub(crate) mod devices;
 pub(crate) mod entries;
 mod log;
 pub(crate) mod lookup;

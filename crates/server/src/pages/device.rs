@@ -11,6 +11,7 @@ use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::report::Question;
 
 use super::{Html, LINES, Since, Sorry, base, render};
+use crate::api::devices::against;
 use crate::api::shape::{DeviceState, EntryLine, FindingLine};
 use crate::api::when::{When, of_entry};
 use crate::api::{Parameters, ask, digest, number};
@@ -86,10 +87,8 @@ pub(super) async fn page(
 
 /// What speaks against the device, and against the releases of the image that it says it runs.
 async fn warnings(app: &Arc<App>, state: &DeviceRow) -> Result<Vec<String>, Problem> {
-    let mut warnings = Vec::new();
-    if state.forks > 0 {
-        warnings.push("DO NOT TRUST THE DEVICE: its chain has more than one branch".to_owned());
-    }
+    let against = against(app, state).await?;
+    let mut warnings: Vec<String> = against.into_iter().map(str::to_owned).collect();
     let Some(image) = state.image else { return Ok(warnings) };
     let releases = crate::bundle::standing(app, Question::Image(image)).await?;
     if !releases.iter().any(|it| it.standing.is_usable()) {
