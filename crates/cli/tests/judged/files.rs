@@ -130,6 +130,8 @@ fn j15_a_forked_device_is_told_in_one_word() {
     assert_eq!(told["findings"][0]["kind"], "chain_fork", "{told}");
     assert!(kinds(&case).contains("chain_fork"));
     let device = id(case.dir(), PUMP);
+    let shown = case.api(&format!("devices/{device}"));
+    assert!(text(&shown, "headline").starts_with("DO NOT TRUST THE DEVICE: "), "{shown}");
     let page = case.get(&format!("/device/{device}"));
     assert!(page.contains("class=\"banner\"><strong>DO NOT TRUST THE DEVICE: "), "{page}");
     assert!(page.contains("two different statements number 1 signed by one device"), "{page}");

@@ -7,8 +7,8 @@ use firmlog_statement::{Meaning, Role};
 use crate::case::{Case, OUT_OF_SCOPE, by, digest, judging, text};
 use crate::device::Pump;
 use crate::people::{
-    ADMIN, ADMIN_2, BUILD, BUILD_2, FIELD, FIELD_2, PUMP, QUALITY, SAFETY, Who, ZETA, ZETA_QUALITY,
-    downgrade, enrolment, opinion, policy, update,
+    ADMIN, ADMIN_2, BUILD, BUILD_2, FIELD, FIELD_2, PUMP, PUMP_2, QUALITY, SAFETY, Who, ZETA,
+    ZETA_QUALITY, downgrade, enrolment, id, opinion, policy, update, update_by,
 };
 use crate::says::{MAY_BE_USED, NOT_APPROVED, REJECTED, SIGNER_COMPROMISED, Says};
 
@@ -154,7 +154,13 @@ fn j11_what_a_stolen_device_key_said_is_not_trusted() {
     case.enrol(ADMIN, PUMP, Role::Device, None);
     let first = update(case.dir(), EventType::LoggerStarted, 0, None);
     case.say(&first);
-    let device = crate::people::id(case.dir(), PUMP);
+    // It has another key now, which nobody stole.
+    let device = id(case.dir(), PUMP);
+    assert_eq!(case.world.run(&["key", "new", PUMP_2.0]).0, 0);
+    let rotate = ["trust", "rotate", &device, "pump-2.pem.pub", "--device", &device];
+    case.world.done(&[&rotate[..], &by(ADMIN)].concat());
+    let second = update_by(case.dir(), PUMP_2, EventType::ServiceMode, 1, Some(&first));
+    case.say(&second);
     let check = |case: &Case, exit: i32, headline: &str| {
         let bundle = ["bundle", "device", &device, "--out", "device.fwb"];
         let (_, made) = case.world.at_log(&bundle);
@@ -164,6 +170,12 @@ fn j11_what_a_stolen_device_key_said_is_not_trusted() {
         for told in [&made, &told] {
             assert!(text(told, "headline").starts_with(headline), "{told}");
         }
+        // The log's own pages and API speak of the device alone.
+        let shown = case.api(&format!("devices/{device}"));
+        let banner = "DO NOT TRUST THE DEVICE: the key behind one of its statements is compromised";
+        assert_eq!(shown["headline"] == banner, exit == 1, "{shown}");
+        let page = case.get(&format!("/device/{device}"));
+        assert_eq!(page.contains(&format!("<strong>{banner}")), exit == 1, "{page}");
         told
     };
     assert_eq!(check(&case, 3, "VERIFIED SO FAR")["standing"], "in service");
@@ -171,7 +183,7 @@ fn j11_what_a_stolen_device_key_said_is_not_trusted() {
     let told = check(&case, 1, "DO NOT TRUST THE DEVICE");
     assert_eq!(told["standing"], "compromised", "{told}");
     assert!(told["findings"].to_string().contains("device_key_compromised"), "{told}");
-    let late = update(case.dir(), EventType::ServiceMode, 1, Some(&first));
+    let late = update(case.dir(), EventType::ServiceMode, 2, Some(&second));
     case.refuses(&late, REVOKED);
     case.lie();
     case.say(&late);

@@ -26,6 +26,7 @@ pub(crate) const SAFETY: Who = ("safety.pem", "acme.example/safety");
 pub(crate) const FIELD: Who = ("field.pem", "acme.example/field");
 pub(crate) const FIELD_2: Who = ("field-2.pem", "acme.example/field-2");
 pub(crate) const PUMP: Who = ("pump.pem", "acme.example/devices");
+pub(crate) const PUMP_2: Who = ("pump-2.pem", "acme.example/devices");
 pub(crate) const ZETA: Who = ("zeta.pem", "zeta.example/build");
 pub(crate) const ZETA_QUALITY: Who = ("zeta-quality.pem", "zeta.example/quality");
 
@@ -156,6 +157,17 @@ pub(crate) fn downgrade(dir: &Path, who: Who, release: Digest, event: EventType)
 
 /// What the pump says with this number, after that entry of its own.
 pub(crate) fn update(dir: &Path, event: EventType, seq: u64, last: Option<&[u8]>) -> Vec<u8> {
+    update_by(dir, PUMP, event, seq, last)
+}
+
+/// The same with another key of the pump's.
+pub(crate) fn update_by(
+    dir: &Path,
+    who: Who,
+    event: EventType,
+    seq: u64,
+    last: Option<&[u8]>,
+) -> Vec<u8> {
     let prev = last.map_or(SEED, |entry| Sha256::digest(entry).into());
     let device = DeviceId(key(dir, PUMP).public_key().thumbprint().0);
     let it = Update {
@@ -182,7 +194,7 @@ pub(crate) fn update(dir: &Path, event: EventType, seq: u64, last: Option<&[u8]>
         commitments: Commitments::default(),
         extra: Extra::default(),
     };
-    sign(dir, PUMP, Statement::Update(it))
+    sign(dir, who, Statement::Update(it))
 }
 
 /// The device id, or thumbprint, of a key.
