@@ -3,7 +3,7 @@
 use rusqlite::TransactionBehavior;
 
 use crate::query::stored;
-use crate::{Error, Index};
+use crate::{Error, Index, schema};
 
 /// One opened commitment of an entry. The caller has checked it against the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +17,17 @@ pub struct Disclosed {
 }
 
 impl Index {
-    /// Keeps opened commitments of entry `index`. Keeping one twice changes nothing.
+    /// Keeps opened commitments of entry `index`, but those that were erased. Keeping one twice
+    /// changes nothing.
     pub fn disclose(&self, index: u64, opened: &[Disclosed]) -> Result<(), Error> {
         let mut writer = self.writer();
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for one in opened {
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO disclosure VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO disclosure SELECT ?1, ?2, ?3, ?4, ?5
+                     WHERE NOT EXISTS (SELECT 1 FROM erased WHERE idx = ?1 AND field = ?2)",
+                )?
                 .execute((
                     stored(index),
                     one.field,
@@ -36,13 +40,32 @@ impl Index {
         Ok(())
     }
 
-    /// Erases the opened commitments of entry `index`; says how many there were.
-    pub fn erase(&self, index: u64) -> Result<usize, Error> {
-        let writer = self.writer();
-        let erased = writer.execute("DELETE FROM disclosure WHERE idx = ?1", [stored(index)])?;
-        // The value must be gone from the write-ahead file too, not only from the table.
-        writer.query_row("PRAGMA kept.wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(erased)
+    /// Erases the opened commitments of `fields` of entry `index`, for good: what is disclosed of
+    /// them again is not kept. Says how many there were. The other disclosures are written anew, as
+    /// pages that were split may hold copies of a value which SQLite does not overwrite; so this
+    /// takes time and room on disk for all of them.
+    ///
+    /// # Errors
+    /// [`Error::StillRead`] if a reader kept the write-ahead file from being emptied: the values
+    /// are in no answer any more, but still in that file. Erase again.
+    pub fn erase(&self, index: u64, fields: &[u16]) -> Result<usize, Error> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut erased = 0;
+        for field in fields {
+            let which = (stored(index), field);
+            transaction.execute("INSERT OR IGNORE INTO erased VALUES (?1, ?2)", which)?;
+            erased += transaction
+                .execute("DELETE FROM disclosure WHERE idx = ?1 AND field = ?2", which)?;
+        }
+        if erased > 0 {
+            schema::write_again(&transaction)?;
+        }
+        transaction.commit()?;
+        // Also when nothing was there: whoever erased before may have died at this line.
+        let busy: bool =
+            writer.query_row("PRAGMA kept.wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy { Err(Error::StillRead) } else { Ok(erased) }
     }
 
     /// The opened commitments of entry `index`, by field.

@@ -77,6 +77,9 @@ pub enum Error {
         /// Origin in the file.
         found: String,
     },
+    /// Values were erased, but may still be in the write-ahead file.
+    #[error("empty the write-ahead file of the disclosures: it is being read; erase again")]
+    StillRead,
     /// Entries were offered out of order.
     #[error("apply entries: expected index {expected}, got {got}")]
     NotNext {

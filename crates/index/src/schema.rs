@@ -4,7 +4,7 @@
 //! main   meta name digest device entry release approval trust
 //!        everybody admin finding seen                                         rebuilt by reindex
 //!        entries                                                             a view for people
-//! kept   disclosure                                  not in the log: a file of its own, durable
+//! kept   disclosure erased                           not in the log: a file of its own, durable
 //! ```
 //!
 //! Digests and names are interned: a fleet of a million devices runs a handful of images under a
@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::Error;
 
@@ -33,6 +33,29 @@ CREATE TABLE IF NOT EXISTS kept.disclosure (
   PRIMARY KEY (idx, field)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS kept.disclosure_text ON disclosure(text, idx);
+CREATE TABLE IF NOT EXISTS kept.erased (
+  idx INTEGER NOT NULL,     -- entry of which this field is not kept again
+  field INTEGER NOT NULL,
+  PRIMARY KEY (idx, field)
+) WITHOUT ROWID;
+";
+
+/// Copies the disclosures to other pages. Those that go are overwritten (`secure_delete`), whatever
+/// their unused parts still hold.
+const AGAIN: &str = "
+DROP INDEX kept.disclosure_text;
+CREATE TABLE kept.disclosure_again (
+  idx INTEGER NOT NULL,
+  field INTEGER NOT NULL,
+  salt BLOB NOT NULL,
+  value BLOB NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (idx, field)
+) WITHOUT ROWID;
+CREATE INDEX kept.disclosure_text ON disclosure_again(text, idx);
+INSERT INTO kept.disclosure_again SELECT * FROM kept.disclosure ORDER BY idx, field;
+DROP TABLE kept.disclosure;
+ALTER TABLE kept.disclosure_again RENAME TO disclosure;
 ";
 
 const REBUILT: &str = "
@@ -187,6 +210,7 @@ pub(crate) fn check(connection: &Connection, origin: &str) -> Result<(), Error> 
 /// Creates the tables in an empty file, or checks that the file is `origin`'s.
 pub(crate) fn prepare(connection: &mut Connection, kept: &Path, origin: &str) -> Result<(), Error> {
     tune_writer(connection, kept)?;
+    connection.execute_batch(KEPT)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match found {
         0 => create(connection, origin),
@@ -200,6 +224,11 @@ pub(crate) fn reset(connection: &mut Connection, origin: &str) -> Result<(), Err
     create(connection, origin)?;
     connection.execute_batch("PRAGMA incremental_vacuum;")?;
     Ok(())
+}
+
+/// Moves the disclosures to pages that never held anything else.
+pub(crate) fn write_again(transaction: &Transaction<'_>) -> Result<(), Error> {
+    Ok(transaction.execute_batch(AGAIN)?)
 }
 
 /// Settings of a connection that only reads.
@@ -234,7 +263,6 @@ fn attach(connection: &Connection, kept: &Path) -> Result<(), Error> {
 fn create(connection: &mut Connection, origin: &str) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(DROPPED)?;
-    transaction.execute_batch(KEPT)?;
     transaction.execute_batch(REBUILT)?;
     transaction.execute("INSERT INTO meta VALUES ('origin', ?1), ('covered', 0)", [origin])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

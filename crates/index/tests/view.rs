@@ -1,5 +1,7 @@
 //! The view against records made by hand: every query, the fork rule, rebuild, erasure.
 
+use std::collections::BTreeMap;
+
 use firmlog_index::{
     Applied, Disclosed, EntryFilter, Error, Hit, Index, Query, Record, Runs, detect,
 };
@@ -289,18 +291,77 @@ fn a_rebuild_keeps_disclosures() {
     assert_eq!(index.findings(None, None, 10).unwrap().rows.len(), 1);
 }
 
+/// Enough disclosures of many lengths, out of order, that pages are split: SQLite leaves copies of
+/// some values behind in what a page no longer uses, and never overwrites those.
 #[test]
 fn erasure_leaves_no_trace_in_the_files() {
     let (dir, index) = open();
     fill(&index);
-    let value = b"Ward 7, bed 12, unusual words".to_vec();
-    index.disclose(4, &[Disclosed { field: 1, salt: [1; 16], value: value.clone() }]).unwrap();
-    assert_eq!(index.erase(4).unwrap(), 1);
-    assert_eq!(index.disclosed(4).unwrap(), []);
-    for file in std::fs::read_dir(dir.path()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(value.len()).any(|window| window == value));
+    let value = |n: u64| {
+        format!("Ward {n}, {}words", "unusual ".repeat([0, 2, 8, 25, 90][n as usize * 7 % 5]))
+    };
+    let opened = |n: u64, field| Disclosed { field, salt: [1; 16], value: value(n).into_bytes() };
+    for n in (0..2000).map(|n| n * 1151 % 2000) {
+        index.disclose(n, &[opened(n, 1)]).unwrap();
     }
+    index.disclose(1999, &[opened(1999, 6)]).unwrap();
+    let count = || {
+        let mut found = BTreeMap::<u64, u32>::new();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            for (at, _) in bytes.windows(5).enumerate().filter(|(_, window)| window == b"Ward ") {
+                let text = String::from_utf8_lossy(&bytes[at + 5..bytes.len().min(at + 10)]);
+                // Without its comma it is the rest of another one.
+                if let Some(n) = text.split_once(',').and_then(|(n, _)| n.parse().ok()) {
+                    *found.entry(n).or_default() += 1;
+                }
+            }
+        }
+        found
+    };
+    // Emptied, the write-ahead file holds no further copies: a row has three.
+    index.erase(5000, &[1]).unwrap();
+    let behind = count().into_iter().filter(|(n, copies)| *n < 1999 && *copies > 3);
+    let behind: Vec<_> = behind.map(|(n, _)| n).take(4).collect();
+    assert!(!behind.is_empty(), "what is tested here does not happen any more");
+    for n in behind.into_iter().chain([0]) {
+        assert_eq!(index.erase(n, &[1, 6]).unwrap(), 1);
+        assert_eq!((index.disclosed(n).unwrap(), count().get(&n)), (vec![], None));
+        assert_eq!(index.erase(n, &[1, 6]).unwrap(), 0);
+    }
+    // One field of two.
+    assert_eq!(index.erase(1999, &[1]).unwrap(), 1);
+    assert_eq!(index.disclosed(1999).unwrap(), [opened(1999, 6)]);
+    assert_eq!(index.disclosed(1).unwrap(), [opened(1, 1)]);
+    assert_eq!(index.search_disclosed(&value(1), 5).unwrap().len(), 1);
+    // Whoever sends it again does not bring it back, also after a rebuild and another start.
+    index.reset().unwrap();
+    drop(index);
+    let index = Index::open(&dir.path().join("index.db"), "log.example").unwrap();
+    index.disclose(0, &[opened(0, 1)]).unwrap();
+    assert_eq!((index.disclosed(0).unwrap(), count().get(&0)), (vec![], None));
+    assert_eq!(index.disclosed(1).unwrap().len(), 1);
+}
+
+/// While somebody reads an older state of the disclosures, the write-ahead file cannot be emptied.
+#[test]
+fn a_reader_that_hinders_erasure_is_told() {
+    let (dir, index) = open();
+    fill(&index);
+    let opened = Disclosed { field: 1, salt: [1; 16], value: b"SN-1".to_vec() };
+    index.disclose(4, std::slice::from_ref(&opened)).unwrap();
+    let reader = rusqlite::Connection::open(dir.path().join("index.disclosures.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM disclosure").unwrap();
+    assert!(matches!(index.erase(4, &[1]), Err(Error::StillRead)));
+    assert_eq!(index.disclosed(4).unwrap(), []);
+    let holds = || {
+        let bytes = std::fs::read(dir.path().join("index.disclosures.db-wal")).unwrap();
+        bytes.windows(4).any(|window| window == b"SN-1")
+    };
+    assert!(holds());
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(index.erase(4, &[]).unwrap(), 0);
+    assert!(!holds());
 }
 
 #[test]
