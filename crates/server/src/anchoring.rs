@@ -28,16 +28,12 @@ use firmlog_anchor::threshold::HeldKey;
 use firmlog_anchor::{AnchorError, Authority, Client, P256Signer, Status, Wallet, offline};
 use firmlog_keys::{FileKey, Key, KeyUri, read_passphrase};
 use firmlog_log::{LogError, Reader};
-use firmlog_statement::disclosure::Commitments;
-use firmlog_statement::time::{DeviceTime, Source, SyncState};
-use firmlog_statement::{
-    Audit, AuditAction, Digest, Extra, Parsed, PublicKey, Severity, Signer, Statement,
-    sign_statement,
-};
+use firmlog_statement::{Audit, AuditAction, Digest, Parsed, PublicKey, Severity, Signer};
 use firmlog_tlog::merkle::{TreeHead, TreeSize};
 use firmlog_verify::evm::EvmEvidence;
 
 use crate::app::{App, now_ms};
+use crate::audit;
 
 /// Subject of the log's audit statements about its anchors.
 const SUBJECT: &str = "anchors";
@@ -259,7 +255,7 @@ impl Anchoring {
         let audit = confirmed(&anchor, anchored);
         self.stand(|standing| standing.newest = Some(anchor.clone()));
         self.told = None;
-        self.append(audit).await;
+        self.tell(audit).await;
     }
 
     /// The evidence of the anchored tree, if it is there and what it should be.
@@ -286,7 +282,7 @@ impl Anchoring {
         }
         self.told = Some(why.to_owned());
         tracing::warn!(why, "an anchor is missing");
-        self.append(missing(why, severity)).await;
+        self.tell(missing(why, severity)).await;
     }
 
     fn say(&self, says: &str) {
@@ -301,21 +297,9 @@ impl Anchoring {
         });
     }
 
-    async fn append(&self, audit: Audit) {
-        let engine = &self.app.engine;
-        let statement = Statement::Audit(audit);
-        let entry = match sign_statement(&statement, &engine.origin, SUBJECT, engine.key()) {
-            Ok(entry) => Bytes::from(entry),
-            Err(error) => return tracing::error!(%error, "an anchor could not be told in the log"),
-        };
-        let why = match engine.submit(vec![entry]).await {
-            Ok(given) => match given.answers.first().and_then(crate::engine::Answer::problem) {
-                Some(problem) => problem.detail,
-                None => return,
-            },
-            Err(problem) => problem.detail,
-        };
-        tracing::warn!(why, "an anchor could not be told in the log; is its key enrolled?");
+    async fn tell(&self, audit: Audit) {
+        // The operator is told if it fails.
+        let _ = audit::tell(&self.app.engine, SUBJECT, audit).await;
     }
 }
 
@@ -345,52 +329,18 @@ fn confirmed(anchor: &Anchor, anchored: &Anchored) -> Audit {
         anchor.tx
     );
     Audit {
-        action: AuditAction::AnchorConfirmed,
         new: Some(Digest(anchored.target.checkpoint_hash.0)),
         count: Some(anchor.head.size.0),
         window_until_ms: (anchor.block_ms > 0).then_some(anchor.block_ms),
         detail: Some(detail),
-        ..audit(None)
+        ..audit::audit(AuditAction::AnchorConfirmed, None)
     }
 }
 
 fn missing(why: &str, severity: Severity) -> Audit {
-    let detail = why.chars().filter(|c| !c.is_control()).take(200).collect();
     Audit {
-        action: AuditAction::AnchorMissing,
         severity: Some(severity),
-        detail: Some(detail),
-        ..audit(Some(now_ms()))
-    }
-}
-
-fn audit(utc_ms: Option<u64>) -> Audit {
-    Audit {
-        time: DeviceTime {
-            utc_ms,
-            zone_min: None,
-            source: if utc_ms.is_some() { Source::Rtc } else { Source::None },
-            sync: SyncState::Never,
-            uncertainty_ms: None,
-            last_sync_ms: None,
-            boot_id: None,
-            uptime_ms: None,
-            counter: None,
-            evidence: None,
-        },
-        initiator: None,
-        commitments: Commitments::default(),
-        action: AuditAction::AnchorMissing,
-        subjects: Vec::new(),
-        devices: Vec::new(),
-        old: None,
-        new: None,
-        window_from_ms: None,
-        window_until_ms: None,
-        count: None,
-        severity: None,
-        detail: None,
-        esig: None,
-        extra: Extra::default(),
+        detail: Some(audit::words(why)),
+        ..audit::audit(AuditAction::AnchorMissing, Some(now_ms()))
     }
 }

@@ -25,6 +25,7 @@ mod admin;
 mod anchoring;
 mod api;
 mod app;
+mod audit;
 mod batch;
 mod body;
 mod bundle;

@@ -8,15 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firmlog_log::{Refusal, Registration};
-use firmlog_statement::disclosure::Commitments;
-use firmlog_statement::time::{DeviceTime, Source, SyncState};
-use firmlog_statement::{
-    Audit, AuditAction, Digest, Extra, Severity, Statement, StatementError, leaf_hash,
-    sign_statement,
-};
+use firmlog_statement::{Audit, AuditAction, Digest, Severity, StatementError, leaf_hash};
 use firmlog_verify::registry::Refusal as Rule;
 
 use crate::app::{App, now_ms};
+use crate::audit;
 use crate::problem::{self, Problem};
 
 /// Subject of the log's audit statements about what it refused.
@@ -79,61 +75,21 @@ pub(crate) async fn report(app: Arc<App>) {
 pub(crate) async fn flush(app: &Arc<App>) {
     let until_ms = now_ms();
     let Some(window) = app.refused.end(until_ms) else { return };
-    let statement = Statement::Audit(audit(window, until_ms));
-    let signed = sign_statement(&statement, &app.engine.origin, SUBJECT, app.engine.key());
-    let entry = match signed {
-        Ok(entry) => Bytes::from(entry),
-        Err(error) => return tracing::error!(%error, "refusals could not be told in the log"),
-    };
-    match app.engine.submit(vec![entry]).await {
-        Ok(answers) if answers.answers.iter().all(|answer| answer.index().is_some()) => {}
-        Ok(answers) => {
-            let why = answers.answers.first().and_then(crate::engine::Answer::problem);
-            let why = why.map(|problem| problem.detail).unwrap_or_default();
-            tracing::warn!(why, "refusals could not be told in the log; is its key enrolled?");
-        }
-        Err(problem) => {
-            tracing::warn!(why = problem.detail, "refusals could not be told in the log")
-        }
-    }
+    // The operator is told if it fails.
+    let _ = audit::tell(&app.engine, SUBJECT, summary(window, until_ms)).await;
 }
 
-fn audit(window: Window, until_ms: u64) -> Audit {
+fn summary(window: Window, until_ms: u64) -> Audit {
     let detail: Vec<_> =
         window.reasons.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();
-    let detail: String = detail.join("; ").chars().filter(|c| !c.is_control()).take(200).collect();
     Audit {
-        time: server_time(until_ms),
-        initiator: None,
-        commitments: Commitments::default(),
-        action: AuditAction::SubmissionsRefused,
         subjects: window.samples,
-        devices: Vec::new(),
-        old: None,
-        new: None,
         window_from_ms: Some(window.from_ms),
         window_until_ms: Some(until_ms.max(window.from_ms)),
         count: Some(window.reasons.values().sum()),
         severity: Some(Severity::P3),
-        detail: Some(detail),
-        esig: None,
-        extra: Extra::default(),
-    }
-}
-
-/// This server's clock: what it is synchronised to is not ours to claim.
-fn server_time(now_ms: u64) -> DeviceTime {
-    DeviceTime {
-        utc_ms: Some(now_ms),
-        zone_min: None,
-        source: Source::Rtc,
-        sync: SyncState::Never,
-        uncertainty_ms: None,
-        last_sync_ms: None,
-        boot_id: None,
-        uptime_ms: None,
-        counter: None,
-        evidence: None,
+        detail: Some(audit::words(&detail.join("; "))),
+        ..audit::audit(AuditAction::SubmissionsRefused, Some(until_ms))
     }
 }
 
