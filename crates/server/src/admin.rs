@@ -1,4 +1,4 @@
-//! The administrators' token: who may look for private values.
+//! The administrators' token: who may look for private values, and erase them.
 //!
 //! ```text
 //! Authorization: Bearer 6f1c…        compared with the first line of `http.admin_token_file`
@@ -56,6 +56,24 @@ pub(crate) fn sees_private(app: &App, headers: &HeaderMap) -> Result<bool, Probl
             "the bearer token is not the administrators' (http.admin_token_file)",
         )),
     }
+}
+
+/// Refuses whoever is no administrator. Without a token set, nobody is.
+pub(crate) fn check(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = &app.admin else {
+        return Err(Problem::new(
+            problem::UNAUTHORISED,
+            "this is for administrators, and the server knows none: set http.admin_token_file",
+        ));
+    };
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(bearer);
+    if given.is_some_and(|given| token.is(given)) {
+        return Ok(());
+    }
+    let got = if given.is_some() { "another token" } else { "none" };
+    Err(Problem::new(problem::UNAUTHORISED, "this is for administrators")
+        .expected("their token as `Authorization: Bearer` (http.admin_token_file)", got))
 }
 
 /// The token of a header, if it is of this scheme; others are a proxy's business.

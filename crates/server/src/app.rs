@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use firmlog_index::Index;
 use firmlog_tlog::merkle::{LeafIndex, TreeHead};
 use firmlog_tlog::policy::Policy;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::add::Gate;
 use crate::admin::AdminToken;
@@ -36,6 +36,8 @@ pub(crate) struct App {
     pub(crate) bodies: Bodies,
     pub(crate) bundles: Bundles,
     pub(crate) refused: Refused,
+    /// Rung when a deed could not be told in the log.
+    pub(crate) untold: Notify,
     pub(crate) vkey: String,
 }
 

@@ -18,7 +18,7 @@ use firmlog_tlog::checkpoint::Unverified;
 use firmlog_tlog::note::{Algorithm, NoteSigner, VerifierKey};
 use firmlog_tlog::policy::{Policy, PolicyError};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::accept::{Listening, serve};
@@ -28,6 +28,7 @@ use crate::app::{App, now_ms};
 use crate::body::Bodies;
 use crate::bundle::Bundles;
 use crate::config::{Config, Limits};
+use crate::deeds::Deeds;
 use crate::engine::Engine;
 use crate::front::Front;
 use crate::health::MetricsFront;
@@ -35,7 +36,7 @@ use crate::metrics::Metrics;
 use crate::refusals::{self, Refused};
 use crate::tls::{Certificates, TlsError};
 use crate::witnessed::{Witnessed, recall};
-use crate::{anchoring, follower, routes};
+use crate::{anchoring, audit, follower, routes};
 
 /// Why the server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,9 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was done to the log could not be read or noted.
+    #[error("note what is done to the log, in state/ of its data folder: {0}")]
+    Deeds(std::io::Error),
     /// An address could not be listened on.
     #[error("listen on {address}: {source}")]
     Listen {
@@ -145,6 +149,10 @@ impl Server {
         };
         let (engine, vkey, report) = open_log(&config)?;
         let engine = Arc::new(engine);
+        let deeds = Deeds::of(&config);
+        if let Some(deeds) = &deeds {
+            deeds.start_with(&config).map_err(ServerError::Deeds)?;
+        }
         let (covered_sender, covered) = watch::channel(0);
         let index = open_index(&config, &engine)?;
         let admin = config.http.admin_token_file.0.as_deref().map(AdminToken::read).transpose()?;
@@ -168,6 +176,7 @@ impl Server {
                 Duration::from_millis(config.limits.body_timeout_ms),
             ),
             refused: Refused::new(config.refusals.samples_max),
+            untold: Notify::new(),
             engine,
             index,
             covered,
@@ -192,6 +201,9 @@ impl Server {
         };
         server.follow(covered_sender)?;
         server.help(certificates.clone(), witnessing);
+        if let Some(deeds) = deeds {
+            server.helpers.push(tokio::spawn(audit::run(server.app.clone(), deeds)));
+        }
         if let Some((client, settings)) = anchors {
             let anchoring = anchoring::run(server.app.clone(), client, settings);
             server.helpers.push(tokio::spawn(anchoring));

@@ -7,6 +7,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod entries;
+mod erase;
 mod log;
 pub(crate) mod lookup;
 pub(crate) mod releases;
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entries::entry))
         .routes(routes!(entries::proof))
         .routes(routes!(entries::bundle))
+        .routes(routes!(erase::erase))
         .routes(routes!(devices::device))
         .routes(routes!(devices::bundle))
         .routes(routes!(devices::fleet))

@@ -19,6 +19,8 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 pub use keys::{Checks, Config, Http, Index, Limits, Log, Readiness, Refusals, Witnesses};
 pub use value::Optional;
 
@@ -209,6 +211,23 @@ impl Loaded {
                 got: raw.to_string(),
             }),
         }
+    }
+}
+
+impl Config {
+    /// SHA-256 of every setting in effect, `section.name = value` in the manual's order, and of the
+    /// witness policy and the anchors' settings that they name. Secrets are in other files.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for (key, value) in Self::KEYS.iter().zip(self.values()) {
+            hash.update(format!("{} = {value}\n", key.name));
+        }
+        for path in [&self.witnesses.policy.0, &self.anchor.config.0].into_iter().flatten() {
+            // What cannot be read keeps the server from starting.
+            hash.update(Sha256::digest(std::fs::read(path).unwrap_or_default()));
+        }
+        hash.finalize().into()
     }
 }
 
