@@ -103,6 +103,11 @@ impl Client {
         self.send(path, request.header("Accept", accept).body(body))
     }
 
+    /// POST without a body by whom a bearer token names; any status.
+    pub(crate) fn post_as(&self, path: &str, token: &str) -> Result<Reply> {
+        self.send(path, self.inner.post(self.url(path)).bearer_auth(token))
+    }
+
     /// A tile's bytes; the full one when a partial one is gone already.
     pub(crate) fn tile(&self, id: TileId) -> Result<Vec<u8>> {
         let reply = self.fetch_any(&id.path(), "*/*")?;

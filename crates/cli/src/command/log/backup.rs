@@ -2,14 +2,18 @@
 //!
 //! Invariants:
 //! - A backup holds no private key and no never-fork record: a restored older copy cannot sign.
+//! - What was done is noted below the data folder before this says so, for the log to tell.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmlog_keys::AwsLc;
+use firmlog_server::config::Config;
+use firmlog_server::deeds::{Deeds, What};
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_tlog::note::NoteSigner;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::upkeep::{log_config, log_error, open, signer};
 use super::{ConfigArgs, load};
@@ -81,9 +85,12 @@ pub(crate) struct AdoptArgs {
 
 /// Copies the log. The server must not run.
 pub(crate) fn backup(args: &BackupArgs) -> Result<Answer> {
-    let (log, origin) = open(&args.config.load()?.config)?;
+    let config = args.config.load()?.config;
+    let (log, origin) = open(&config)?;
     std::fs::create_dir_all(&args.dest).map_err(|e| Error::io("make", &args.dest, e))?;
     let head = firmlog_log::backup(&log.reader(), &args.dest).map_err(|e| log_error(&e))?;
+    let checkpoint = checkpoint_digest(&args.dest)?;
+    note(&config, What::BackupMade { size: head.size.0, checkpoint })?;
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
     let text = format!(
         "{origin}: {} copied to {}\n",
@@ -103,6 +110,8 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Answer> {
     })?;
     let head = firmlog_log::restore(&args.source, &log_config(&config, &origin))
         .map_err(|e| log_error(&e))?;
+    let checkpoint = checkpoint_digest(&args.source)?;
+    note(&config, What::Restored { size: head.size.0, checkpoint })?;
     let text = format!(
         "{origin}: {} restored; whether that is the newest shows when the log is opened\n",
         counted(head.size.0, "entry", "entries")
@@ -140,7 +149,8 @@ pub(crate) fn adopt_record(args: &AdoptArgs) -> Result<Answer> {
 
 /// Gives up the oldest entries, as far as the next start can do without them.
 pub(crate) fn prune(args: &PruneArgs) -> Result<Answer> {
-    let (log, origin) = open(&args.config.load()?.config)?;
+    let config = args.config.load()?.config;
+    let (log, origin) = open(&config)?;
     let (asked, size) = (args.min_index, log.reader().published().head.size.0);
     if asked > size {
         return Err(Error::new(
@@ -149,7 +159,17 @@ pub(crate) fn prune(args: &PruneArgs) -> Result<Answer> {
         )
         .expected(format!("an index of at most {size}, the size of the log"), asked));
     }
+    let from = log.reader().min_index();
+    // Noted before anything goes: what a kill leaves undone is told as far as it was done.
+    let noted = note(&config, What::Pruned { from, until: asked })?;
     let LeafIndex(kept) = log.prune(LeafIndex(asked)).map_err(|e| log_error(&e))?;
+    if let Some((deeds, path)) = noted {
+        let done = match kept > from {
+            true => deeds.correct(&path, What::Pruned { from, until: kept }),
+            false => deeds.forget(&path),
+        };
+        done.map_err(|e| Error::io("write", &path, e))?;
+    }
     log.close().map_err(|e| Error::new("E-LOG", format!("failed to {e}")))?;
     let mut text = format!("{origin}: entries from {kept} on are kept\n");
     let mut json = json!({"min_index": kept.to_string(), "asked": asked.to_string(),
@@ -166,4 +186,18 @@ pub(crate) fn prune(args: &PruneArgs) -> Result<Answer> {
     ));
     json["why"] = why.into();
     Ok(Answer::new("log-prune", json, text).exit(Exit::Incomplete))
+}
+
+/// Notes durably what the server tells in the log at its next start.
+fn note(config: &Config, what: What) -> Result<Option<(Deeds, PathBuf)>> {
+    let Some(deeds) = Deeds::of(config) else { return Ok(None) };
+    let path = deeds.note(what).map_err(|e| Error::io("write in", &config.log.dir, e))?;
+    Ok(Some((deeds, path)))
+}
+
+/// SHA-256 of a backup's checkpoint file: `sha256sum checkpoint` shows the same.
+fn checkpoint_digest(backup: &Path) -> Result<[u8; 32]> {
+    let path = backup.join("checkpoint");
+    let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+    Ok(Sha256::digest(bytes).into())
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod backup;
+mod erase;
 mod init;
 mod serve;
 pub(crate) mod upkeep;
@@ -21,7 +22,7 @@ use firmlog_server::config::Loaded;
 use serde_json::json;
 
 use crate::Context;
-use crate::answer::{Answer, table};
+use crate::answer::{Answer, hex, table};
 use crate::error::{Error, Result};
 
 /// `log`
@@ -35,6 +36,8 @@ pub(crate) enum LogCommand {
     Fsck(upkeep::FsckArgs),
     /// Build the queryable view again from the log
     Reindex(ConfigArgs),
+    /// Erase private values of an entry from all that the log keeps
+    Erase(erase::EraseArgs),
     /// Copy the log, without keys and never-fork record
     Backup(backup::BackupArgs),
     /// Put a backup where no log is
@@ -71,6 +74,7 @@ pub(crate) fn run(command: &LogCommand, context: &Context) -> Result<Answer> {
         LogCommand::Serve(args) => serve::run(args, context),
         LogCommand::Fsck(args) => upkeep::fsck(args, context),
         LogCommand::Reindex(args) => upkeep::reindex(args, context),
+        LogCommand::Erase(args) => erase::run(args, context),
         LogCommand::Backup(args) => backup::backup(args),
         LogCommand::Restore(args) => backup::restore(args),
         LogCommand::Prune(args) => backup::prune(args),
@@ -81,7 +85,8 @@ pub(crate) fn run(command: &LogCommand, context: &Context) -> Result<Answer> {
 /// Runs `config`.
 pub(crate) fn config(command: &ConfigCommand) -> Result<Answer> {
     let ConfigCommand::Show(args) = command;
-    let shown = args.load()?.show();
+    let loaded = args.load()?;
+    let (shown, digest) = (loaded.show(), hex(&loaded.config.digest()));
     let rows = shown
         .iter()
         .map(|line| (line.key.name, format!("{:<28} {}", empty(&line.value), line.source)));
@@ -92,7 +97,8 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<Answer> {
                 "default": line.key.default, "help": line.key.help})
         })
         .collect();
-    Ok(Answer::new("config-show", json!({"settings": json}), table(rows)))
+    let rows = rows.chain([("digest", format!("{digest:<28} as in Audit entries"))]);
+    Ok(Answer::new("config-show", json!({"settings": json, "digest": digest}), table(rows)))
 }
 
 fn empty(value: &str) -> &str {
