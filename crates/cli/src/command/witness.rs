@@ -129,6 +129,7 @@ fn serve(args: &WitnessArgs, context: &Context) -> Result<Answer> {
         .map_err(|e| Error::new("E-RUNTIME", e))?;
     crate::messages::listen(&context.talk);
     runtime.block_on(async {
+        let stop = stopped()?;
         let server = WitnessServer::start(args.listen, store, Box::new(signer))
             .await
             .map_err(|e| Error::new("E-SERVER", format!("failed to {e}")))?;
@@ -138,7 +139,7 @@ fn serve(args: &WitnessArgs, context: &Context) -> Result<Answer> {
         let text = format!("listening on http://{address} as {vkey}\n");
         let started = Answer::new("witness", json, text);
         context.talk.print(&started).map_err(|e| Error::new("E-IO", e))?;
-        stopped().await?;
+        stop.await;
         server.stop().await;
         Ok::<(), Error>(())
     })?;

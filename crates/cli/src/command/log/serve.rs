@@ -22,6 +22,7 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
         .map_err(|e| Error::new("E-RUNTIME", e))?;
     crate::messages::listen(&context.talk);
     runtime.block_on(async {
+        let stop = stopped()?;
         let server = Server::start(config).await.map_err(|e| failed(&e))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", server.address());
@@ -32,22 +33,25 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<Answer> {
             format!("listening on {address}, {}\n", counted(recovered.size, "entry", "entries"));
         let started = Answer::new("log-serve", json, text);
         context.talk.print(&started).map_err(|e| Error::new("E-IO", e))?;
-        stopped().await?;
+        stop.await;
         context.talk.say("stopping: finishing requests, making everything durable");
         server.stop().await.map_err(|e| failed(&e))
     })?;
     Ok(Answer::new("log-serve", json!({"stopped": true}), "stopped\n"))
 }
 
-/// Resolves at SIGINT or SIGTERM.
-pub(crate) async fn stopped() -> Result<()> {
+/// Resolves at SIGINT or SIGTERM, from the call on: call it before saying that something runs.
+pub(crate) fn stopped() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::new("E-RUNTIME", e))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    Ok(())
+    let on = |kind| signal(kind).map_err(|e| Error::new("E-RUNTIME", e));
+    let (mut terminate, mut interrupt) =
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn failed(error: &firmlog_server::ServerError) -> Error {
