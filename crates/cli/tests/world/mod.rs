@@ -1,6 +1,7 @@
 //! A log in a directory of its own, served by a child process on loopback.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test uses its part")]
 
+pub(crate) mod asked;
 pub(crate) mod device;
 pub(crate) mod node;
 #[path = "../../../../xtask/src/ports.rs"]
@@ -118,6 +119,12 @@ impl World {
         let pid = rustix::process::Pid::from_child(&self.server);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
         assert!(self.server.wait().expect("ends").success());
+    }
+
+    /// Kills the server, whatever it does.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill().expect("it runs");
+        self.server.wait().expect("ends");
     }
 
     /// Ends the witness: from now on the log's checkpoints have no quorum.
