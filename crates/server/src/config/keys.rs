@@ -102,7 +102,7 @@ settings! {
         public_url: Optional<String> = "",
             "URL under which readers reach this server, for the commands shown on pages; empty for the Host they used.";
         admin_token_file: Optional<PathBuf> = "",
-            "File with the administrators' token (its first line, at least 24 characters; readable by its owner alone), sent as `Authorization: Bearer`. It finds disclosed values by search, which anybody could guess at otherwise; empty for none.";
+            "File with the administrators' token (its first line, at least 24 characters; readable by its owner alone), sent as `Authorization: Bearer`. It finds disclosed values by search, which anybody could guess at otherwise, and erases them; empty for none.";
         tls_certificate: Optional<PathBuf> = "",
             "Certificate chain (PEM); with tls_key it turns TLS on.";
         tls_key: Optional<PathBuf> = "",

@@ -26,7 +26,7 @@ use crate::error::{Error, Exit, Result};
 The server must be stopped. Not in the copy: private keys, configuration, the never-fork record (a \
 restored older copy must not sign), and disclosures (index.disclosures.db, which no log can give \
 back); copy all of these but the record by your own means. A directory that holds a backup already \
-is refused.
+is refused. A signed log tells the backup in an Audit entry at its next start.
 
 Example:
   firmlog log backup /mnt/backup/pumps --config pumps/firmlog.toml")]
@@ -41,7 +41,8 @@ pub(crate) struct BackupArgs {
 #[derive(Args)]
 #[command(after_help = "\
 No log may be there. If the copy is older than the never-fork record, the log refuses to sign: what \
-was acknowledged since is missing.
+was acknowledged since is missing. A signed log tells it in an Audit entry at its next start. \
+Values that were erased are back if your copy of index.disclosures.db is older: erase them again.
 
 Example:
   firmlog log restore /mnt/backup/pumps --config pumps/firmlog.toml")]
@@ -59,7 +60,8 @@ The server must be stopped, and nothing brings back what is removed: back the lo
 any case: who may speak, releases and what was said of them (evidence rests on these), and what the \
 next start needs, which is told (exit 3): the oldest write-ahead log segment and the newest snapshot \
 of the registration state. Entries go in whole bundles of 256. Bundles of devices whose first \
-statements are gone show a gap in their chain. Disclosures of removed entries stay.
+statements are gone show a gap in their chain. Disclosures of removed entries stay, until they are \
+erased. A signed log tells it in an Audit entry at its next start.
 
 Example:
   firmlog log prune 1000000 --config pumps/firmlog.toml")]
