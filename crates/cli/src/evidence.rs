@@ -183,8 +183,8 @@ fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<
     }
 }
 
-/// What the log itself shows in a later tree than was read, where that forbids and what was read
-/// does not: a word that forbids waits for no witness.
+/// What the log itself shows in a later tree than was read, where that forbids what was read to be
+/// good: a word that forbids waits for no witness.
 fn forbidden_since(
     read: &Found,
     client: &Client,
@@ -197,7 +197,11 @@ fn forbidden_since(
     let later = ask_bundle(client, root, question).ok()??;
     let size = |found: &Found| found.report.head.as_ref().map(|it| it.head.size);
     let forbids = later.report.outcome() == Outcome::Against && later.report.forbids();
-    (forbids && size(&later) > size(read)).then_some(later)
+    // The file may still be used, by another release than the one that was read.
+    let answered = read.report.release().map(|it| it.leaf);
+    let mut releases = later.report.releases.iter().filter(|it| Some(it.leaf) == answered);
+    let is_gone = releases.any(|it| it.standing.forbids());
+    ((forbids || is_gone) && size(&later) > size(read)).then_some(later)
 }
 
 /// A JSON document; none for 404.

@@ -308,6 +308,8 @@ fn sta_051_an_image_stands_where_the_release_stands_that_it_names() {
     let Some(mut bench) = Bench::start() else { return };
     let named = bench.released();
     bench.signed("release.tlv", ("boot", "5"), "app.bin.signed");
+    // What comes now no witness sees.
+    bench.world.lose_witness();
     let (code, published) = bench.publish("app.unsigned.bin", &["--change-request", "CR-2"]);
     assert_eq!(code, 0, "{published}");
     let other = text(&published, "leaf_hash").to_owned();
@@ -327,7 +329,9 @@ fn sta_051_an_image_stands_where_the_release_stands_that_it_names() {
         assert_eq!((code, &told["standing"]), (1, &"suspended".into()), "{told}");
         assert_eq!((text(&told, "leaf_hash"), &told["usable"]), (&*named, &false.into()));
     }
-    // The same body without a name is of either.
+    // The same body without a name is of either, and no longer proven by the one that was read.
+    let (code, told) = bench.world.at_log(&["identify", "app.unsigned.bin", "--scan"]);
+    assert_eq!((code, text(&told, "leaf_hash")), (3, &*other), "{told}");
     bench.world.done(&[&["release", "step", &named, "recalled"][..], &admin].concat());
     let (code, told) = bench.world.at_log(&["identify", "app.unsigned.bin"]);
     assert_eq!((code, &told["usable"]), (1, &false.into()), "{told}");
