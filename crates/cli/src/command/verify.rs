@@ -122,6 +122,10 @@ fn of_image(path: &Path, image: &ImageFile, bundle: &[u8], root: &TrustRoot) -> 
     let mut answer = of_report(report, Some((path, sha256)), bundle, root);
     if !found {
         tell_images(&mut answer, &sha256, bundle);
+        // 3 is the best that a bundle comes to: who takes that must not take another file for it.
+        if answer.exit == Exit::Incomplete {
+            answer = answer.exit(Exit::Against);
+        }
     }
     if image.mcuboot.is_some() {
         leave_signature_out(&mut answer);
