@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::{contracts, sh};
+use crate::{bench_against, contracts, sh};
 
-const USAGE: &str = "cargo xtask bench [--quick] [--json FILE] [--only FIGURE] [--docs]";
+const USAGE: &str = "cargo xtask bench [--quick] [--json FILE] [--only FIGURE] [--docs]
+       cargo xtask bench --against COMMIT --only FIGURE";
 
 /// Runs the command.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
+    if let [against, commit, only, figure] = args
+        && (against.as_str(), only.as_str()) == ("--against", "--only")
+    {
+        return bench_against::run(commit, figure);
+    }
     let mut figures = Vec::new();
     let (mut only, mut json) = (None, None);
     let mut rest = args.iter();

@@ -19,6 +19,7 @@
 mod agent_kill;
 mod api_test;
 mod bench;
+mod bench_against;
 mod chaos;
 mod contracts;
 mod crash;
