@@ -42,6 +42,23 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// What to do about refusals that are not about who asks.
+const HELP: [(Refusal, &str); 4] = [
+    (
+        Refusal::ReleaseFinal,
+        "make a new release; one of the same image names this one (--supersedes) and needs approval",
+    ),
+    (
+        Refusal::StepOfAnotherIssuer,
+        "the release's own issuer takes its steps; an administrator may withdraw it",
+    ),
+    (
+        Refusal::OutOfScope,
+        "enrol a key that speaks for this issuer: firmlog trust enrol KEY --for ISSUER",
+    ),
+    (Refusal::NotARelease, "give the leaf hash that firmlog release publish printed"),
+];
+
 impl Client {
     /// A client of the log served under `prefix`.
     pub(crate) fn new(prefix: &str, context: &Context) -> Result<Self> {
@@ -156,9 +173,11 @@ impl Client {
                     .exit(Exit::Incomplete)
                     .help("give the leaf hash that firmlog release publish printed")
             }
-            401 | 403 => Error::new("E-AUTH", message)
-                .exit(Exit::Auth)
-                .help("the log takes this from nobody, or from enrolled keys only"),
+            401 | 403 => {
+                let told = HELP.iter().find(|(refusal, _)| detail.contains(&refusal.to_string()));
+                let help = told.map_or("the log takes this from enrolled keys only", |it| it.1);
+                Error::new("E-AUTH", message).exit(Exit::Auth).help(help)
+            }
             404 if is_pruned(&reply.body) => Error::new("E-PRUNED", message),
             404 => Error::new("E-NOT-FOUND", message),
             429 | 500..=599 => Error::new("E-BUSY", message)

@@ -168,6 +168,14 @@ impl Case {
     pub(crate) fn refuses_command(&self, args: &[&str], why: &str) {
         let (code, told) = self.world.at_log(&[args, &["--out", "refused.cose"]].concat());
         assert_eq!((code, text(&told, "code")), (4, "E-AUTH"), "{told}");
+        // What to do next is about the refusal, not about who asks.
+        let help = match text(&told, "message") {
+            said if said.contains("final") => "make a new release",
+            said if said.contains("another issuer's") => "own issuer takes its steps",
+            said if said.contains("not enrolled to speak") => "--for ISSUER",
+            _ => "enrolled keys only",
+        };
+        assert!(text(&told, "help").contains(help), "{told}");
         assert!(text(&told, "message").contains(why), "{told}");
         let entry = std::fs::read(self.dir().join("refused.cose")).expect("signed");
         self.refuses(&entry, why);
