@@ -167,6 +167,30 @@ fn a_missing_statement_is_a_gap_and_only_verified_so_far() {
     assert_eq!(report.findings[0].evidence, Evidence::ChainGap { device, from: 1, to: 2 });
 }
 
+/// J11: a stolen device key is told of a whole bundle and of one statement as of the device.
+#[test]
+fn j11_a_stolen_device_key_is_told_whatever_is_asked() {
+    let Story { world, log, .. } = story();
+    let (mut entries, device) = (log.entries, &world.devices[0]);
+    let said = Hash(leaf_hash(entries.last().unwrap()));
+    let release = entries.iter().position(|it| leaf_hash(it) == story().release).unwrap();
+    let questions = [Question::Whole, Question::Device(device.id()), Question::Statement(said)];
+    let ask_all = |entries: &[Vec<u8>]| {
+        let log = TestLog::new(entries.to_vec());
+        questions.map(|question| {
+            let report = ask(&log.whole(), &log, question);
+            (report.outcome(), report.headline().starts_with("DO NOT TRUST THE DEVICE"))
+        })
+    };
+    assert_eq!(ask_all(&entries), [(Outcome::Incomplete, false); 3]);
+    entries.push(world.revoke(&device.key));
+    assert_eq!(ask_all(&entries), [(Outcome::Against, true); 3]);
+    // Nor does it speak against what others said.
+    let log = TestLog::new(entries.clone());
+    let other = Question::Statement(Hash(leaf_hash(&entries[release])));
+    assert_eq!(ask(&log.whole(), &log, other).outcome(), Outcome::Incomplete);
+}
+
 /// STA-041
 #[test]
 fn sta_041_a_device_that_is_out_of_use_stays_so() {

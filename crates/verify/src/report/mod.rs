@@ -50,7 +50,7 @@ use firmlog_tlog::merkle::{Hash, LeafIndex};
 use crate::bundle::Object;
 use crate::checkpoint::SignedHead;
 use crate::evm::{EvmAnchor, NoteCheck};
-use crate::finding::{Evidence, Finding};
+use crate::finding::{Evidence, Finding, FindingKind};
 use crate::registry::Refusal;
 use crate::standing::ReleaseStanding;
 
@@ -386,7 +386,22 @@ impl Report {
     pub fn forbids(&self) -> bool {
         let device =
             matches!(self.device, Some(DeviceStanding::Forked | DeviceStanding::Compromised));
-        device || self.release().is_some_and(|it| it.standing.forbids()) || self.forbids_some()
+        device
+            || self.release().is_some_and(|it| it.standing.forbids())
+            || self.forbids_some()
+            || self.holds_compromised()
+    }
+
+    /// Whether a statement of a device that was asked for, alone or with all others, is by a key
+    /// that is compromised.
+    fn holds_compromised(&self) -> bool {
+        let asked = matches!(self.question, Question::Whole | Question::Statement(_));
+        let by_it = |finding: &&Finding| {
+            let asked = self.entries.iter().filter(|it| it.asked);
+            let kind = finding.evidence.kind() == FindingKind::DeviceKeyCompromised;
+            kind && asked.into_iter().any(|it| finding.entries.contains(&it.index))
+        };
+        asked && self.findings.iter().find(by_it).is_some()
     }
 
     /// Whether a whole bundle holds a release that may not be used.

@@ -90,6 +90,11 @@ pub(super) fn findings<'b>(
     for at in judge.rejections(begins) {
         found(Evidence::Rejected { release }, [at].into());
     }
+    // The log cannot have known what it is about.
+    for early in judge.said_of(release).filter(|early| early.index < it.index) {
+        let refusal = crate::registry::Refusal::ReleaseUnknown;
+        found(Evidence::AgainstRules(refusal), Vec::from([early.index, it.index]));
+    }
     for at in judge.approvals_lost(begins) {
         found(Evidence::ApproverCompromised { release }, [at].into());
     }

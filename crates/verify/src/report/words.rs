@@ -25,7 +25,8 @@ impl Report {
             };
             return format!("DO NOT TRUST {whom}: {}", first.evidence);
         }
-        if let Some(headline) = self.device.and_then(DeviceStanding::headline) {
+        let compromised = self.holds_compromised().then_some(DeviceStanding::Compromised);
+        if let Some(headline) = self.device.or(compromised).and_then(DeviceStanding::headline) {
             return headline.to_string();
         }
         if let Some(all) = self.of_whole() {

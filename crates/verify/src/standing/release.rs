@@ -346,18 +346,21 @@ fn takes_back(later: &Proven<'_>, word: &Proven<'_>) -> bool {
     names(later, 14, word) || revokes && hash(&later.parsed, 14).is_none()
 }
 
-/// Whether a later step tells of the very release that it names: its bytes and its codes.
+/// Whether a step follows the very release that it names: its bytes and its codes.
 #[inline(never)]
 fn is_of_same(step: &Proven<'_>, case: &Case<'_>) -> bool {
-    step.parsed.release_head() == case.release.parsed.release_head()
+    step.index > case.release.index
+        && step.parsed.release_head() == case.release.parsed.release_head()
 }
 
-/// Whether a signature is on the bytes of the release that it names, if it says on which.
+/// Whether a signature follows the release that it names, and is on its bytes if it says on which.
 #[inline(never)]
 fn is_of_image(word: &Proven<'_>, case: &Case<'_>) -> bool {
-    hash(&word.parsed, 2).is_none_or(|image| {
-        case.release.parsed.release_head().is_some_and(|head| head.image == image.0)
-    })
+    let follows = word.index > case.release.index;
+    follows
+        && hash(&word.parsed, 2).is_none_or(|image| {
+            case.release.parsed.release_head().is_some_and(|head| head.image == image.0)
+        })
 }
 
 /// Whether a statement names another under this key.

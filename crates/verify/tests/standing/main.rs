@@ -280,6 +280,38 @@ fn sta_008_a_step_names_the_release_that_it_is_of() {
     }
 }
 
+/// STA-008: what was said of a release before it was there permits nothing, and convicts the log.
+#[test]
+fn sta_008_nobody_speaks_of_a_release_before_it_is_there() {
+    let begins = released(BUILD, ACME, release(0));
+    let leaf = firmlog_tlog::merkle::leaf_hash(&begins);
+    let approval = opinion(APPROVERS[0], person(0), leaf, Meaning::Approval, None, 0);
+    let proposal = Release { event: EventType::ReleaseProposed, ..release(0) };
+    let proposed = released(BUILD, ACME, proposal);
+    let proposed_leaf = firmlog_tlog::merkle::leaf_hash(&proposed);
+    let publishes = step(BUILD, ACME, proposed_leaf, EventType::ReleasePublished, 0);
+    let rows = [
+        (1, approval, begins.clone(), Reason::ApprovalsMissing),
+        (0, publishes, proposed, Reason::NotPublished),
+    ];
+    for (approvals, early, begins, reason) in rows {
+        let mut log = Log::new(approvals);
+        log.force(early);
+        log.force(begins.clone());
+        let (report, decided) = judged(&log);
+        assert_eq!((decided, report.is_usable()), (Err(reason), Some(false)));
+        assert!(report.headline().starts_with("DO NOT TRUST THE LOG"), "{}", report.headline());
+        let rules = FindingKind::AgainstRules;
+        let found = report.findings.iter().find(|it| it.evidence.kind() == rules);
+        assert_eq!(found.map(|it| &*it.entries), Some(&[LeafIndex(1), LeafIndex(2)][..]));
+    }
+    // What forbids stands wherever it was said.
+    let mut log = Log::new(0);
+    log.force(step(BUILD, ACME, leaf, EventType::ReleaseRecalled, 0));
+    log.force(begins);
+    assert_eq!(judged(&log).1, Err(Reason::Withdrawn));
+}
+
 /// STA-012: an enrolment without issuers is for the first manufacturer; it may forbid for any.
 #[test]
 fn sta_012_without_issuers_the_first_manufacturer_is_meant() {
