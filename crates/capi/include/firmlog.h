@@ -670,7 +670,9 @@ typedef struct firmlog_decision {
   struct firmlog_target target;
   // What may not, for `firmlog_refuse`; zeros with `FIRMLOG_STATUS_OK`.
   struct firmlog_image refused;
-  // Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
+  // Size of the tree that the release is in, for `firmlog_saw_checkpoint`; or of the one that
+  // speaks against it where an older one would not. The largest of both is `size` of what is
+  // known from then on; 0 is none.
   uint64_t size;
   // Its root.
   uint8_t root[32];

@@ -9,7 +9,7 @@ use firmlog_statement::event::EventType;
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::RustCrypto;
-use firmlog_verify::install::{self, Evidence, Reason};
+use firmlog_verify::install::{self, Evidence};
 
 /// The most witnesses that may be pinned.
 pub const FIRMLOG_WITNESSES_MAX: usize = 8;
@@ -110,7 +110,9 @@ pub struct Decision {
     pub target: Target,
     /// What may not, for `firmlog_refuse`; zeros with `FIRMLOG_STATUS_OK`.
     pub refused: crate::Image,
-    /// Size of the tree that the release is in, for `firmlog_saw_checkpoint`.
+    /// Size of the tree that the release is in, for `firmlog_saw_checkpoint`; or of the one that
+    /// speaks against it where an older one would not. The largest of both is `size` of what is
+    /// known from then on; 0 is none.
     pub size: u64,
     /// Its root.
     pub root: [u8; 32],
@@ -150,15 +152,11 @@ pub unsafe extern "C" fn firmlog_check_install(
             let image = borrow::<[u8; 32]>(image.cast())?;
             let bundle = list(bundle, bundle_len)?;
             let scratch = buffer(scratch, scratch_len)?;
-            (image, decide(root, running, known, image, bundle, scratch)?)
+            decide(root, running, known, image, bundle, scratch)?
         };
-        let (image, decided) = decided;
         let (value, status) = match decided {
             Ok(installable) => (Decision::yes(&installable), Ok(())),
-            Err(reason) => {
-                let no = Decision::no(image, reason.code(), reason.event());
-                (no, Err(Status::NotInstallable))
-            }
+            Err(refused) => (refused, Err(Status::NotInstallable)),
         };
         // SAFETY: the crate's contract.
         unsafe { answer(decision, value) }.and(status)
@@ -245,7 +243,7 @@ pub(crate) unsafe fn decide(
     image: &[u8; 32],
     bundle: &[u8],
     scratch: &mut [u8],
-) -> Result<Result<install::Installable, Reason>, Status> {
+) -> Result<Result<install::Installable, Decision>, Status> {
     // SAFETY: the caller's promise is handed on.
     let log = unsafe { key(root.log) }?;
     if root.witnesses_len > FIRMLOG_WITNESSES_MAX || usize::from(root.quorum) > root.witnesses_len {
@@ -271,10 +269,14 @@ pub(crate) unsafe fn decide(
     let heard = install::Known { earliest_ms, latest_ms, size, revocations };
     let evidence = match Evidence::verify(bundle, &pinned, &RustCrypto, scratch) {
         Ok(evidence) => evidence,
-        Err(reason) => return Ok(Err(reason)),
+        Err(reason) => return Ok(Err(Decision::no(image, reason.code(), reason.event()))),
     };
     evidence.revocations(|revocation| known.tell(&revocation.into()));
-    Ok(evidence.installable(image, &running, &heard).map(|installable| *installable))
+    let decided = evidence.installable(image, &running, &heard);
+    Ok(decided.map(|installable| *installable).map_err(|reason| {
+        let size = if reason.is_hidden_by_older() { evidence.head().size.0 } else { 0 };
+        Decision { size, ..Decision::no(image, reason.code(), reason.event()) }
+    }))
 }
 
 unsafe fn key(text: *const c_char) -> Result<VerifierKey, Status> {
@@ -412,7 +414,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_text() {
-        use Reason as R;
+        use firmlog_verify::install::Reason as R;
         let all = [R::EvidenceAltered, R::EvidenceIncomplete, R::ReleaseNotFound, R::NotWitnessed];
         let more =
             [R::SignerRevoked, R::ApprovalsMissing, R::Rejected, R::Withdrawn, R::WrongModel];

@@ -169,9 +169,7 @@ unsafe fn consider(
     // SAFETY: as above.
     let found = match unsafe { decide(root, running, known, &signed.body, bundle, scratch) }? {
         Ok(found) => Decision::yes(&found),
-        Err(reason) => {
-            return Ok(Err(Decision::no(&signed.body, reason.code(), reason.event())));
-        }
+        Err(refused) => return Ok(Err(refused)),
     };
     Ok(match signed.target(&target(&found.target)) {
         Ok(_) => Ok(found),

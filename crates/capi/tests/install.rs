@@ -145,11 +145,14 @@ fn what_may_not_be_installed_has_its_reason_and_event() {
         1024
     });
     is(found, 9, Event::RefusedWrongModel);
+    assert_eq!(found.1.size, 0, "an older tree hides nothing of it");
     let found = case.decide_with(&bundle, |_, running, _| {
         running.version = 3;
         1024
     });
     is(found, 11, Event::RefusedDowngrade);
+    // INS-022: an older tree may hold an authorisation that is gone.
+    assert_eq!(found.1.size, case.entries.len() as u64);
     let found = case.decide_with(&bundle, |_, _, known| {
         known.size = 1000;
         1024

@@ -317,6 +317,27 @@ fn ins_022_a_lifted_suspension_and_what_is_older_than_a_taken_bundle() {
     assert!(lines[0].contains(" release_suspended ") && lines[1].starts_with("tree "), "{heard}");
 }
 
+/// INS-022: what a device refused for its standing it does not take from an older tree: a rejection
+/// is not among the words that it remembers.
+#[test]
+fn ins_022_a_rejection_is_not_undone_by_an_older_bundle() {
+    let (world, release) = released_in(World::witnessed());
+    let published = bundle(&world, &release, "published.fwb");
+    let by = ["--key", "quality.pem", "--as", "acme.example/quality", "--name", "Q"];
+    let reject = ["release", "approve", &release, "--meaning", "rejection"];
+    world.done(&[&reject[..], &by].concat());
+    let rejected = bundle(&world, &release, "rejected.fwb");
+    let device = Device::enrolled(&world, "pump", &world.url, &[]);
+    let image = world.dir.path().join("image").display().to_string();
+    let judge = |bundle: &str| {
+        let (code, told) = device.agent(&["verify-image", &image, "--release", bundle]);
+        (code, told["installable"].clone())
+    };
+    assert_eq!(judge(&published), (0, true.into()));
+    assert_eq!(judge(&rejected), (1, false.into()));
+    assert_eq!(judge(&published), (1, false.into()));
+}
+
 /// INS-012: a release of another issuer, or for another component, is none for this device.
 #[test]
 fn ins_012_a_device_takes_releases_of_its_issuers_for_its_component() {

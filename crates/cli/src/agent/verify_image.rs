@@ -110,7 +110,12 @@ fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
         Err(Reason::EvidenceAltered | Reason::EvidenceIncomplete | Reason::NotWitnessed)
     );
     if believed {
-        heard.learn(&shown(bytes, &root))?;
+        let (revocations, size) = shown(bytes, &root);
+        heard.learn(&revocations)?;
+        // What was refused is not taken from an older tree, where it may stand better.
+        if decided.as_ref().is_err_and(Reason::is_hidden_by_older) {
+            heard.take(size)?;
+        }
     }
     let decided = match decided {
         Ok(found) => offer.check(&found).map(|()| found).map_err(No::Image),
@@ -134,15 +139,16 @@ fn runs(status: &Value) -> Result<(u64, u32)> {
     })
 }
 
-/// What a bundle that is believed shows to be compromised or withdrawn.
-fn shown(bundle: &[u8], root: &TrustRoot) -> Vec<Revocation> {
+/// What a bundle that is believed shows to be compromised or withdrawn, and the size of its tree.
+fn shown(bundle: &[u8], root: &TrustRoot) -> (Vec<Revocation>, u64) {
     let pinned = Root { genesis: *root.genesis(), log: root.log_key(), witnesses: &[], quorum: 0 };
     let mut scratch = vec![0; firmlog_statement::MAX_ENTRY + 64];
-    let mut shown = Vec::new();
+    let (mut shown, mut size) = (Vec::new(), 0);
     if let Ok(evidence) = Evidence::verify(bundle, &pinned, &AwsLc, &mut scratch) {
         evidence.revocations(|revocation| shown.push(revocation));
+        size = evidence.head().size.0;
     }
-    shown
+    (shown, size)
 }
 
 /// Between which times it is now, as far as the clock can be believed.

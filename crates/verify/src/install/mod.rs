@@ -173,6 +173,16 @@ refusals! {
 }
 
 impl Reason {
+    /// Whether an older bundle would hide it (INS-022): what is withdrawn or compromised is
+    /// remembered by itself.
+    #[must_use]
+    pub const fn is_hidden_by_older(&self) -> bool {
+        matches!(
+            self,
+            Self::NotPublished | Self::Rejected | Self::ApprovalsMissing | Self::Downgrade
+        )
+    }
+
     /// The event a device records for this refusal.
     #[must_use]
     pub const fn event(self) -> EventType {
