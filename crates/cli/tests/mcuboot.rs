@@ -220,6 +220,11 @@ fn mcb_042_from_the_build_to_the_device() {
     for step in ["check", "downloaded"] {
         device.done(&["record", step]);
     }
+    // The bare body is not what the bootloader takes; nor is anything else that is no image.
+    let naked = ["verify-image", &bench.path("app.bin"), "--release", &bench.path("pump.fwb")];
+    let (exit, refused) = device.agent(&naked);
+    assert_eq!((exit, &refused["code"]), (1, &258.into()), "{refused}");
+    assert_eq!(device.done(&[&naked[..], &["--whole"]].concat())["installable"], true);
     for given in [["--version", "4.2.2"], ["--security-counter", "4"]] {
         let record = ["record", "signature_verified", "--image", &image];
         let (exit, refused) = device.agent(&[&record[..], &given].concat());

@@ -55,6 +55,10 @@ impl Offer {
         };
         let sha256 = file.digests.sha256.0;
         let signed = match file.mcuboot {
+            // Whose images a bootloader checks does not install what it would not take.
+            None if asks_signature(args, config) => {
+                return Ok(Err((sha256, mcuboot::Error::Magic)));
+            }
             None => None,
             Some(image) => match image.verify(&keys(args, config)?, check) {
                 Ok(signed) => Some(signed),
@@ -113,6 +117,12 @@ impl From<Reason> for No {
 /// Signatures of images may have s in either half, which no other signature here may.
 fn check(key: &[u8; 64], digest: &[u8; 32], signature: &[u8; 64]) -> bool {
     RustCrypto.p256_digest(key, digest, signature)
+}
+
+/// Whether files must be images of MCUboot, of these keys; `--whole` takes any.
+fn asks_signature(args: &VerifyImageArgs, config: &Config) -> bool {
+    let keys = !config.image_keys.is_empty() || !args.image_keys.is_empty();
+    keys && !args.form.whole
 }
 
 /// The keys that may sign images, from the settings and the command.
