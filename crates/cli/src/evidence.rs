@@ -183,8 +183,8 @@ fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<
     }
 }
 
-/// What the log itself shows in a later tree than was read, where that forbids what was read to be
-/// good: a word that forbids waits for no witness.
+/// What the log itself shows in a later tree than was read, where that speaks against what was read
+/// to be good: a word that forbids waits for no witness, nor does an approval that is gone.
 fn forbidden_since(
     read: &Found,
     client: &Client,
@@ -201,7 +201,10 @@ fn forbidden_since(
     let answered = read.report.release().map(|it| it.leaf);
     let mut releases = later.report.releases.iter().filter(|it| Some(it.leaf) == answered);
     let is_gone = releases.any(|it| it.standing.forbids());
-    ((forbids || is_gone) && size(&later) > size(read)).then_some(later)
+    let worse = read.report.is_usable() == Some(true)
+        && later.report.verdict == Verdict::VerifiedSoFar
+        && later.report.is_usable() == Some(false);
+    ((forbids || is_gone || worse) && size(&later) > size(read)).then_some(later)
 }
 
 /// A JSON document; none for 404.

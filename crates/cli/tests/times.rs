@@ -65,3 +65,21 @@ fn a_recall_that_no_witness_has_seen_is_shown_by_a_scan_too() {
         assert_eq!(told["searched"], "every entry");
     }
 }
+
+/// STA-060: nor does an approval that is gone, or a policy that asks for more.
+#[test]
+fn what_is_no_longer_approved_is_not_verified_by_an_older_tree() {
+    let (mut world, release) = released_in(World::witnessed());
+    witnessed_bundle(&world, ["release", &release], "release.fwb");
+    world.lose_witness();
+    let (_, shown) = world.run(&["key", "show", "quality.pem.pub"]);
+    let key = shown["thumbprint"].as_str().expect("a thumbprint");
+    let admin = ["--key", "log/admin.pem", "--as", "log.example/admin"];
+    world.done(&[&["trust", "revoke", key, "--reason", "compromised"][..], &admin].concat());
+    for question in [&["identify", "image"][..], &["release", "show", &release]] {
+        let (code, told) = world.at_log(&[question, &["--scan"]].concat());
+        assert_eq!((code, &told["usable"]), (3, &false.into()), "{told}");
+        let headline = told["headline"].as_str().expect("a headline");
+        assert!(headline.starts_with("NOT APPROVED YET"), "{told}");
+    }
+}
