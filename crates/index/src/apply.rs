@@ -270,7 +270,10 @@ impl<'c> Batch<'c> {
                 },
             )?;
         }
-        Ok(life)
+        // It is out of use for good, whatever it reports later (STA-041).
+        let out = Some(EventType::Decommissioned);
+        let is_out = state.life == out || record.events.contains(&EventType::Decommissioned);
+        Ok(if is_out { Life::after(out) } else { life })
     }
 
     fn device_state(&self, device: &[u8; 32]) -> Result<Option<DeviceState>, Error> {

@@ -2,6 +2,7 @@
 //!
 //! Pages run from the newest to the oldest; a cursor is the last index already seen.
 
+use firmlog_statement::event::EventType;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
@@ -92,6 +93,8 @@ pub struct DeviceRow {
     pub outcome: Option<u64>,
     /// Number of entries that contradict an earlier one.
     pub forks: u64,
+    /// Whether it reported that it was taken out of use.
+    pub is_decommissioned: bool,
 }
 
 /// One release as listed.
@@ -131,7 +134,7 @@ LEFT JOIN name AS rm ON rm.id = r.model
 LEFT JOIN approval AS a ON a.idx = e.idx";
 
 const DEVICE: &str = "SELECT d.device, i.text, m.text, d.first_idx, d.last_idx, d.entries, d.seq,
-  v.text, d.version_code, d.counter, g.value, d.event, d.outcome, d.forks
+  v.text, d.version_code, d.counter, g.value, d.event, d.outcome, d.forks, d.life
 FROM device AS d
 JOIN name AS i ON i.id = d.issuer
 LEFT JOIN name AS m ON m.id = d.model
@@ -373,6 +376,7 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
         event: unsigned(row, 11)?,
         outcome: unsigned(row, 12)?,
         forks: number(13)?,
+        is_decommissioned: row.get::<_, Option<u16>>(14)? == Some(EventType::Decommissioned.code()),
     })
 }
 

@@ -238,6 +238,11 @@ fn steps_out_of_order_are_findings() {
     assert_eq!((found.len(), found[0].kind.as_str()), (1, "sequence_violation"));
     assert_eq!((found[0].index, found[0].severity.as_str()), (Some(2), "P2"));
     assert_eq!(found[0].detail, "the device reports install_started after decommissioned");
+    // Out of use for good, also for the next that it says (STA-041).
+    assert!(index.device(&DEVICE).unwrap().unwrap().is_decommissioned);
+    let again = [(3, steps(13, 3, &[T::Installed]))];
+    assert_eq!(index.apply_records(&all(again, 4_000)).unwrap(), 1);
+    assert!(index.device(&DEVICE).unwrap().unwrap().is_decommissioned);
 }
 
 #[test]

@@ -160,6 +160,16 @@ pub(crate) async fn standing(app: &Arc<App>, question: Question) -> Result<Vec<R
     Ok(standings(app, vec![question]).await?.pop().unwrap_or_default())
 }
 
+/// Why none of the releases that a question is about may be used, in a line; none if one of them
+/// may, or there is none.
+pub(crate) async fn why_not(app: &Arc<App>, question: Question) -> Option<String> {
+    match standing(app, question).await {
+        Ok(releases) if releases.iter().any(|it| it.standing.is_usable()) => None,
+        Ok(releases) => releases.last().and_then(Released::headline),
+        Err(problem) => Some(format!("Where it stands is not known here: {}", problem.detail)),
+    }
+}
+
 type Entries = [(LeafIndex, Vec<u8>)];
 
 /// What `judge` makes of the entries that each question depends on.

@@ -132,6 +132,7 @@ fn j15_a_forked_device_is_told_in_one_word() {
     let device = id(case.dir(), PUMP);
     let shown = case.api(&format!("devices/{device}"));
     assert!(text(&shown, "headline").starts_with("DO NOT TRUST THE DEVICE: "), "{shown}");
+    assert_eq!(shown["standing"], "forked");
     let page = case.get(&format!("/device/{device}"));
     assert!(page.contains("class=\"banner\"><strong>DO NOT TRUST THE DEVICE: "), "{page}");
     assert!(page.contains("two different statements number 1 signed by one device"), "{page}");
@@ -140,6 +141,25 @@ fn j15_a_forked_device_is_told_in_one_word() {
     let (code, told) = run(case.dir(), &verify);
     assert_eq!((code, text(&told, "verdict")), (3, "verified so far"), "{told}");
     assert_eq!(told["not_checked"][0], "whether anything was left out, such as a recall");
+}
+
+/// STA-041: a device that is out of use stays so, and every surface says it.
+#[test]
+fn sta_041_a_device_that_is_out_of_use_stays_so() {
+    let case = Case::new(1);
+    case.enrol(ADMIN, PUMP, Role::Device, None);
+    let device = id(case.dir(), PUMP);
+    let mut last = update(case.dir(), EventType::LoggerStarted, 0, None);
+    case.say(&last);
+    for (seq, event) in (1..).zip([EventType::Decommissioned, EventType::Check]) {
+        last = update(case.dir(), event, seq, Some(&last));
+        case.say(&last);
+        history(&case, 3, "VERIFIED SO FAR", "decommissioned");
+        let shown = case.api(&format!("devices/{device}"));
+        assert_eq!(shown["standing"], "decommissioned", "{shown}");
+        let page = case.get(&format!("/device/{device}"));
+        assert!(page.contains("class=\"banner\"><strong>DECOMMISSIONED"), "{page}");
+    }
 }
 
 /// J16: a version or counter that the agent does not tell is not 0, which everything is newer than.

@@ -174,6 +174,7 @@ fn j11_what_a_stolen_device_key_said_is_not_trusted() {
         let shown = case.api(&format!("devices/{device}"));
         let banner = "DO NOT TRUST THE DEVICE: the key behind one of its statements is compromised";
         assert_eq!(shown["headline"] == banner, exit == 1, "{shown}");
+        assert_eq!(shown["standing"], told["standing"], "{shown}");
         let page = case.get(&format!("/device/{device}"));
         assert_eq!(page.contains(&format!("<strong>{banner}")), exit == 1, "{page}");
         told

@@ -25,6 +25,9 @@ const KEYS_MAX: usize = 32;
 pub(crate) struct DeviceAnswer {
     /// Its newest state, by its own word.
     state: DeviceState,
+    /// `in service`, `forked`, `compromised` or `decommissioned`.
+    #[schema(example = "in service")]
+    standing: &'static str,
     /// Why it is not to be trusted, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     headline: Option<&'static str>,
@@ -64,25 +67,28 @@ pub(crate) async fn device(
     })
     .await?;
     let state = state.ok_or_else(|| Problem::not_found("no entry names this device"))?;
+    let standing = standing(&app, &state).await?;
     let answer = DeviceAnswer {
-        headline: against(&app, &state).await?,
+        standing: standing.word(),
+        headline: standing.headline(),
         state: DeviceState::from(&state),
         history: listed(&app, page).await?,
     };
     Ok(json(&headers, StatusCode::OK, &answer))
 }
 
-/// Why a device is not to be trusted: it has two histories, or a key of it is compromised.
-pub(crate) async fn against(
-    app: &Arc<App>,
-    state: &DeviceRow,
-) -> Result<Option<&'static str>, Problem> {
+/// Where a device stands: it has two histories, or a key of it is compromised, or it is out of use.
+pub(crate) async fn standing(app: &Arc<App>, state: &DeviceRow) -> Result<DeviceStanding, Problem> {
     if state.forks > 0 {
-        return Ok(DeviceStanding::Forked.headline());
+        return Ok(DeviceStanding::Forked);
     }
     let newest = newest(app, state.device).await?;
     let good = crate::bundle::by_good_keys(app, newest).await?;
-    Ok(good.contains(&Some(false)).then_some(DeviceStanding::Compromised.headline()).flatten())
+    Ok(match good.contains(&Some(false)) {
+        true => DeviceStanding::Compromised,
+        false if state.is_decommissioned => DeviceStanding::Decommissioned,
+        false => DeviceStanding::InService,
+    })
 }
 
 /// The newest statement by each of a device's keys: if one of a key's is not good, its newest is

@@ -8,10 +8,10 @@ use axum::http::HeaderMap;
 use firmlog_index::{DeviceRow, EntryFilter};
 use firmlog_log::LogError;
 use firmlog_tlog::merkle::LeafIndex;
-use firmlog_verify::report::Question;
+use firmlog_verify::report::{DeviceStanding, Question};
 
 use super::{Html, LINES, Since, Sorry, base, render};
-use crate::api::devices::against;
+use crate::api::devices::standing;
 use crate::api::shape::{DeviceState, EntryLine, FindingLine};
 use crate::api::when::{When, of_entry};
 use crate::api::{Parameters, ask, digest, number};
@@ -87,14 +87,14 @@ pub(super) async fn page(
 
 /// What speaks against the device, and against the releases of the image that it says it runs.
 async fn warnings(app: &Arc<App>, state: &DeviceRow) -> Result<Vec<String>, Problem> {
-    let against = against(app, state).await?;
+    let against = match standing(app, state).await? {
+        DeviceStanding::Decommissioned => Some("DECOMMISSIONED: it said that it is out of use"),
+        standing => standing.headline(),
+    };
     let mut warnings: Vec<String> = against.into_iter().map(str::to_owned).collect();
     let Some(image) = state.image else { return Ok(warnings) };
-    let releases = crate::bundle::standing(app, Question::Image(image)).await?;
-    if !releases.iter().any(|it| it.standing.is_usable()) {
-        let said = releases.last().and_then(firmlog_verify::report::Released::headline);
-        warnings.extend(said.map(|why| format!("What it says it runs: {why}")));
-    }
+    let said = crate::bundle::why_not(app, Question::Image(image)).await;
+    warnings.extend(said.map(|why| format!("What it says it runs: {why}")));
     Ok(warnings)
 }
 
