@@ -119,6 +119,34 @@ fn a_recall_is_shown_wherever_the_release_is() {
             assert!(told["headline"].to_string().contains("RECALLED by entry"), "{told}");
         }
     }
+    // Every page that names it says so: itself, the entry, its approval, the recall, the file.
+    let get = |path: &str| {
+        let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+        let reply = client.get(format!("{}{path}", world.url)).send().expect("answers");
+        assert!(reply.status().is_success(), "{path}: {}", reply.status());
+        reply.text().expect("text")
+    };
+    let released = world.at_log(&["release", "show", &release]).1["releases"][0].clone();
+    let (index, image) = (text(&released, "index"), text(&released, "image"));
+    let approval = text(&released["words"][0], "index");
+    let found = get(&format!("/search?q={image}"));
+    assert!(!found.contains(&format!("/release/{}", text(&told, "index"))), "a step is no release");
+    for path in [
+        format!("/release/{release}"),
+        format!("/entry/{index}"),
+        format!("/entry/{approval}"),
+        format!("/entry/{}", text(&told, "index")),
+        format!("/search?q={image}"),
+    ] {
+        let page = get(&path);
+        assert!(page.contains("class=\"banner\"><strong>RECALLED by entry"), "{path}: {page}");
+    }
+    // What is not about it has none.
+    assert!(!get("/entry/0").contains("banner"));
+}
+
+fn text<'a>(doc: &'a Value, name: &str) -> &'a str {
+    doc[name].as_str().unwrap_or_else(|| panic!("no {name} in {doc}"))
 }
 
 #[test]

@@ -158,6 +158,14 @@ pub(crate) async fn found(
         if private {
             hits.extend(index.search_disclosed(&typed, HITS_MAX - hits.len())?);
         }
+        // A later step in the life of a release is an entry, and no release.
+        for hit in &mut hits {
+            if let Hit::Release(at) = *hit
+                && index.release(at)?.is_some_and(|row| row.entry.record.target.is_some())
+            {
+                *hit = Hit::Entry(at);
+            }
+        }
         Ok(hits)
     });
     let hits = hits.await?;

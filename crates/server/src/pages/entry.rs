@@ -5,11 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use firmlog_tlog::merkle::Hash;
+use firmlog_verify::report::Question;
 
 use super::{Html, Sorry, base, render};
 use crate::api::entries::EntryAnswer;
-use crate::api::entry_view;
 use crate::api::shape::EntryLine;
+use crate::api::{digest, entry_view};
 use crate::app::App;
 use crate::scrapi::locate;
 use crate::show;
@@ -18,6 +20,10 @@ use crate::show;
 #[template(path = "entry.html")]
 struct EntryPage {
     sentence: String,
+    /// The release that it is, or is about.
+    release: Option<String>,
+    /// Why that one is not to be used.
+    banner: Option<String>,
     entry: EntryAnswer,
     statement: Option<String>,
     base: String,
@@ -31,12 +37,29 @@ pub(super) async fn page(
     let index = locate(&app, &id).await?;
     let entry = entry_view(&app, index).await?;
     let statement = entry.statement.as_ref();
+    let release = release(&entry.line);
+    let banner = match &release {
+        Some(leaf) => {
+            let leaf = Hash(digest("release", leaf)?);
+            crate::bundle::why_not(&app, Question::Release(leaf)).await
+        }
+        None => None,
+    };
     Ok(render(&EntryPage {
         sentence: sentence(&entry.line),
+        release,
+        banner,
         statement: statement.and_then(|value| serde_json::to_string_pretty(value).ok()),
         base: base(&app, &headers),
         entry,
     }))
+}
+
+/// The leaf hash of the release that an entry begins, or that it speaks of.
+fn release(line: &EntryLine) -> Option<String> {
+    let begins = (line.kind == "release").then_some(&line.leaf_hash);
+    let speaks = matches!(&*line.kind, "release" | "approval" | "authorisation");
+    line.about.as_ref().filter(|_| speaks).or(begins).cloned()
 }
 
 /// What the entry says, for somebody who has never seen one.

@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use firmlog_statement::{escape_hidden, is_hidden};
+use firmlog_verify::report::Question;
 use serde::Deserialize;
 
 use crate::admin;
@@ -133,6 +134,8 @@ struct Typed {
 struct SearchPage {
     typed: String,
     found: Vec<Found>,
+    /// Why the file whose digest was typed is not to be used.
+    banner: Option<String>,
     private: bool,
     lag: String,
     base: String,
@@ -152,9 +155,15 @@ async fn search(
         let there = axum::response::Redirect::to(&only.page).into_response();
         return Ok(admin::not_kept(there, private));
     }
+    let banner = match firmlog_index::detect(&typed.q) {
+        firmlog_index::Query::Digest(image) => {
+            crate::bundle::why_not(&app, Question::Image(image)).await
+        }
+        _ => None,
+    };
     let lag = lag(&app).await?.lag;
     let base = base(&app, &headers);
-    let page = render(&SearchPage { typed: typed.q, found, private, lag, base });
+    let page = render(&SearchPage { typed: typed.q, found, banner, private, lag, base });
     Ok(admin::not_kept(page.into_response(), private))
 }
 
