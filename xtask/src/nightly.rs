@@ -118,11 +118,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for part in all.iter().filter(|it| args.contains(&it.name)) {
         let dirty = git(&["status", "--porcelain", "--"], part.covers)?;
         ensure!(dirty.is_empty(), "commit or undo first, a row is of a commit:\n{dirty}");
-        let digest = digest(part)?;
+        // Of the tree that is run: commits may follow meanwhile.
+        let tree = (git(&["rev-parse", "--short=10", "HEAD"], &[])?, digest(part)?);
         sh::say(format_args!("{}: {}", part.name, part.about));
         let started = Instant::now();
         let result = (part.run)();
-        record(part, &digest, started.elapsed().as_secs(), result.is_ok())?;
+        record(part, tree, started.elapsed().as_secs(), result.is_ok())?;
         if let Err(error) = result {
             sh::say(format_args!("{}: {error:#}", part.name));
             failed.push(part.name.clone());
@@ -178,13 +179,18 @@ fn row(line: &str) -> Result<Row> {
     Ok(Row { part, commit, digest, day, seconds, result })
 }
 
-fn record(part: &Part, digest: &str, seconds: u64, passed: bool) -> Result<()> {
+fn record(
+    part: &Part,
+    (commit, digest): (String, String),
+    seconds: u64,
+    passed: bool,
+) -> Result<()> {
     let mut all = rows()?;
     all.retain(|it| it.part != part.name);
     all.push(Row {
         part: part.name.clone(),
-        commit: git(&["rev-parse", "--short=10", "HEAD"], &[])?,
-        digest: digest.to_owned(),
+        commit,
+        digest,
         day: sh::read(sh::command("date").args(["-u", "+%F"]))?.trim().to_owned(),
         seconds: seconds.to_string(),
         result: if passed { "passed" } else { "FAILED" }.to_owned(),
