@@ -8,7 +8,7 @@ use firmlog_verify::finding::FindingKind;
 use firmlog_verify::gather::keys_of;
 
 use crate::Record;
-use crate::record::Runs;
+use crate::record::{Chain, Runs};
 
 /// Reads an entry; `None` for bytes that are no statement (a log that takes anything).
 #[must_use]
@@ -27,7 +27,11 @@ pub fn extract(entry: &[u8]) -> Option<Record> {
         Statement::Release(it) => release(&mut record, it),
         Statement::Approval(it) => approval(&mut record, it),
         Statement::Authorisation(it) => authorisation(&mut record, it),
-        Statement::Update(it) => update(&mut record, it),
+        Statement::Update(it) => {
+            let (prev, last) = (Some(Chain::tag(&it.prev.0)), Chain::tag(&parsed.entry_hash()));
+            record.chain = Some(Chain { prev, last });
+            update(&mut record, it);
+        }
         Statement::Annotation(it) => {
             record.stated_ms = it.time.utc_ms;
             record.target = Some(it.subject.0);
@@ -46,6 +50,8 @@ fn trust(record: &mut Record, it: &Trust) {
             record.device = Some(enrol.key.thumbprint().0);
             record.model = enrol.model.clone();
             record.enrols = Some(enrol.issuer.clone());
+            let seed = enrol.chain_seed.map(|seed| Chain::tag(&seed.0));
+            record.chain = seed.map(|last| Chain { prev: None, last });
         }
         TrustAction::Rotate(rotate) => record.device = rotate.device.map(|device| device.0),
         _ => {}

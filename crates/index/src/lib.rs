@@ -45,7 +45,7 @@ pub use disclosed::Disclosed;
 pub use extract::extract;
 pub use finding::Finding;
 pub use query::{DeviceRow, EntryFilter, EntryRow, FleetCount, Page, ReleaseRow};
-pub use record::{Record, Runs};
+pub use record::{Chain, Record, Runs};
 pub use search::{Hit, Query, detect};
 
 /// Read connections kept open; more are opened and closed again under load.

@@ -29,6 +29,9 @@ pub struct Record {
     pub device: Option<[u8; 32]>,
     /// Place in the device's chain.
     pub seq: Option<u64>,
+    /// Where a device's chain stands before and after this, by the first eight bytes of each hash;
+    /// of an enrolment, where it begins.
+    pub chain: Option<Chain>,
     /// From where on a device could not read its own statements, where it tells that.
     pub lost_from: Option<u64>,
     /// Firmware version as people write it; where a device leaves it out, the view has what the
@@ -56,6 +59,24 @@ pub struct Record {
     pub keys: Vec<[u8; 32]>,
     /// What the device runs after this statement, where the statement says so.
     pub runs: Option<Runs>,
+}
+
+/// A link of a device's chain, as the view compares it: the log and its readers compare all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// What the statement says came before; none of an enrolment.
+    pub prev: Option<u64>,
+    /// What the next one names.
+    pub last: u64,
+}
+
+impl Chain {
+    /// The first eight bytes of a hash.
+    #[must_use]
+    pub fn tag(hash: &[u8; 32]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = *hash;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// Firmware that a device says it runs.

@@ -18,7 +18,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::Error;
 
 /// Increased when a table changes; an older or newer file is refused, and reindexed.
-pub(crate) const FORMAT: i64 = 5;
+pub(crate) const FORMAT: i64 = 6;
 
 /// Marks the file as ours for `file(1)` and for us: "FLOG".
 const APPLICATION_ID: i64 = 0x464c_4f47;
@@ -82,6 +82,7 @@ CREATE TABLE device (
   event INTEGER,
   outcome INTEGER,
   life INTEGER,             -- last event that moved its update on
+  chain INTEGER,            -- first eight bytes of what its next statement names
   forks INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX device_fleet ON device(model, version);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firmlog_index::{
-    Applied, Disclosed, EntryFilter, Error, Hit, Index, Query, Record, Runs, detect,
+    Applied, Chain, Disclosed, EntryFilter, Error, Hit, Index, Query, Record, Runs, detect,
 };
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::gather::Wanted;
@@ -218,6 +218,29 @@ fn entries_without_a_version_have_the_one_of_their_release() {
     index.apply_records(&all([(4, later(14, "9.9")), (5, later(15, "9.8"))], 2_000)).unwrap();
     let places = found("9.9").iter().map(|row| row.index).collect::<Vec<_>>();
     assert_eq!(places, [4, 2], "a release logged late, the first of its image");
+}
+
+/// A statement that has the next number, and another past than the log has of its device.
+#[test]
+fn a_chain_that_does_not_hold_is_a_fork() {
+    let (_dir, index) = open();
+    let said = |leaf, seq, prev, last| {
+        let chain = Some(Chain { prev: Some(prev), last });
+        Some(Record { chain, ..update(leaf, seq) })
+    };
+    let seed = Some(Chain { prev: None, last: 7 });
+    let enrols = Some("acme.example/devices".to_owned());
+    let enrolment = Record { kind: 0, seq: None, chain: seed, enrols, ..update(9, 0) };
+    let forks = |index: &Index| index.device(&DEVICE).unwrap().unwrap().forks;
+    let apply = |at, record| index.apply_records(&all([(at, record)], 1_000)).unwrap();
+    assert_eq!(apply(0, Some(enrolment)), 0);
+    assert_eq!((apply(1, said(10, 0, 7, 70)), forks(&index)), (0, 0));
+    assert_eq!((apply(2, said(11, 1, 70, 71)), forks(&index)), (0, 0));
+    assert_eq!((apply(3, said(12, 2, 99, 72)), forks(&index)), (1, 1));
+    let found = index.findings(Some(&DEVICE), None, 10).unwrap().rows;
+    assert_eq!((found[0].kind.as_str(), found[0].index), ("chain_fork", Some(3)));
+    // Of two histories each goes on: one finding is enough.
+    assert_eq!((apply(4, said(13, 3, 71, 73)), forks(&index)), (0, 1));
 }
 
 /// STM-041: a step out of order is taken and reported, once, and outlives a batch.

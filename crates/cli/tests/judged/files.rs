@@ -143,6 +143,24 @@ fn j15_a_forked_device_is_told_in_one_word() {
     assert_eq!(told["not_checked"][0], "whether anything was left out, such as a recall");
 }
 
+/// J15: a chain that does not begin where its enrolment says, on every surface.
+#[test]
+fn j15_a_chain_that_does_not_hold_is_told_alike() {
+    let case = Case::new(1);
+    case.enrol(ADMIN, PUMP, Role::Device, None);
+    let device = id(case.dir(), PUMP);
+    let first = update(case.dir(), EventType::LoggerStarted, 0, Some(b"another seed"));
+    case.say(&first);
+    case.say(&update(case.dir(), EventType::ServiceMode, 1, Some(&first)));
+    history(&case, 1, "DO NOT TRUST THE DEVICE: ", "forked");
+    let shown = case.api(&format!("devices/{device}"));
+    assert_eq!((&shown["standing"], &shown["state"]["forks"]), (&"forked".into(), &"1".into()));
+    let page = case.get(&format!("/device/{device}"));
+    assert!(page.contains("class=\"banner\"><strong>DO NOT TRUST THE DEVICE: "), "{page}");
+    assert!(!page.contains("unbroken chain"), "{page}");
+    assert!(kinds(&case).contains("chain_fork"));
+}
+
 /// STA-041: a device that is out of use stays so, and every surface says it.
 #[test]
 fn sta_041_a_device_that_is_out_of_use_stays_so() {
