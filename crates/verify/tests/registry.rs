@@ -6,7 +6,7 @@ use common::*;
 use firmlog_statement::{Kind, Parsed, PublicKey, Role, Signer as _};
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::RustCrypto;
-use firmlog_verify::registry::{Decision, Refusal, Registry};
+use firmlog_verify::registry::{Candidate, Decision, Refusal, Registry};
 
 /// A log's write path in one function: check, admit, apply.
 fn submit(registry: &mut Registry, entry: &[u8], index: u64) -> Result<Decision, Refusal> {
@@ -37,6 +37,14 @@ fn genesis_enrols_its_keys_and_comes_once() {
     assert_eq!((view.role, view.issuer), (Role::Manufacturer, "acme.example"));
     let again = submit(&mut registry, &world.entries[0], 9);
     assert_eq!(again, Err(Refusal::GenesisTwice));
+    // Nor does what has no signer come in: not a second one that was checked before the first, and
+    // nothing else in front of it.
+    let parsed = |entry| Candidate::genesis(&Parsed::parse(entry).unwrap());
+    let refused = Decision::Refuse(Refusal::GenesisTwice);
+    assert_eq!(registry.admit(&parsed(&world.entries[0])), refused);
+    let empty = Registry::new();
+    assert_eq!(empty.admit(&parsed(&world.entries[0])), Decision::Append);
+    assert_eq!(empty.admit(&parsed(&world.release_as("acme.example", 3))), refused);
 }
 
 #[test]
