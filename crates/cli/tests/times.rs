@@ -66,6 +66,29 @@ fn a_recall_that_no_witness_has_seen_is_shown_by_a_scan_too() {
     }
 }
 
+/// STA-060: nor is a file verified by a release that is suspended since, where another one of the
+/// same bytes may be used.
+#[test]
+fn a_file_is_not_verified_by_a_release_that_is_gone() {
+    let (mut world, first) = released_in(World::witnessed());
+    witnessed_bundle(&world, ["release", &first], "release.fwb");
+    world.lose_witness();
+    let build = ["--key", "build.pem", "--as", "acme.example/build"];
+    let publish = ["release", "publish", "image", "--version", "4.2.1", "--model", "ip-200"];
+    let again = world.done(&[&publish[..], &["--change-request", "CR-2"], &build].concat());
+    let second = again["leaf_hash"].as_str().expect("a hash");
+    for who in ["quality", "regulatory"] {
+        let (key, issuer) = (format!("{who}.pem"), format!("acme.example/{who}"));
+        let approve = ["release", "approve", second, "--name", "Somebody"];
+        world.done(&[&approve[..], &["--key", &key, "--as", &issuer]].concat());
+    }
+    let (code, told) = world.at_log(&["identify", "image", "--scan"]);
+    assert_eq!((code, &told["leaf_hash"]), (0, &first.as_str().into()), "{told}");
+    world.done(&[&["release", "step", &first, "suspended"][..], &build].concat());
+    let (code, told) = world.at_log(&["identify", "image", "--scan"]);
+    assert_eq!((code, &told["leaf_hash"]), (3, &second.into()), "{told}");
+}
+
 /// STA-060: nor does an approval that is gone, or a policy that asks for more.
 #[test]
 fn what_is_no_longer_approved_is_not_verified_by_an_older_tree() {
