@@ -14,7 +14,8 @@ use firmlog_sim::Device;
 use firmlog_sim::board::{Board, check_order};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
-    Digest, Meaning, Outcome, Release, SecurityCounter, Statement, VersionCode, leaf_hash,
+    Digest, Meaning, Outcome, Release, ReleaseHead, SecurityCounter, Statement, VersionCode,
+    leaf_hash,
 };
 use firmlog_tlog::merkle::Hash;
 use firmlog_tlog::note::NoteSigner as _;
@@ -129,7 +130,9 @@ impl Factory {
             version: runs.version,
             counter: runs.counter,
         };
-        let found = evidence.installable(&signed.body, &running, &Known::default())?;
+        let is_of =
+            |leaf: &Hash, head: &ReleaseHead| signed.is_of(&leaf.0, head.version, head.counter);
+        let found = evidence.installable_as(&signed.body, &running, &Known::default(), is_of)?;
         let image =
             Measured { sha256: found.image, version: found.version, counter: found.counter };
         Ok(signed.target(&Target { image, release: found.release.0 })?)

@@ -4,8 +4,8 @@ use crate::pointer::{answer, borrow, buffer, check, list, name};
 use crate::status::told;
 use crate::{Status, Target};
 use core::ffi::{CStr, c_char, c_void};
-use firmlog_statement::DeviceId;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{DeviceId, ReleaseHead};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::RustCrypto;
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn firmlog_check_install(
             let image = borrow::<[u8; 32]>(image.cast())?;
             let bundle = list(bundle, bundle_len)?;
             let scratch = buffer(scratch, scratch_len)?;
-            decide(root, running, known, image, bundle, scratch)?
+            decide(root, running, known, image, bundle, scratch, |_, _| true)?
         };
         let (value, status) = match decided {
             Ok(installable) => (Decision::yes(&installable), Ok(())),
@@ -243,6 +243,7 @@ pub(crate) unsafe fn decide(
     image: &[u8; 32],
     bundle: &[u8],
     scratch: &mut [u8],
+    is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
 ) -> Result<Result<install::Installable, Decision>, Status> {
     // SAFETY: the caller's promise is handed on.
     let log = unsafe { key(root.log) }?;
@@ -272,7 +273,7 @@ pub(crate) unsafe fn decide(
         Err(reason) => return Ok(Err(Decision::no(image, reason.code(), reason.event()))),
     };
     evidence.revocations(|revocation| known.tell(&revocation.into()));
-    let decided = evidence.installable(image, &running, &heard);
+    let decided = evidence.installable_as(image, &running, &heard, is_of);
     Ok(decided.map(|installable| *installable).map_err(|reason| {
         let size = if reason.is_hidden_by_older() { evidence.head().size.0 } else { 0 };
         Decision { size, ..Decision::no(image, reason.code(), reason.event()) }

@@ -7,6 +7,8 @@ use crate::{Status, Target};
 use core::ffi::{c_int, c_void};
 use firmlog_agent::FlashError;
 use firmlog_agent::mcuboot::{self, Signed};
+use firmlog_statement::ReleaseHead;
+use firmlog_tlog::merkle::Hash;
 use firmlog_verify::RustCrypto;
 use sha2::{Digest as _, Sha256};
 
@@ -166,8 +168,10 @@ unsafe fn consider(
         }
         len => room.get(..len).ok_or(Status::Range)?,
     };
+    let is_of = |leaf: &Hash, head: &ReleaseHead| signed.is_of(&leaf.0, head.version, head.counter);
     // SAFETY: as above.
-    let found = match unsafe { decide(root, running, known, &signed.body, bundle, scratch) }? {
+    let decided = unsafe { decide(root, running, known, &signed.body, bundle, scratch, is_of) };
+    let found = match decided? {
         Ok(found) => Decision::yes(&found),
         Err(refused) => return Ok(Err(refused)),
     };

@@ -68,7 +68,7 @@ pub use crypto::RustCrypto;
 #[cfg(feature = "alloc")]
 pub use crypto::check_signature;
 #[cfg(feature = "alloc")]
-pub use release::verify_release;
+pub use release::{verify_release, verify_release_as};
 #[cfg(feature = "alloc")]
 pub use report::{Question, Report, Verdict, verify_bundle, verify_file};
 #[cfg(feature = "alloc")]

@@ -7,8 +7,11 @@
 //! In scope: what [`crate::install`] decides, after the full verification of [`crate::report`]:
 //! every kind of statement, consistency, anchors, witness groups. Out of scope: as there.
 
+use firmlog_statement::ReleaseHead;
+use firmlog_tlog::merkle::Hash;
+
 use crate::bundle::Bundle;
-use crate::install::rules::decide;
+use crate::install::rules::{can_be, decide};
 use crate::install::{Installable, Known, Reason, Running};
 use crate::report::{EntryState, Ledger, Question, Verdict, verify_bundle};
 use crate::{Crypto, TrustRoot, Verified};
@@ -24,6 +27,23 @@ pub fn verify_release<C: Crypto + ?Sized>(
     image: &[u8; 32],
     running: &Running<'_>,
     known: &Known<'_>,
+) -> Result<Verified<Installable>, Reason> {
+    verify_release_as(bundle, root, crypto, image, running, known, |_, _| true)
+}
+
+/// The same of an image that says which release it is of: others of its bytes are no answer
+/// (STA-051). If it is of none of them all are judged; who asks compares what is found.
+///
+/// # Errors
+/// As [`verify_release`].
+pub fn verify_release_as<C: Crypto + ?Sized>(
+    bundle: &Bundle,
+    root: &TrustRoot,
+    crypto: &C,
+    image: &[u8; 32],
+    running: &Running<'_>,
+    known: &Known<'_>,
+    is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
 ) -> Result<Verified<Installable>, Reason> {
     let report = verify_bundle(bundle, root, crypto, &Question::Whole);
     match report.verdict {
@@ -44,5 +64,13 @@ pub fn verify_release<C: Crypto + ?Sized>(
         return Err(Reason::NotWitnessed);
     }
     let ledger = Ledger::new(bundle, &report.entries, head.head);
-    decide(&ledger, image, running, known, &mut ledger.marks()).map(Verified::proven)
+    let mut marks = ledger.marks();
+    let decided = decide(&ledger, image, running, known, &mut marks, can_be(is_of));
+    let decided = match decided {
+        Err(Reason::ReleaseNotFound) => {
+            decide(&ledger, image, running, known, &mut ledger.marks(), |_| true)
+        }
+        decided => decided,
+    };
+    decided.map(Verified::proven)
 }

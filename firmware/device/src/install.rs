@@ -4,7 +4,9 @@ use firmlog_agent::mcuboot::{self, Signed};
 use firmlog_agent::update::{Detail, Image, Refused, Target};
 use firmlog_board::{Boot, NorFlash, Slot, layout};
 use firmlog_cortex_m4::CortexM4;
+use firmlog_statement::ReleaseHead;
 use firmlog_statement::event::EventType as T;
+use firmlog_tlog::merkle::Hash;
 use firmlog_tlog::note::VerifierKey;
 use firmlog_verify::install::{Evidence, Known, Reason, Root, Running};
 use sha2::{Digest as _, Sha256};
@@ -69,7 +71,7 @@ fn check(bytes: &[u8], agent: &Agent<'_>, factory: &Factory) -> Result<Target, N
     let span = signed.release.map_or(mcuboot::Span::default(), |release| release.bundle);
     let bundle = bytes.get(span.at as usize..).and_then(|rest| rest.get(..span.len as usize));
     let bundle = bundle.ok_or_else(|| of_image(mcuboot::Error::Bug))?;
-    let found = released(&signed.body, bundle, agent, factory);
+    let found = released(&signed, bundle, agent, factory);
     let found = found.map_err(|reason| No::release(signed.body, reason))?;
     signed.target(&found).map_err(of_image)
 }
@@ -96,7 +98,7 @@ impl No {
 
 /// What the evidence says may be installed.
 fn released(
-    body: &[u8; 32],
+    signed: &Signed,
     bundle: &[u8],
     agent: &Agent<'_>,
     factory: &Factory,
@@ -123,7 +125,8 @@ fn released(
     };
     let mut scratch = [0; SCRATCH];
     let evidence = Evidence::verify(bundle, &root, &CortexM4, &mut scratch)?;
-    let found = evidence.installable(body, &running, &Known::default())?;
+    let is_of = |leaf: &Hash, head: &ReleaseHead| signed.is_of(&leaf.0, head.version, head.counter);
+    let found = evidence.installable_as(&signed.body, &running, &Known::default(), is_of)?;
     let image = Image { sha256: found.image, version: found.version, counter: found.counter };
     Ok(Target { image, release: found.release.0 })
 }

@@ -13,8 +13,9 @@
 
 use firmlog_agent::mcuboot::{self, Signed};
 use firmlog_agent::update::{Image, Target};
-use firmlog_statement::PublicKey;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{PublicKey, ReleaseHead};
+use firmlog_tlog::merkle::Hash;
 use firmlog_verify::RustCrypto;
 use firmlog_verify::install::{Installable, Reason};
 
@@ -70,6 +71,12 @@ impl Offer {
             None => file.bundle().ok_or_else(|| no_evidence(args.form))?,
         };
         Ok(Ok(Self { sha256, bundle, signed }))
+    }
+
+    /// Whether it can be this release of its bytes, as far as it says which.
+    pub(super) fn is_of(&self, leaf: &Hash, head: &ReleaseHead) -> bool {
+        let Some(signed) = &self.signed else { return true };
+        signed.is_of(&leaf.0, head.version, head.counter)
     }
 
     /// Whether the release that was found is of this very image.

@@ -16,12 +16,14 @@ use std::path::PathBuf;
 use clap::Args;
 use firmlog_agent::update::{Clock, Image};
 use firmlog_keys::AwsLc;
+use firmlog_statement::ReleaseHead;
 use firmlog_statement::event::EventType;
 use firmlog_statement::time::DeviceTime;
 use firmlog_statement::time::Quality;
+use firmlog_tlog::merkle::Hash;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Installable, Known, Reason, Revocation, Root, Running};
-use firmlog_verify::{TrustRoot, Verified, verify_release};
+use firmlog_verify::{TrustRoot, Verified, verify_release_as};
 use serde_json::{Value, json};
 
 use super::clock::DaemonClock;
@@ -104,7 +106,8 @@ fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
     let Ok(bundle) = Bundle::parse(bytes) else {
         return Ok(Err(Reason::EvidenceAltered.into()));
     };
-    let decided = verify_release(&bundle, &root, &AwsLc, sha256, &running, &known);
+    let is_of = |leaf: &Hash, head: &ReleaseHead| offer.is_of(leaf, head);
+    let decided = verify_release_as(&bundle, &root, &AwsLc, sha256, &running, &known, is_of);
     let believed = !matches!(
         decided,
         Err(Reason::EvidenceAltered | Reason::EvidenceIncomplete | Reason::NotWitnessed)

@@ -24,7 +24,7 @@ pub(crate) mod rules;
 
 use firmlog_statement::codec::Slice;
 use firmlog_statement::event::EventType;
-use firmlog_statement::{DeviceId, Kind, Parsed, PublicKey, Thumbprint};
+use firmlog_statement::{DeviceId, Kind, Parsed, PublicKey, ReleaseHead, Thumbprint};
 use firmlog_tlog::checkpoint::{CheckpointError, Unverified};
 use firmlog_tlog::cosignature::{self, CosignatureError};
 use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, verify_inclusion_path};
@@ -289,7 +289,26 @@ impl Verified<Evidence<'_>> {
         known: &Known<'_>,
     ) -> Result<Verified<Installable>, Reason> {
         let mut marks = [0; MARKS];
-        rules::decide(&**self, image, running, known, &mut marks).map(Verified::proven)
+        rules::decide(&**self, image, running, known, &mut marks, |_| true).map(Verified::proven)
+    }
+
+    /// The same of an image that says which release it is of: others of its bytes are no answer
+    /// (STA-051). If it is of none of them all are judged; who asks compares what is found.
+    ///
+    /// # Errors
+    /// The first [`Reason`] that speaks against it.
+    pub fn installable_as(
+        &self,
+        image: &[u8; 32],
+        running: &Running<'_>,
+        known: &Known<'_>,
+        is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
+    ) -> Result<Verified<Installable>, Reason> {
+        let (mut marks, can_be) = ([0; MARKS], rules::can_be(is_of));
+        match rules::decide(&**self, image, running, known, &mut marks, can_be) {
+            Err(Reason::ReleaseNotFound) => self.installable(image, running, known),
+            decided => decided.map(Verified::proven),
+        }
     }
 
     /// What to remember of it: evidence that is older does not show it.

@@ -9,22 +9,25 @@
 //!
 //! Invariant: no allocation. Lists in statements are walked where they are.
 
-use firmlog_statement::Parsed;
 use firmlog_statement::event::EventType;
+use firmlog_statement::{Parsed, ReleaseHead};
+use firmlog_tlog::merkle::Hash;
 
 use super::{Installable, Known, Reason, Revocation, Running};
 use crate::standing::{
     Blocker, Book, Judge, Proven, ReleaseStanding, Standing, lists, lists_some, number,
 };
 
-/// Decides whether the image with this SHA-256 may be installed.
+/// Decides whether the image with this SHA-256 may be installed, by the releases of it that it can
+/// be.
 #[inline(never)]
-pub(crate) fn decide(
-    book: &impl Book,
+pub(crate) fn decide<B: Book>(
+    book: &B,
     image: &[u8; 32],
     running: &Running<'_>,
     known: &Known<'_>,
     marks: &mut [u64],
+    can_be: impl Fn(&Proven<'_>) -> bool,
 ) -> Result<Installable, Reason> {
     if book.head().size.0 < known.size {
         return Err(Reason::EvidenceStale);
@@ -32,6 +35,9 @@ pub(crate) fn decide(
     let judge = Judge::new(book, known.revocations, marks);
     let mut decided = Err(Reason::ReleaseNotFound);
     for release in judge.releases(image) {
+        if !can_be(&release) {
+            continue;
+        }
         let found = judge_one(book, &judge, &release, running, known);
         let keeps = match (&found, &decided) {
             (Err(Reason::WrongIssuer), Err(other)) => *other != Reason::ReleaseNotFound,
@@ -43,6 +49,11 @@ pub(crate) fn decide(
         }
     }
     decided
+}
+
+/// Asks `is_of` whether an image is of a release, by the release's leaf hash and what it says.
+pub(crate) fn can_be(is_of: impl Fn(&Hash, &ReleaseHead) -> bool) -> impl Fn(&Proven<'_>) -> bool {
+    move |it| it.parsed.release_head().is_some_and(|head| is_of(&it.leaf(), &head))
 }
 
 /// One release of the image.
