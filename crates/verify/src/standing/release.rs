@@ -96,7 +96,7 @@ impl<'b, B: Book> Judge<'b, B> {
             }
             let at = Some(step.index);
             match event {
-                EventType::ReleaseRecalled => life.recalled = life.recalled.or(at),
+                EventType::ReleaseRecalled => life.recalled = life.recalled.max(at),
                 EventType::ReleaseEndOfSupport => life.ended = life.ended.or(at),
                 EventType::ReleaseSuspended => life.suspended = life.suspended.max(at),
                 EventType::ReleasePublished if is_of_same(&step, case) && self.permits(&step) => {
@@ -120,7 +120,7 @@ impl<'b, B: Book> Judge<'b, B> {
             match event {
                 EventType::ReleaseSuspended => life.suspended = life.suspended.max(at),
                 EventType::ReleaseEndOfSupport => life.ended = life.ended.or(at),
-                _ => life.recalled = life.recalled.or(at),
+                _ => life.recalled = life.recalled.max(at),
             }
         }
     }

@@ -261,6 +261,10 @@ fn j21_recalled_bytes_come_back_by_a_second_person_only() {
     let answer = proposed.put(released(BUILD, ACME, it));
     proposed.put(opinion(APPROVERS[0], person(0), answer, Meaning::Approval, None, 0));
     assert_eq!(judged(&proposed).1, Err(Reason::BytesRecalled));
+    // A recall that is said again after the answer asks for another.
+    let mut again = log.clone();
+    again.put(step(ADMIN_KEY, ADMIN, leaf, EventType::ReleaseRecalled, 8));
+    assert_eq!(judged(&again).1, Err(Reason::BytesRecalled));
     // A name given before the recall answers nothing.
     let (mut log, leaf) = published(1);
     let supersedes = Some(firmlog_statement::Digest(leaf.0));

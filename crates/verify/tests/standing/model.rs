@@ -181,7 +181,7 @@ impl Model {
             let own = key.role == Role::Manufacturer && key.issuer == author;
             match it.event {
                 EventType::ReleaseRecalled if own || key.role == Role::Admin => {
-                    life.recalled = life.recalled.or(Some(*index));
+                    life.recalled = Some(*index);
                 }
                 EventType::ReleaseEndOfSupport if own || key.role == Role::Admin => {
                     life.ended = true;
