@@ -92,12 +92,6 @@ pub(crate) fn image_digests(path: &Path, keccak: bool) -> Result<ImageDigests> {
     ImageFile::read_with(path, FormArgs { whole: true }, keccak).map(|file| file.digests)
 }
 
-/// Whether a release of its body is of this very image.
-fn is_of(image: &Image, leaf: &Hash, head: &ReleaseHead) -> bool {
-    let named = image.release.is_none_or(|own| own.leaf == leaf.0);
-    named && (head.version, head.counter) == (image.header.version.code(), image.counter)
-}
-
 /// One of these releases of its body must be of this very image, in all that a device compares.
 pub(crate) fn check_release(
     path: &Path,
@@ -105,7 +99,7 @@ pub(crate) fn check_release(
     releases: &[(Hash, ReleaseHead)],
 ) -> Result<()> {
     let Some((leaf, first)) = releases.first() else { return Ok(()) };
-    if releases.iter().any(|(leaf, head)| is_of(image, leaf, head)) {
+    if releases.iter().any(|(leaf, head)| image.is_of(&leaf.0, head.version, head.counter)) {
         return Ok(());
     }
     let said = |leaf: &Hash, version, counter| {
@@ -129,8 +123,11 @@ pub(crate) fn own_release(path: &Path, image: &Image, report: &Report) -> Result
     };
     let heads: Vec<_> = report.releases.iter().map(head).collect();
     check_release(path, image, &heads)?;
-    let mut own =
-        report.releases.iter().zip(&heads).filter(|(_, (leaf, it))| is_of(image, leaf, it));
+    let mut own = report
+        .releases
+        .iter()
+        .zip(&heads)
+        .filter(|(_, (leaf, it))| image.is_of(&leaf.0, it.version, it.counter));
     let usable = own.clone().rfind(|(it, _)| it.standing.is_usable());
     let own = usable.or(own.next_back()).map(|(it, _)| it.leaf);
     Ok(own.filter(|own| report.release().is_some_and(|best| best.leaf != *own)))

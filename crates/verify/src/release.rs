@@ -11,7 +11,7 @@ use firmlog_statement::ReleaseHead;
 use firmlog_tlog::merkle::Hash;
 
 use crate::bundle::Bundle;
-use crate::install::rules::{can_be, decide};
+use crate::install::rules::decide_as;
 use crate::install::{Installable, Known, Reason, Running};
 use crate::report::{EntryState, Ledger, Question, Verdict, verify_bundle};
 use crate::{Crypto, TrustRoot, Verified};
@@ -65,12 +65,5 @@ pub fn verify_release_as<C: Crypto + ?Sized>(
     }
     let ledger = Ledger::new(bundle, &report.entries, head.head);
     let mut marks = ledger.marks();
-    let decided = decide(&ledger, image, running, known, &mut marks, can_be(is_of));
-    let decided = match decided {
-        Err(Reason::ReleaseNotFound) => {
-            decide(&ledger, image, running, known, &mut ledger.marks(), |_| true)
-        }
-        decided => decided,
-    };
-    decided.map(Verified::proven)
+    decide_as(&ledger, image, running, known, &mut marks, is_of).map(Verified::proven)
 }

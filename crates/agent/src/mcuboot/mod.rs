@@ -143,6 +143,14 @@ struct Claims {
 }
 
 impl Image {
+    /// Whether it is of the release of its body with this leaf hash, version code and security
+    /// counter, in all that it says of it.
+    #[must_use]
+    pub fn is_of(&self, release: &[u8; 32], version: u64, counter: u32) -> bool {
+        self.release.is_none_or(|own| own.leaf == *release)
+            && (version, counter) == (self.header.version.code(), self.counter)
+    }
+
     /// Reads the image at the front of a slot of `len` bytes, and hashes it.
     ///
     /// # Errors
@@ -205,14 +213,6 @@ impl Image {
 }
 
 impl Signed {
-    /// Whether it is of the release of its body with this leaf hash, version code and security
-    /// counter, in all that it says of it.
-    #[must_use]
-    pub fn is_of(&self, release: &[u8; 32], version: u64, counter: u32) -> bool {
-        self.release.is_none_or(|own| own.leaf == *release)
-            && (version, counter) == (self.header.version.code(), self.counter)
-    }
-
     /// What the updater is told, if the release that was found is of this very image.
     ///
     /// # Errors

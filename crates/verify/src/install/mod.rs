@@ -304,11 +304,8 @@ impl Verified<Evidence<'_>> {
         known: &Known<'_>,
         is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
     ) -> Result<Verified<Installable>, Reason> {
-        let (mut marks, can_be) = ([0; MARKS], rules::can_be(is_of));
-        match rules::decide(&**self, image, running, known, &mut marks, can_be) {
-            Err(Reason::ReleaseNotFound) => self.installable(image, running, known),
-            decided => decided.map(Verified::proven),
-        }
+        let mut marks = [0; MARKS];
+        rules::decide_as(&**self, image, running, known, &mut marks, is_of).map(Verified::proven)
     }
 
     /// What to remember of it: evidence that is older does not show it.

@@ -51,9 +51,22 @@ pub(crate) fn decide<B: Book>(
     decided
 }
 
-/// Asks `is_of` whether an image is of a release, by the release's leaf hash and what it says.
-pub(crate) fn can_be(is_of: impl Fn(&Hash, &ReleaseHead) -> bool) -> impl Fn(&Proven<'_>) -> bool {
-    move |it| it.parsed.release_head().is_some_and(|head| is_of(&it.leaf(), &head))
+/// Decides as [`decide`] of an image that says which release it is of (STA-051): `is_of` tells, by
+/// a leaf hash and what the release says. If it is of none of them all are judged.
+pub(crate) fn decide_as<B: Book>(
+    book: &B,
+    image: &[u8; 32],
+    running: &Running<'_>,
+    known: &Known<'_>,
+    marks: &mut [u64],
+    is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
+) -> Result<Installable, Reason> {
+    let can_be =
+        |it: &Proven<'_>| it.parsed.release_head().is_some_and(|head| is_of(&it.leaf(), &head));
+    match decide(book, image, running, known, marks, can_be) {
+        Err(Reason::ReleaseNotFound) => decide(book, image, running, known, marks, |_| true),
+        decided => decided,
+    }
 }
 
 /// One release of the image.
