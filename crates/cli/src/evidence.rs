@@ -48,7 +48,7 @@ pub(crate) enum Source<'a> {
     /// The log's own search. Its view covers so many of so many entries.
     Asked { client: &'a Client, root: &'a TrustRoot, covered: u64, size: u64 },
     /// Every entry was read here; of what came after that, the log can be asked.
-    Scanned { client: &'a Client, scan: Box<Scan>, root: &'a TrustRoot },
+    Scanned { client: &'a Client, scan: Box<Scan>, root: &'a TrustRoot, asked_later: bool },
 }
 
 /// Evidence, and what verify says of it.
@@ -69,7 +69,7 @@ impl<'a> Source<'a> {
             let scan = Box::new(Scan::fetch(client, root, &AwsLc, context)?);
             // A log that answers no questions was read all the same.
             drop(caught_up(client, context));
-            return Ok(Self::Scanned { client, scan, root });
+            return Ok(Self::Scanned { client, scan, root, asked_later: true });
         }
         let note = newest_checkpoint(client)?;
         verify_checkpoint(note.as_bytes(), root, &AwsLc).map_err(head_error)?;
@@ -80,12 +80,15 @@ impl<'a> Source<'a> {
     /// The answer to a question, with its evidence; none if the log has nothing about it.
     pub(crate) fn ask(&mut self, question: &Question) -> Result<Option<Found>> {
         let found = match self {
-            Self::Scanned { client, scan, root } => {
+            Self::Scanned { client, scan, root, asked_later } => {
                 let bundle = scan.bundle(root, question)?;
                 let every = Extent::EveryEntry;
                 let report = verify_gathered(&bundle, root, &AwsLc, question, every);
                 let read = Found { bundle, report };
-                Some(forbidden_since(&read, client, root, question).unwrap_or(read))
+                let later = ask_bundle(client, root, question);
+                *asked_later &= later.is_ok();
+                let later = later.ok().flatten();
+                Some(later.and_then(|later| worse_since(&read, later)).unwrap_or(read))
             }
             Self::Asked { client, root, .. } => ask_bundle(client, root, question)?,
         };
@@ -103,9 +106,12 @@ impl<'a> Source<'a> {
     /// How complete the answer is, for people and as the JSON value of `searched`.
     pub(crate) fn completeness(&self) -> (String, &'static str) {
         match self {
-            Self::Scanned { scan, .. } => {
-                let read = format!("every entry of {} was read", scan.head.size);
-                (format!("{read}, the log was asked for later ones"), "every entry")
+            Self::Scanned { scan, asked_later, .. } => {
+                let later = match asked_later {
+                    true => "the log was asked for later ones",
+                    false => "and the log did not answer what it took since",
+                };
+                (format!("every entry of {} was read, {later}", scan.head.size), "every entry")
             }
             Self::Asked { covered, size, .. } => {
                 let lag = size.saturating_sub(*covered);
@@ -183,28 +189,19 @@ fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<
     }
 }
 
-/// What the log itself shows in a later tree than was read, where that speaks against what was read
-/// to be good: a word that forbids waits for no witness, nor does an approval that is gone.
-fn forbidden_since(
-    read: &Found,
-    client: &Client,
-    root: &TrustRoot,
-    question: &Question,
-) -> Option<Found> {
-    if read.report.outcome() == Outcome::Against {
-        return None;
-    }
-    let later = ask_bundle(client, root, question).ok()??;
+/// What the log itself shows in a later tree than was read, where that is worse: what forbids waits
+/// for no witness, and neither does what convicts the log.
+fn worse_since(read: &Found, later: Found) -> Option<Found> {
     let size = |found: &Found| found.report.head.as_ref().map(|it| it.head.size);
-    let forbids = later.report.outcome() == Outcome::Against && later.report.forbids();
+    let (was, is) = (&read.report, &later.report);
     // The file may still be used, by another release than the one that was read.
-    let answered = read.report.release().map(|it| it.leaf);
-    let mut releases = later.report.releases.iter().filter(|it| Some(it.leaf) == answered);
+    let answered = was.release().map(|it| it.leaf);
+    let mut releases = is.releases.iter().filter(|it| Some(it.leaf) == answered);
     let is_gone = releases.any(|it| it.standing.forbids());
-    let worse = read.report.is_usable() == Some(true)
-        && later.report.verdict == Verdict::VerifiedSoFar
-        && later.report.is_usable() == Some(false);
-    ((forbids || is_gone || worse) && size(&later) > size(read)).then_some(later)
+    let worse = is.outcome() == Outcome::Against
+        || is_gone
+        || was.is_usable() == Some(true) && is.is_usable() == Some(false);
+    (worse && was.outcome() != Outcome::Against && size(&later) > size(read)).then_some(later)
 }
 
 /// A JSON document; none for 404.

@@ -106,3 +106,43 @@ fn what_is_no_longer_approved_is_not_verified_by_an_older_tree() {
         assert!(headline.starts_with("NOT APPROVED YET"), "{told}");
     }
 }
+
+/// STA-060: what the log took against its rules after the tree that was read is told too, and that
+/// nobody answered for later entries.
+#[test]
+fn a_log_that_cheats_after_the_tree_that_was_read_is_told() {
+    let (mut world, release) = released_in(World::witnessed());
+    world.enrol("zeta", "manufacturer", "zeta.example/build");
+    witnessed_bundle(&world, ["release", &release], "release.fwb");
+    world.lose_witness();
+    // Another manufacturer's word on this release: refused, and appended all the same.
+    let step = ["release", "step", &release, "suspended", "--out", "step.cose"];
+    let by = ["--key", "zeta.pem", "--as", "zeta.example/build"];
+    let (code, refused) = world.at_log(&[&step[..], &by].concat());
+    assert_eq!((code, &refused["code"]), (4, &"E-AUTH".into()), "{refused}");
+    world.stop();
+    world.start_again_lying();
+    let question = ["identify", "image", "--scan"];
+    let (code, told) = world.at_log(&question);
+    assert_eq!((code, &told["searched"]), (0, &"every entry".into()), "{told}");
+    let entry = std::fs::read(world.dir.path().join("step.cose")).expect("reads");
+    let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+    let post = client.post(format!("{}/entries", world.url)).body(entry);
+    let reply = post.header("Content-Type", "application/cose").send().expect("answers");
+    assert_eq!(reply.status(), 201);
+    let (code, told) = world.at_log(&question);
+    let headline = told["headline"].as_str().expect("a headline");
+    assert!(code == 1 && headline.starts_with("DO NOT TRUST THE LOG"), "{told}");
+    // Who does not answer is told as that; what was read is all there is.
+    world.stop();
+    let path = world.dir.path().join("log/firmlog.toml");
+    let settings = std::fs::read_to_string(&path).expect("reads");
+    std::fs::write(&path, format!("index.enabled = false\n{settings}")).expect("writes");
+    world.start_again_lying();
+    let args = [&question[..], &["--log", &world.url, "--trust", "log/log.trust"]].concat();
+    let output = command(world.dir.path(), &args).output().expect("starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("the log did not answer what it took since"), "{said}");
+    assert!(said.contains("not checked: what the log took after the checkpoint"), "{said}");
+}
