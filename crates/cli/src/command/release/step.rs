@@ -79,7 +79,7 @@ pub(super) fn run(args: &StepArgs, context: &Context) -> Result<Answer> {
     let in_order = Life::after(Some(last)).allows(event);
     if !in_order {
         context.talk.say(format_args!(
-            "warning: {event} does not follow {last}{}; it is logged all the same",
+            "warning: {event} does not follow {last}{}; the log decides whether it takes it",
             if event == EventType::ReleasePublished { " without an approval" } else { "" }
         ));
     }
