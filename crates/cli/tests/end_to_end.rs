@@ -57,6 +57,7 @@ fn a_release_is_proven_offline_and_a_flipped_bit_is_told() {
         std::fs::write(path("flipped"), bytes).expect("writes");
         let (code, told) = world.run(args);
         assert_eq!((code, told["verdict"].as_str().expect("a word")), expected, "{file}: {told}");
+        assert!(told["mismatches"][0]["got"].is_string(), "{told}");
     }
     let (code, known) = world.at_log(&["identify", "image"]);
     assert_eq!((code, &known["leaf_hash"]), (3, &release.as_str().into()));

@@ -22,11 +22,13 @@ use firmlog_keys::AwsLc;
 use firmlog_statement::{DeviceId, Parsed};
 use firmlog_tlog::merkle::{Hash, leaf_hash};
 use firmlog_tlog::proof;
-use firmlog_verify::bundle::Bundle;
+use firmlog_verify::bundle::{Bundle, Object};
 use firmlog_verify::checkpoint::{HeadError, verify_checkpoint};
 use firmlog_verify::receipt::Receipt;
 use firmlog_verify::receipt::cose::CoseReceipt;
-use firmlog_verify::report::{Level, Question, Report, Rung, RungState, Verdict, verify_file};
+use firmlog_verify::report::{
+    Level, Mismatch, Question, Report, Rung, RungState, Verdict, verify_file,
+};
 use firmlog_verify::{Crypto, TrustRoot};
 use serde_json::{Value, json};
 
@@ -119,9 +121,12 @@ fn of_image(path: &Path, image: &ImageFile, bundle: &[u8], root: &TrustRoot) -> 
     {
         report = ask(&Question::Release(own));
     }
+    if !found {
+        report.mismatches.push(other_image(&sha256, bundle));
+    }
     let mut answer = of_report(report, Some((path, sha256)), bundle, root);
     if !found {
-        tell_images(&mut answer, &sha256, bundle);
+        answer.text.push_str("firmlog identify FILE --log URL tells which release it is, if any\n");
         // 3 is the best that a bundle comes to: who takes that must not take another file for it.
         if answer.exit == Exit::Incomplete {
             answer = answer.exit(Exit::Against);
@@ -170,20 +175,18 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The file is none of the images that the bundle's releases name: another one, or altered.
-fn tell_images(answer: &mut Answer, got: &[u8; 32], bundle: &[u8]) {
+fn other_image(got: &[u8; 32], bundle: &[u8]) -> Mismatch {
     let entries = Bundle::parse(bundle).map(|bundle| bundle.entries).unwrap_or_default();
     let images: Vec<String> = entries
         .iter()
         .filter_map(|entry| Parsed::parse(&entry.bytes).ok()?.release_head())
         .map(|head| format!("sha256:{}", hex(&head.image)))
         .collect();
-    let expected = if images.is_empty() { "no image".to_owned() } else { images.join(" or ") };
-    answer.json["images"] = images.into();
-    answer.text.push_str(&format!(
-        "  ✗ this file is no image of a release in the bundle\n    expected  {expected}\n    got       \
-         sha256:{}\n    firmlog identify FILE --log URL tells which release it is, if any\n",
-        hex(got)
-    ));
+    let expected = match images.is_empty() {
+        true => "a bundle of the file's release; this one has no release".to_owned(),
+        false => images.join(" or "),
+    };
+    Mismatch { object: Object::Image, expected, got: format!("sha256:{}", hex(got)) }
 }
 
 fn of_report(

@@ -120,6 +120,8 @@ pub enum Object {
     Certificate(u64),
     /// The checksum at the end.
     Checksum,
+    /// The firmware image beside the bundle.
+    Image,
 }
 
 impl core::fmt::Display for Object {
@@ -136,6 +138,7 @@ impl core::fmt::Display for Object {
             Self::Disclosure(n) => write!(f, "disclosure {n}"),
             Self::Anchor(n) => write!(f, "anchor {n}"),
             Self::Certificate(n) => write!(f, "certificate {n}"),
+            Self::Image => f.write_str("firmware image"),
             Self::Checksum => f.write_str("checksum"),
         }
     }
