@@ -8,8 +8,15 @@
 //!
 //! In scope: running cargo-mutants over them, in parts, and comparing. Out of scope: the mutants
 //! themselves.
+//!
+//! A part that was ended goes on where it stopped, and one whose sources did not change asks again
+//! only for what no test found: a test that is added finds more, never less. Removing
+//! target/mutants begins anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -30,27 +37,28 @@ const TESTS: [&str; 7] = ["--lib", "--test", "standing", "--test", "registry", "
 
 const EXPLAINED: &str = "crates/verify/mutants.txt";
 
+/// Where sources stand on which the mutants and their outcome depend.
+const SOURCES: [&str; 3] =
+    ["HEAD:crates/verify/src", "HEAD:crates/statement/src", "HEAD:crates/tlog/src"];
+
 /// Runs one part, counted from 1.
 pub(crate) fn run(part: usize) -> Result<()> {
     setup::ensure(&[setup::Part::CargoMutants])?;
     let dir = sh::root().join(format!("target/mutants/{part}"));
-    std::fs::create_dir_all(&dir)?;
-    let mut command = sh::cargo();
-    command.args(["mutants", "--package", "firmlog-verify", "--no-shuffle", "--colors", "never"]);
-    command.args(["--shard", &format!("{}/{SHARDS}", part.saturating_sub(1))]);
-    command.args(["--profile", "mutants", "--cap-lints", "true"]);
-    command.arg("--output").arg(&dir);
-    for glob in EXAMINED {
-        command.args(["--file", glob]);
+    begin(&dir)?;
+    let mut command = mutants()?;
+    for file in files(part)? {
+        command.args(["--file", &file]);
     }
-    command.arg("--").args(TESTS);
-    setup::with_tools(&mut command)?;
+    command.args(["--iterate", "--no-shuffle", "--profile", "mutants", "--cap-lints", "true"]);
+    command.arg("--output").arg(&dir).arg("--").args(TESTS);
     command.env("CARGO_TARGET_DIR", sh::root().join("target/mutants/target"));
     command.env("FIRMLOG_HISTORIES", "60");
     // 2: some were missed; 3: some took too long, which a test that hangs is as good as finding.
     let status = command.status().context("cargo mutants")?;
     ensure!(matches!(status.code(), Some(0 | 2 | 3)), "cargo mutants ended with {status}");
-    let missed = std::fs::read_to_string(dir.join("mutants.out/missed.txt"))?;
+    // Where nothing was left to ask there is no list.
+    let missed = fs::read_to_string(dir.join("mutants.out/missed.txt")).unwrap_or_default();
     let unexplained = unexplained(&missed, &explained()?);
     for it in &unexplained {
         sh::say(format_args!("no test finds: {it}"));
@@ -59,9 +67,52 @@ pub(crate) fn run(part: usize) -> Result<()> {
     Ok(())
 }
 
+/// cargo-mutants on the judge's crate.
+fn mutants() -> Result<Command> {
+    let mut command = sh::cargo();
+    command.args(["mutants", "--package", "firmlog-verify", "--colors", "never"]);
+    setup::with_tools(&mut command)?;
+    Ok(command)
+}
+
+/// Forgets what was found in other sources than these.
+fn begin(dir: &Path) -> Result<()> {
+    let sources = sh::read(sh::command("git").arg("rev-parse").args(SOURCES))?;
+    let of = dir.join("sources");
+    if fs::read_to_string(&of).is_ok_and(|it| it == sources) {
+        return Ok(());
+    }
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    fs::create_dir_all(dir)?;
+    Ok(fs::write(of, sources)?)
+}
+
+/// The files of a part: those whose first mutant stands in its share of all.
+fn files(part: usize) -> Result<BTreeSet<String>> {
+    let mut list = mutants()?;
+    for glob in EXAMINED {
+        list.args(["--file", glob]);
+    }
+    let list = sh::read(list.arg("--list"))?;
+    Ok(share(&list.lines().collect::<Vec<_>>(), part))
+}
+
+fn share(list: &[&str], part: usize) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let first = |(at, line): (usize, &&str)| {
+        let file = line.split_once(':').map_or(*line, |(file, _)| file).to_owned();
+        let is_first = seen.insert(file.clone());
+        let of = at.saturating_mul(SHARDS).checked_div(list.len()).unwrap_or_default();
+        (is_first && of.saturating_add(1) == part).then_some(file)
+    };
+    list.iter().enumerate().filter_map(first).collect()
+}
+
 /// How many mutants of each text may survive.
 fn explained() -> Result<BTreeMap<String, usize>> {
-    let text = std::fs::read_to_string(sh::root().join(EXPLAINED)).context(EXPLAINED)?;
+    let text = fs::read_to_string(sh::root().join(EXPLAINED)).context(EXPLAINED)?;
     let mut counts = BTreeMap::new();
     for line in text.lines().filter(|it| it.starts_with("crates/")) {
         *counts.entry(line.trim().to_owned()).or_default() += 1;
@@ -91,7 +142,16 @@ fn placeless(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::unexplained;
+    use super::{SHARDS, share, unexplained};
+
+    #[test]
+    fn every_file_is_in_one_part() {
+        let lines: Vec<String> = (0..40).map(|n| format!("f{}.rs:{n}:1: x", n / 3)).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let parts: Vec<_> = (1..=SHARDS).map(|part| share(&lines, part)).collect();
+        assert_eq!(parts.iter().map(std::collections::BTreeSet::len).sum::<usize>(), 14);
+        assert!(parts.iter().all(|part| !part.is_empty()));
+    }
 
     #[test]
     fn survivors_are_explained_by_text_and_number() {
