@@ -97,7 +97,7 @@ fn parts() -> Vec<Part> {
     ];
     let eighths = (1..=mutants::SHARDS).map(|n| {
         let about = "an eighth of the mutants of standing, registry and report";
-        part(&format!("mutants-{n}"), JUDGED, about, Box::new(move || mutants::run(n)))
+        part(&format!("mutants-{n}"), mutants::SOURCES, about, Box::new(move || mutants::run(n)))
     });
     all.extend(eighths);
     all
