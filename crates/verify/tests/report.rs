@@ -13,6 +13,7 @@ use firmlog_verify::report::{
     DeviceStanding, EntryState, Extent, Level, NotChecked, Outcome, Report, RungState,
     verify_gathered,
 };
+use firmlog_verify::standing::Standing;
 use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle, verify_file};
 
 /// A world with a release, two approvals, and three statements of device 0.
@@ -305,4 +306,42 @@ fn spoiled_objects_are_named() {
     bundle.checkpoints[1] = bundle.checkpoints[1].replacen("\n10\n", "\n11\n", 1);
     let report = ask(&bundle, &story.log, Question::Whole);
     assert_eq!(report.mismatches[0].object, Object::Checkpoint(1));
+}
+
+/// STA-006 and the table of `docs/spec/standing.md`: the words that everybody shows.
+#[test]
+fn sta_006_every_word_is_that_of_the_specification() {
+    let verdicts = [
+        (Verdict::Verified, "verified"),
+        (Verdict::VerifiedSoFar, "verified so far"),
+        (Verdict::NotFound, "not found"),
+        (Verdict::CannotCheck, "cannot check"),
+        (Verdict::Altered, "altered"),
+    ];
+    for (verdict, word) in verdicts {
+        assert_eq!((verdict.word(), &*verdict.to_string()), (word, word));
+    }
+    let releases = [
+        (Standing::Proposed, "proposed"),
+        (Standing::Approved, "approved"),
+        (Standing::Published, "published"),
+        (Standing::Rejected, "rejected"),
+        (Standing::Suspended, "suspended"),
+        (Standing::Recalled, "recalled"),
+        (Standing::Ended, "ended"),
+    ];
+    for (standing, word) in releases {
+        assert_eq!((standing.word(), &*standing.to_string()), (word, word));
+    }
+    let devices = [
+        (DeviceStanding::InService, "in service"),
+        (DeviceStanding::Forked, "forked"),
+        (DeviceStanding::Compromised, "compromised"),
+        (DeviceStanding::Decommissioned, "decommissioned"),
+    ];
+    for (standing, word) in devices {
+        assert_eq!(standing.word(), word);
+    }
+    let rungs = ["signed", "in log", "witnessed", "time-stamped", "anchored"];
+    assert_eq!(Level::ALL.map(Level::name), rungs);
 }
