@@ -3,10 +3,10 @@
 mod common;
 
 use common::*;
-use firmlog_statement::{Kind, Parsed, PublicKey, Role, Signer as _};
+use firmlog_statement::{Kind, Parsed, PublicKey, RevokeReason, Role, Signer as _, entry_hash};
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::RustCrypto;
-use firmlog_verify::registry::{Candidate, Decision, Refusal, Registry};
+use firmlog_verify::registry::{BRANCHES_MAX, Candidate, Decision, Head, Refusal, Registry, Slot};
 
 /// A log's write path in one function: check, admit, apply.
 fn submit(registry: &mut Registry, entry: &[u8], index: u64) -> Result<Decision, Refusal> {
@@ -116,7 +116,7 @@ fn an_issuer_that_releases_cannot_be_given_a_key_to_approve_with() {
 fn a_chain_takes_the_next_repeats_the_same_and_names_gaps() {
     let (world, mut registry) = world();
     let first = world.update(0, 0, world.devices[0].seed);
-    let hash = firmlog_statement::entry_hash(&first);
+    let hash = entry_hash(&first);
     assert_eq!(submit(&mut registry, &first, 20), Ok(Decision::Append));
     let same = submit(&mut registry, &first, 21);
     assert_eq!(same, Ok(Decision::Duplicate { index: LeafIndex(20) }));
@@ -137,13 +137,117 @@ fn after_a_fork_both_branches_go_on() {
     assert!(matches!(submit(&mut registry, &other, 21), Ok(Decision::Fork { .. })));
     assert_eq!(registry.heads.branches(device), 2);
     for (entry, index) in [(&first, 22), (&other, 23)] {
-        let next = world.update(0, 1, firmlog_statement::entry_hash(entry));
+        let next = world.update(0, 1, entry_hash(entry));
         assert_eq!(submit(&mut registry, &next, index), Ok(Decision::Append));
         let again = submit(&mut registry, &next, 30);
         assert_eq!(again, Ok(Decision::Duplicate { index: LeafIndex(index) }));
     }
     // Both heads are at 1 now: 0 again is below them.
     assert!(matches!(submit(&mut registry, &first, 24), Ok(Decision::Earlier { .. })));
+}
+
+/// A kid is enrolled once, whatever became of it since, and each holder is counted once.
+#[test]
+fn no_kid_is_enrolled_twice_and_no_holder_is_counted_twice() {
+    let (world, mut registry) = world();
+    let [device, other, third] = [0, 1, 2].map(|n| &world.devices[n].key);
+    let [newer, newest] = [50, 51].map(Key::p256);
+    assert_eq!(registry.keys.holders(), 7, "four of the genesis and three devices");
+    let steps = [
+        world.rotate(device, &newer),
+        world.rotate(&newer, &newest),
+        world.revoke_as(other, RevokeReason::Retired, None),
+    ];
+    for (entry, index) in steps.iter().zip(20..) {
+        assert_eq!(submit(&mut registry, entry, index), Ok(Decision::Append));
+    }
+    assert_eq!(registry.keys.holders(), 7, "a rotation brings nobody in");
+    let rows = [
+        ("current", third),
+        ("rotated out", device),
+        ("rotated in and out", &newer),
+        ("rotated in", &newest),
+        ("revoked", other),
+    ];
+    for (row, key) in rows {
+        let again = enrol(key, DEVICES, Role::Device, Some([9; 32]));
+        let enrolled = world.trust(firmlog_statement::TrustAction::Enrol(again));
+        let taken = Err(Refusal::KeyAlreadyEnrolled);
+        assert_eq!(submit(&mut registry, &enrolled, 30), taken, "{row}");
+        let rotated = world.rotate(&world.release, key);
+        assert_eq!(submit(&mut registry, &rotated, 30), taken, "{row}");
+    }
+    let somebody = enrol(&Key::p256(52), DEVICES, Role::Device, Some([9; 32]));
+    let enrolled = world.trust(firmlog_statement::TrustAction::Enrol(somebody));
+    assert_eq!(submit(&mut registry, &enrolled, 30), Ok(Decision::Append));
+    assert_eq!(registry.keys.holders(), 8);
+}
+
+/// CHN-001, CHN-004, CHN-005: the head moves with what extends it, and a fork leaves it as it is.
+#[test]
+fn the_head_is_where_the_chain_stood_before_it_forked() {
+    let (world, mut registry) = world();
+    let seed = world.devices[0].seed;
+    let slot = registry.keys.slot(&world.devices[0].id()).unwrap();
+    let head = |last, next, index: Option<u64>| Head { last, next, index: index.map(LeafIndex) };
+    assert_eq!(registry.heads.head(slot), Some(head(seed, 0, None)));
+    let first = world.update(0, 0, seed);
+    submit(&mut registry, &first, 20).unwrap();
+    let have = head(entry_hash(&first), 1, Some(20));
+    assert_eq!(registry.heads.head(slot), Some(have));
+    // The same place with other bytes, and the next place after another past.
+    for (entry, index) in [(world.update(0, 0, [7; 32]), 21), (world.update(0, 1, [7; 32]), 22)] {
+        assert_eq!(submit(&mut registry, &entry, index), Ok(Decision::Fork { have }));
+        let seq = index - 21;
+        let branch = head(entry_hash(&entry), seq + 1, Some(index));
+        assert_eq!(registry.heads.branch_heads(slot).last(), Some(branch));
+        assert_eq!(registry.heads.head(slot), Some(have));
+    }
+    assert_eq!(registry.heads.head(Slot(99)), None, "nobody");
+}
+
+/// CHN-003: which head to resend from is that of the longest branch, of several the first.
+#[test]
+fn a_gap_names_the_longest_branch() {
+    let (world, mut registry) = world();
+    let seed = world.devices[0].seed;
+    let slot = registry.keys.slot(&world.devices[0].id()).unwrap();
+    let gap = world.update(0, 9, [7; 32]);
+    let mut branches = [1, 2, 3].map(|version| world.update_with(0, 0, seed, version));
+    for (entry, index) in branches.iter().zip(20..) {
+        submit(&mut registry, entry, index).unwrap();
+    }
+    // Each row extends one branch and says which one is then the longest.
+    for (index, (extended, longest)) in (30..).zip([(1, 1), (2, 1), (2, 2), (0, 2), (0, 0)]) {
+        let seq = registry.heads.branch_heads(slot).nth(extended).unwrap().next;
+        let entry = world.update(0, seq, entry_hash(&branches[extended]));
+        assert_eq!(submit(&mut registry, &entry, index), Ok(Decision::Append));
+        branches[extended] = entry;
+        let have = registry.heads.branch_heads(slot).nth(longest).unwrap();
+        assert_eq!(have.last, entry_hash(&branches[longest]));
+        assert_eq!(submit(&mut registry, &gap, 99), Ok(Decision::Gap { have }), "entry {index}");
+    }
+}
+
+/// Sixteen branches go on; a fork past that is kept as evidence, and is not extended.
+#[test]
+fn so_many_branches_of_a_device_have_heads() {
+    let (world, mut registry) = world();
+    let seed = world.devices[0].seed;
+    let slot = registry.keys.slot(&world.devices[0].id()).unwrap();
+    let mut said = Vec::new();
+    for index in 0..BRANCHES_MAX as u64 + 2 {
+        let entry = world.update_with(0, 0, seed, index);
+        let decision = submit(&mut registry, &entry, 20 + index).unwrap();
+        assert_eq!(decision == Decision::Append, index == 0, "branch {index}");
+        said.push(entry_hash(&entry));
+        assert_eq!(registry.heads.branches(slot), said.len().min(BRANCHES_MAX));
+    }
+    for (branch, prev) in said.into_iter().enumerate() {
+        let decision = submit(&mut registry, &world.update(0, 1, prev), 60 + branch as u64);
+        let extended = decision == Ok(Decision::Append);
+        assert_eq!(extended, branch < BRANCHES_MAX, "branch {branch}: {decision:?}");
+    }
 }
 
 #[test]
@@ -155,7 +259,7 @@ fn rotation_keeps_the_device_and_its_chain() {
     let new = Key::ed25519(200);
     let rotate = world.rotate(&device.key, &new);
     assert_eq!(submit(&mut registry, &rotate, 21), Ok(Decision::Append));
-    let prev = firmlog_statement::entry_hash(&first);
+    let prev = entry_hash(&first);
     let old_key = submit(&mut registry, &world.update(0, 1, prev), 22);
     assert_eq!(old_key, Err(Refusal::KeyRotated));
     let next = world.update_by(&new, 0, 1, prev);

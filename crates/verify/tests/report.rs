@@ -168,6 +168,22 @@ fn a_missing_statement_is_a_gap_and_only_verified_so_far() {
     assert_eq!(report.findings[0].evidence, Evidence::ChainGap { device, from: 1, to: 2 });
 }
 
+/// A reader takes a chain up again after a gap: what follows is no gap again.
+#[test]
+fn after_a_gap_the_chain_goes_on_from_what_is_there() {
+    let Story { world, mut log, .. } = story();
+    let device = world.devices[0].id();
+    for seq in 3..7 {
+        let prev = entry_hash(log.entries.last().unwrap());
+        log.entries.push(world.update_with(0, seq, prev, 3));
+    }
+    // Entry 7 is seq 0.
+    let report = ask(&log.bundle(&[0, 1, 7, 9, 10, 12, 13]), &log, Question::Device(device));
+    let found: Vec<_> = report.findings.iter().map(|it| (it.evidence, it.entries[0].0)).collect();
+    let gap = |from, to| Evidence::ChainGap { device, from, to };
+    assert_eq!(found, [(gap(1, 2), 9), (gap(4, 5), 12)]);
+}
+
 /// J11: a stolen device key is told of a whole bundle and of one statement as of the device.
 #[test]
 fn j11_a_stolen_device_key_is_told_whatever_is_asked() {
