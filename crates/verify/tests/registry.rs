@@ -6,7 +6,9 @@ use common::*;
 use firmlog_statement::{Kind, Parsed, PublicKey, RevokeReason, Role, Signer as _, entry_hash};
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::RustCrypto;
-use firmlog_verify::registry::{BRANCHES_MAX, Candidate, Decision, Head, Refusal, Registry, Slot};
+use firmlog_verify::registry::{
+    BRANCHES_MAX, Candidate, Decision, Ended, Head, Refusal, Registry, Slot,
+};
 
 /// A log's write path in one function: check, admit, apply.
 fn submit(registry: &mut Registry, entry: &[u8], index: u64) -> Result<Decision, Refusal> {
@@ -283,6 +285,38 @@ fn a_revoked_key_signs_no_more_and_the_last_admin_stays() {
     assert_eq!(refused, Err(Refusal::KeyRevoked));
     let admin = submit(&mut registry, &world.revoke(&world.admin), 21);
     assert_eq!(admin, Err(Refusal::LastAdmin));
+}
+
+/// From which entry on a key is valid, and until which, is known of every key for ever, in a
+/// restored snapshot too.
+#[test]
+fn every_key_tells_when_it_was_valid() {
+    let (world, mut registry) = world();
+    // More than 32 bits, of which none may be lost.
+    let [rotated, revoked, stolen] = [0x12_3456_789a, 0x12_3456_789b, 0x23_0000_0001];
+    let [first, newer, other] = [&world.devices[0].key, &Key::p256(50), &world.devices[1].key];
+    submit(&mut registry, &world.rotate(first, newer), rotated).unwrap();
+    let revoke = world.revoke_as(newer, RevokeReason::Retired, None);
+    submit(&mut registry, &revoke, revoked).unwrap();
+    submit(&mut registry, &world.revoke(other), stolen).unwrap();
+    submit(&mut registry, &world.rotate(&world.release, &Key::ed25519(51)), stolen + 1).unwrap();
+    let until = |index, how| Some((LeafIndex(index), how));
+    let rows = [
+        (&world.admin, 0, None),
+        (first, 1, until(rotated, Ended::Rotated)),
+        (newer, rotated, until(revoked, Ended::Revoked)),
+        (other, 2, until(stolen, Ended::Compromised)),
+        (&Key::ed25519(51), stolen + 1, None),
+    ];
+    let restored = restore(&snapshot(&registry)).unwrap();
+    for (keys, (key, since, until)) in
+        [&registry.keys, &restored.keys].iter().flat_map(|keys| rows.map(|row| (keys, row)))
+    {
+        let view = keys.find(&key.kid()).unwrap();
+        assert_eq!((view.key, view.since, view.until), (key.public_key(), LeafIndex(since), until));
+        let now = keys.key_for(&key.kid());
+        assert_eq!(now.is_some(), until.is_none());
+    }
 }
 
 #[test]
