@@ -1,5 +1,8 @@
 //! Verdicts over bundles, sound and spoiled, and what a device makes of them.
 
+#[path = "report/anchors.rs"]
+mod anchors;
+mod chain;
 mod common;
 
 use common::log::TestLog;
