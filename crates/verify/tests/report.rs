@@ -4,6 +4,8 @@
 mod anchors;
 mod chain;
 mod common;
+#[path = "report/devices.rs"]
+mod devices;
 
 use common::log::TestLog;
 use common::*;
