@@ -6,6 +6,8 @@ mod chain;
 mod common;
 #[path = "report/devices.rs"]
 mod devices;
+#[path = "report/evidence.rs"]
+mod evidence;
 
 use common::log::TestLog;
 use common::*;
