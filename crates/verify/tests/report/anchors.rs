@@ -3,8 +3,10 @@
 use firmlog_verify::bundle::{Anchor, Bundle};
 use firmlog_verify::evm::{self, EvmPins};
 use firmlog_verify::finding::Evidence;
-use firmlog_verify::report::{AnchorState, NotChecked, Report, RungState};
-use firmlog_verify::{Question, RustCrypto, Verdict, verify_bundle};
+use firmlog_verify::report::{
+    AnchorState, Extent, NotChecked, Report, RungState, verify_bundle, verify_gathered,
+};
+use firmlog_verify::{Question, RustCrypto, Verdict};
 
 use crate::chain::{story, vector};
 use crate::common::log::{Named, TestLog};
@@ -133,6 +135,12 @@ fn bnd_018_the_best_anchor_gives_the_rung_and_says_what_is_missing() {
         let rung = &report.rungs[4];
         assert_eq!((rung.state, &rung.detail), (*state, detail), "row {n}");
         assert_eq!(left_out(&report), *not_checked, "row {n}");
+        // Who read every entry says the best word only with the anchor, where one is asked for.
+        let (question, every) = (Question::Image([3; 32]), Extent::EveryEntry);
+        let root = log.root("both").with_evm(pins.clone());
+        let best = verify_gathered(&bundle(&log, held), &root, &RustCrypto, &question, every);
+        let anchored = *state == Reached || pins.contracts.is_empty();
+        assert_eq!(best.verdict == Verdict::Verified, anchored, "row {n}");
     }
 }
 

@@ -5,9 +5,11 @@ use firmlog_statement::event::EventType::{self, *};
 use firmlog_statement::{
     Digest, Event, Parsed, Severity, Statement, Unit, Update, entry_hash, leaf_hash,
 };
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_verify::finding::Evidence;
-use firmlog_verify::report::{DeviceStanding, Extent, Outcome, Report, verify_gathered};
+use firmlog_verify::report::{
+    DeviceStanding, Extent, Outcome, Report, standing_of, verify_gathered,
+};
 use firmlog_verify::{Question, RustCrypto, Verdict};
 
 use crate::common::log::TestLog;
@@ -180,6 +182,9 @@ fn bnd_012_a_device_is_answered_with_the_releases_that_it_speaks_of() {
     let log = TestLog::new(entries);
     let of = |device| {
         let report = ask(&log, device, &[]);
+        // The log itself says the same of its own entries.
+        let own: Vec<_> = (0..).map(LeafIndex).zip(log.entries.iter().cloned()).collect();
+        assert_eq!(standing_of(&own, &report.question), report.releases);
         let asked = report.entries.iter().filter(|it| it.asked).map(|it| it.index.0);
         (report.releases.iter().map(|it| it.leaf).collect::<Vec<_>>(), asked.collect::<Vec<_>>())
     };

@@ -142,6 +142,8 @@ fn bnd_011_another_genesis_is_named() {
     assert_eq!(whole(&bundle, &log).verdict, Verdict::CannotCheck);
     bundle.entries[0].bytes[60] ^= 1;
     assert_eq!(whole(&bundle, &log).verdict, Verdict::Altered);
+    (bundle.origin, bundle.checkpoints) = (ORIGIN.into(), vec![]);
+    assert_eq!(whole(&bundle, &log).verdict, Verdict::Altered, "without a checkpoint too");
     // Sound in itself, and in a tree that the log signed.
     let mut world = World::new();
     world.admin = Key::p256(99);

@@ -6,7 +6,9 @@ use firmlog_tlog::merkle::{Hash, LeafIndex, leaf_hash};
 use firmlog_verify::bundle::{Bundle, Entry};
 use firmlog_verify::gather::{Catalogue, Source, Wanted, gather};
 use firmlog_verify::install::Known;
-use firmlog_verify::report::{Extent, Question, Report, verify_gathered};
+use firmlog_verify::report::{
+    Extent, Question, Report, is_by_good_key, standing_of, verify_gathered,
+};
 use firmlog_verify::standing::Blocker;
 use firmlog_verify::{Verdict, verify_bundle};
 
@@ -262,6 +264,7 @@ fn whatever_is_left_out_nobody_says_better_than_the_log_bears() {
         let asked = verify_bundle(&gathered, root, &Cheap, &question);
         if all.verdict != Verdict::Altered && all.verdict != Verdict::CannotCheck {
             agree(&log, seed, &all, &asked);
+            own_entries(&log, seed, &gathered, &asked);
             let every = verify_gathered(&gathered, root, &Cheap, &question, Extent::EveryEntry);
             assert_eq!(every.verdict == Verdict::Verified, proven(&every), "seed {seed}");
             usable += u64::from(all.is_usable() == Some(true));
@@ -306,6 +309,19 @@ fn agree(log: &Log, seed: u64, all: &Report, asked: &Report) {
         assert_eq!(got, answer, "seed {seed}, entry {}", one.index);
     }
     assert_eq!(all.standing(), asked.standing(), "seed {seed}");
+}
+
+/// The log says of its own entries what everybody says of its evidence, and whose key is good.
+fn own_entries(log: &Log, seed: u64, gathered: &Bundle, asked: &Report) {
+    let own: Vec<_> = gathered.entries.iter().map(|it| (it.index, it.bytes.clone())).collect();
+    assert_eq!(standing_of(&own, &Question::Image(IMAGE)), asked.releases, "seed {seed}");
+    let all: Vec<_> = (0..).map(LeafIndex).zip(log.entries.iter().cloned()).collect();
+    let model = Model::new(log);
+    for (index, entry) in all.iter().filter(|it| !log.refused.contains(&(it.0.0 as usize))) {
+        let good = model.good(Parsed::parse(entry).unwrap().kid(), index.0 as usize);
+        assert_eq!(is_by_good_key(&all, &leaf_hash(entry)), Some(good), "seed {seed}, {index}");
+    }
+    assert_eq!(is_by_good_key(&all, &Hash([9; 32])), None);
 }
 
 /// A device takes what the report calls usable, of the issuers it pins, and nothing else.

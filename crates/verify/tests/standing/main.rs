@@ -8,6 +8,7 @@ mod histories;
 mod keys;
 mod model;
 mod times;
+mod words;
 mod world;
 
 use firmlog_statement::event::EventType;

@@ -83,7 +83,7 @@ impl Model {
         }
     }
 
-    fn good(&self, kid: &Thumbprint, at: usize) -> bool {
+    pub(crate) fn good(&self, kid: &Thumbprint, at: usize) -> bool {
         let stolen = self.stolen.iter().any(|(it, from)| it == kid && *from <= at as u64);
         let rests = |place: &usize| {
             // The genesis is pinned.
