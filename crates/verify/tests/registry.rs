@@ -1,14 +1,17 @@
 //! The registry as a log drives it: roles, rotation, revocation, chains, forks, snapshots.
 
 mod common;
+#[path = "registry/trust.rs"]
+mod trust;
 
 use common::*;
 use firmlog_statement::{Kind, Parsed, PublicKey, RevokeReason, Role, Signer as _, entry_hash};
 use firmlog_tlog::merkle::LeafIndex;
 use firmlog_verify::RustCrypto;
 use firmlog_verify::registry::{
-    BRANCHES_MAX, Candidate, Decision, Ended, Head, Refusal, Registry, Slot,
+    BRANCHES_MAX, Candidate, Decision, Ended, Head, Refusal, Registry, Slot, SnapshotError,
 };
+use sha2::{Digest as _, Sha256};
 
 /// A log's write path in one function: check, admit, apply.
 fn submit(registry: &mut Registry, entry: &[u8], index: u64) -> Result<Decision, Refusal> {
@@ -355,6 +358,50 @@ fn a_snapshot_restores_the_same_state() {
     }
 }
 
+/// Why a snapshot is not restored: it ends, is of another version, contradicts itself or is
+/// damaged.
+#[test]
+fn a_snapshot_that_is_not_restored_says_why() {
+    use SnapshotError::*;
+    let refusal = |bytes: &[u8]| restore(bytes).map(|_| ()).err();
+    let (world, mut registry) = world();
+    submit(&mut registry, &world.revoke(&world.devices[1].key), 20).unwrap();
+    let bytes = snapshot(&registry);
+    assert_eq!(refusal(&bytes), None);
+    for at in 0..bytes.len() {
+        assert_eq!(refusal(&bytes[..at]), Some(ReadFailed), "it ends at byte {at}");
+    }
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        refusal(&bytes)
+    };
+    let (magic, last) = (18, bytes.len() - 1);
+    assert_eq!(changed(0, b'F'), Some(VersionUnknown));
+    assert_eq!(changed(magic - 1, 1), Some(VersionUnknown));
+    assert_eq!(changed(magic + 4, 0xff), Some(Malformed), "an origin is UTF-8");
+    assert_eq!(changed(magic + 4, b'L'), Some(ChecksumMismatch));
+    assert_eq!(changed(last, bytes[last] ^ 1), Some(ChecksumMismatch));
+    // How a key ended, and of which algorithm it is: behind its kid and its slot.
+    let kid = world.devices[1].key.kid();
+    let ended = bytes.windows(32).rposition(|it| *it == kid.0).unwrap() + 32 + 4;
+    assert_eq!(bytes[ended..ended + 2], [2, 1], "compromised, Ed25519");
+    assert_eq!([changed(ended, 3), changed(ended + 1, 2)], [Some(Malformed); 2]);
+    // Texts of 4096 bytes, and no longer ones.
+    let with_origin = |len: usize| {
+        let empty = snapshot(&Registry::new());
+        let mut bytes = empty[..magic].to_vec();
+        bytes.extend(u32::try_from(len).unwrap().to_be_bytes());
+        bytes.extend(vec![b'o'; len]);
+        bytes.extend(&empty[magic + 4..empty.len() - 32]);
+        let sum: [u8; 32] = Sha256::digest(&bytes).into();
+        bytes.extend(sum);
+        restore(&bytes).map(|it| it.rules.origin.len())
+    };
+    assert_eq!([4096, 1].map(|len| with_origin(len).ok()), [Some(4096), Some(1)]);
+    assert_eq!([4097, 5000].map(|len| with_origin(len).err()), [Some(Malformed); 2]);
+}
+
 fn snapshot(registry: &Registry) -> Vec<u8> {
     let mut out = Vec::new();
     registry
@@ -366,7 +413,7 @@ fn snapshot(registry: &Registry) -> Vec<u8> {
     out
 }
 
-fn restore(bytes: &[u8]) -> Result<Registry, firmlog_verify::registry::SnapshotError> {
+fn restore(bytes: &[u8]) -> Result<Registry, SnapshotError> {
     let mut rest = bytes;
     let registry = Registry::decode_snapshot(|out| {
         let Some((front, back)) = rest.split_at_checked(out.len()) else { return false };
