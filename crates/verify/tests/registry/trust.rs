@@ -1,8 +1,8 @@
 //! What `Trust` statements are let in, and what they change.
 
 use firmlog_statement::{
-    DeviceId, Enrol, Genesis, Meaning, PolicyChange, PublicKey, Registration, RevokeReason, Role,
-    Rotate, Signer as _, TrustAction, leaf_hash,
+    DeviceId, Enrol, Genesis, Meaning, Parsed, PolicyChange, PublicKey, Registration, RevokeReason,
+    Role, Rotate, Signer as _, TrustAction, leaf_hash,
 };
 use firmlog_verify::registry::{Decision, Refusal, Registry, Rules};
 
@@ -67,6 +67,10 @@ fn a_log_begins_with_a_sound_genesis_only() {
         assert_eq!(answer, refusal.map_or(Ok(Decision::Append), Err), "row {n}");
         assert_eq!(registry.has_genesis(), refusal.is_none(), "row {n}");
     }
+    // The same for who asks only whether it can be applied.
+    let judged = |entry: &[u8]| Registry::new().judge_trust(&Parsed::parse(entry).unwrap());
+    assert_eq!(judged(&genesis(vec![admin()], 2, ADMIN)), Err(GenesisSelfSigned));
+    assert_eq!(judged(&World::new().entries[1]), Err(GenesisMissing));
 }
 
 /// A policy changes what it names, and leaves the rest as it was.
@@ -132,6 +136,9 @@ fn a_key_is_ended_once_and_found_stolen_at_any_time() {
         (world.revoke_as(&world.admin, Retired, None), Some(LastAdmin)),
     ];
     for (n, (entry, refusal)) in rows.iter().enumerate() {
+        // A log asks this before it appends.
+        let judged = registry.judge_trust(&Parsed::parse(entry).unwrap());
+        assert_eq!(judged.err(), *refusal, "row {n}");
         let answer = submit(&mut registry, entry, 20 + n as u64);
         assert_eq!(answer, refusal.map_or(Ok(Decision::Append), Err), "row {n}");
     }
