@@ -8,6 +8,7 @@ mod histories;
 mod keys;
 mod model;
 mod times;
+mod told;
 mod words;
 mod world;
 
