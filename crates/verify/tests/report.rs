@@ -8,6 +8,8 @@ mod common;
 mod devices;
 #[path = "report/evidence.rs"]
 mod evidence;
+#[path = "report/times.rs"]
+mod times;
 
 use common::log::TestLog;
 use common::*;
@@ -256,6 +258,9 @@ fn a_fork_is_found_and_both_sides_are_kept() {
     assert_eq!(report.findings[0].evidence, Evidence::ChainFork { device, seq: 0 });
     let indices: Vec<_> = report.findings[0].entries.iter().map(|index| index.0).collect();
     assert_eq!(indices, [7, 10]);
+    let headline =
+        format!("DO NOT TRUST THE DEVICE: device {device} signed two statements with seq 0");
+    assert_eq!(report.headline(), headline);
 }
 
 /// `BND-015`
