@@ -8,7 +8,7 @@ use firmlog_statement::{
 };
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_tlog::note::Algorithm;
-use firmlog_verify::bundle::{Bundle, Object};
+use firmlog_verify::bundle::{Bundle, Certificate, Object};
 use firmlog_verify::finding::Evidence;
 use firmlog_verify::report::{
     EntryState, Extent, NotChecked, Report, RungState, verify_bundle, verify_gathered,
@@ -130,6 +130,25 @@ fn sta_060_the_best_word_needs_every_entry_and_the_quorum() {
         let report = verify_gathered(&bundle, &root, &RustCrypto, &question, extent);
         assert_eq!(report.verdict, verdict, "row {n}: {:?}", report.findings);
     }
+}
+
+/// STA-063: what a check leaves out, whole: nothing that is not there is counted.
+#[test]
+fn sta_063_what_was_left_out_is_told_whole() {
+    use NotChecked as N;
+    let log = story().log;
+    let told = |bundle: &Bundle, extent| {
+        let question = Question::Image([3; 32]);
+        verify_gathered(bundle, &log.root("both"), &RustCrypto, &question, extent).not_checked
+    };
+    let always = [N::TruthOfStatements, N::DeviceClocks, N::Image];
+    let part = [&[N::LeftOut][..], &always].concat();
+    assert_eq!(told(&log.whole(), Extent::Part), part);
+    let every = [&[N::OtherEntries, N::RulesElsewhere][..], &always].concat();
+    assert_eq!(told(&log.whole(), Extent::EveryEntry), every);
+    let certificates = vec![Certificate { kind: 1, bytes: vec![1] }; 2];
+    let certified = Bundle { certificates, ..log.whole() };
+    assert_eq!(told(&certified, Extent::Part), [&part[..], &[N::Certificates(2)]].concat());
 }
 
 /// `BND-011`: what is altered is said even where it could not be checked either, and a forged
