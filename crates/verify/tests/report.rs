@@ -15,11 +15,11 @@ use common::log::TestLog;
 use common::*;
 use firmlog_statement::event::EventType;
 use firmlog_statement::{Meaning, entry_hash, leaf_hash};
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_verify::bundle::{Bundle, Object};
 use firmlog_verify::finding::Evidence;
 use firmlog_verify::report::{
-    DeviceStanding, EntryState, Extent, Level, NotChecked, Outcome, Report, RungState,
+    DeviceStanding, EntryState, Extent, Level, NotChecked, Outcome, Report, RungState, standing_of,
     verify_gathered,
 };
 use firmlog_verify::standing::Standing;
@@ -80,6 +80,9 @@ fn questions_are_answered_from_what_is_there() {
     assert_eq!(report.entries.iter().filter(|entry| entry.asked).count(), 3);
     let release = Question::Release(Hash(story.release));
     assert_eq!(ask(&bundle, &story.log, release).verdict, Verdict::VerifiedSoFar);
+    // The log says the same of its own entries, whatever algorithm they are signed with.
+    let own: Vec<_> = (0..).map(LeafIndex).zip(story.log.entries.iter().cloned()).collect();
+    assert_eq!(standing_of(&own, &release), ask(&bundle, &story.log, release).releases);
     // Only who read every entry can say more.
     let root = story.log.root("both");
     for question in [device, release, Question::Image([3; 32])] {
