@@ -23,7 +23,7 @@ static JOURNAL: LazyLock<SimJournal> = LazyLock::new(|| {
         let entry = Device::new(1).say(journal.next().expect("known"), &said);
         let (note, class) = (&Note::EMPTY, Class::Routine);
         let entry = ChainEntry::parse(&entry).expect("an update");
-        let append = Append { entry, note, class, tells_of_dropped: false };
+        let append = Append { entry, note, class, tells_of_dropped: false, tells_of_lost: false };
         journal.append(&append).expect("has room");
     }
     journal

@@ -31,6 +31,8 @@ pub struct Tally {
     pub erases: Vec<u32>,
     /// Bytes programmed and erased in all.
     pub bytes: u64,
+    /// Bytes read in all.
+    pub read: u64,
 }
 
 /// Flash in memory.
@@ -61,7 +63,7 @@ impl SimFlash {
     pub fn from_image(bytes: Vec<u8>, page: usize, word: usize, seed: u64) -> Self {
         let pages = bytes.len() / page;
         let used = bytes.chunks(word).map(|word| word.iter().any(|b| *b != 0xff)).collect();
-        let tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0 };
+        let tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0, read: 0 };
         let random = Random::new(seed);
         Self { bytes, used, page, word, random, dead: false, faults: Faults::default(), tally }
     }
@@ -92,7 +94,7 @@ impl SimFlash {
     /// Starts counting anew.
     pub fn clear_tally(&mut self) {
         let pages = self.tally.programs.len();
-        self.tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0 };
+        self.tally = Tally { programs: vec![0; pages], erases: vec![0; pages], bytes: 0, read: 0 };
     }
 
     /// Takes one byte from what is left before the cut; false when power goes at this one.
@@ -141,6 +143,7 @@ impl Flash for SimFlash {
             return Err(FlashError::Driver);
         }
         let at = at as usize;
+        self.tally.read += out.len() as u64;
         out.copy_from_slice(self.bytes.get(at..at + out.len()).ok_or(FlashError::Bounds)?);
         Ok(())
     }

@@ -207,7 +207,13 @@ impl World {
         let class = if urgent { Class::Urgent } else { Class::Routine };
         let tells_of_dropped = event == T::LogWrap;
         let said = ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?;
-        match journal.append(&Append { entry: said, note: &note, class, tells_of_dropped }) {
+        match journal.append(&Append {
+            entry: said,
+            note: &note,
+            class,
+            tells_of_dropped,
+            tells_of_lost: event == T::LogGap,
+        }) {
             Ok(()) => {
                 self.said.push(entry);
                 self.note = note;

@@ -16,6 +16,7 @@ pub mod history;
 pub mod link;
 pub mod lives;
 pub mod log;
+pub mod losses;
 pub mod power;
 pub mod random;
 

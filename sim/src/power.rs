@@ -11,7 +11,7 @@ use crate::flash::Faults;
 use crate::history::{self, SimJournal, Step, World};
 use crate::history::{PAGE, WORD};
 use firmlog_agent::FlashError;
-use firmlog_agent::journal::{Error, Journal, Report};
+use firmlog_agent::journal::{Error, Finding, Journal, Report};
 use firmlog_statement::event::EventType;
 
 /// Plays a history and cuts power at every byte it writes; tells how many there were.
@@ -67,8 +67,9 @@ fn cut(
 fn go_on(mut world: World, journal: SimJournal) -> Result<(), String> {
     let (mut journal, report) =
         SimJournal::open(journal.into_flash()).map_err(|e| e.to_string())?;
-    // Without a free page nothing can be written behind a torn marker: it stays, and is told.
-    if !report.is_clean() && journal.free_pages() > 0 {
+    // The remains of a record stay, and are told of, until the next one covers them.
+    let remains = |it| matches!(it, Finding::RecordTorn { .. } | Finding::FreeSpaceNotBlank { .. });
+    if !report.findings().all(remains) {
         return Err(format!("found again: {report:?}"));
     }
     let next = Step::Say(EventType::InstalledState);

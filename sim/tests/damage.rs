@@ -136,7 +136,13 @@ fn jrn_003_only_the_next_statement_is_taken() {
     let append = |entry: &[u8], journal: &mut SimJournal| {
         let class = Class::Urgent;
         let entry = ChainEntry::parse(entry).expect("an update");
-        journal.append(&Append { entry, note: &Note::EMPTY, class, tells_of_dropped: false })
+        journal.append(&Append {
+            entry,
+            note: &Note::EMPTY,
+            class,
+            tells_of_dropped: false,
+            tells_of_lost: false,
+        })
     };
     assert_eq!(append(&world.said[1], &mut journal), Err(Error::NotNext));
     let more = Covered { next: 3, size: 9, root: [0; 32] };

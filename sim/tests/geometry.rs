@@ -55,7 +55,13 @@ fn say<F: Flash, const PAGE: usize, const WORD: usize>(
     let entry = device.say(place, &said);
     let (note, class) = (&Note::EMPTY, Class::Routine);
     let entry = ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?;
-    journal.append(&Append { entry, note, class, tells_of_dropped: false })?;
+    journal.append(&Append {
+        entry,
+        note,
+        class,
+        tells_of_dropped: false,
+        tells_of_lost: false,
+    })?;
     if number.is_multiple_of(3) {
         journal.cover(Covered { next: number + 1, size: number + 9, root: [1; 32] })?;
     }

@@ -61,7 +61,8 @@ impl World {
         let entry = self.device.say((seq, prev), &said);
         let (note, class) = (&Note::EMPTY, Class::Routine);
         let said = ChainEntry::parse(&entry).expect("an update");
-        let append = Append { entry: said, note, class, tells_of_dropped: false };
+        let append =
+            Append { entry: said, note, class, tells_of_dropped: false, tells_of_lost: false };
         match self.journal().append(&append) {
             Ok(()) => self.said.push(entry),
             Err(Error::Full) => {}

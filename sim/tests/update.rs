@@ -1,13 +1,14 @@
 //! The update state machine: power cuts at every byte, a journal that is full or fails, and boots
 //! that nobody announced.
 
+use firmlog_agent::journal::{Class, Error, Note};
 use firmlog_agent::update::{Detail, LogBeforeInstall, Logged, Refused, Resume, Target};
 use firmlog_sim::Device;
 use firmlog_sim::board::{Board, check_order, image};
-use firmlog_sim::history::PAGE;
+use firmlog_sim::history::{PAGE, SimJournal};
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{Outcome, Update};
+use firmlog_statement::{Outcome, Parsed, Update};
 
 /// Lives until the update has ended, in few enough starts.
 fn live(board: &mut Board, device: &Device) -> Result<(), String> {
@@ -333,7 +334,7 @@ fn upd_060_a_step_takes_at_most_400_bytes() {
     let mut buffer = [0; 1024];
     for seq in 0..next {
         let len = journal.statement(seq, &mut buffer).expect("readable").expect("there");
-        let parsed = firmlog_statement::Parsed::parse(&buffer[..len]).expect("a statement");
+        let parsed = Parsed::parse(&buffer[..len]).expect("a statement");
         let more = parsed.update().expect("an update").events.len() - 1;
         assert!(len <= 400 + 8 * more, "statement {seq} has {len} bytes, {more} steps more");
     }
@@ -353,4 +354,36 @@ fn lives_that_a_seed_decides_stay_in_order() {
             .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     }
     assert!(said > 1000, "only {said} statements");
+}
+
+/// UPD-034: a note of another version is not taken for none: the start fails with its own status,
+/// nothing is written. The newest note of this version is what every later one is told from.
+#[test]
+fn upd_034_a_note_of_another_version_ends_the_start() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    board.start(&device).expect("starts");
+    let mut journal = SimJournal::open(board.flash.clone()).expect("opens").0;
+    let ours = *journal.note();
+    for version in [0, 2, 9] {
+        let mut bytes = ours.as_bytes().to_vec();
+        bytes[0] = version;
+        bytes.push(version);
+        let note = Note::new(&bytes).expect("short");
+        journal.remember(&note, Class::Urgent).expect("remembers");
+        board.flash = journal.flash().clone();
+        let before = board.flash.image().to_vec();
+        board.boots = image(77);
+        assert_eq!(board.start(&device).err(), Some(Error::OtherFormat), "{version}");
+        assert_eq!(board.flash.image(), before);
+    }
+    journal.remember(&ours, Class::Urgent).expect("remembers");
+    board.flash = journal.flash().clone();
+    let (mut updater, _) = board.start(&device).expect("starts");
+    let (next, _) = updater.journal().next().expect("known");
+    let mut buffer = [0; 1024];
+    let len = updater.journal().statement(next - 1, &mut buffer).expect("reads").expect("there");
+    let update = Parsed::parse(&buffer[..len]).and_then(|it| it.update()).expect("an update");
+    let kinds: Vec<T> = update.events.iter().map(|event| event.kind).collect();
+    assert!(kinds.contains(&T::UnexpectedVersion), "{kinds:?}");
 }

@@ -23,6 +23,12 @@ impl Put<'_> {
     pub(crate) fn u64(&mut self, value: u64) -> &mut Self {
         self.put(&value.to_be_bytes())
     }
+
+    /// The low 48 bits.
+    pub(crate) fn u48(&mut self, value: u64) -> &mut Self {
+        let [_, _, rest @ ..] = value.to_be_bytes();
+        self.put(&rest)
+    }
 }
 
 /// Reads fields one after another; what is not there reads as zeros, which is a bug of the layout,
@@ -51,5 +57,11 @@ impl Take<'_> {
     #[inline(never)]
     pub(crate) fn u64(&mut self) -> u64 {
         u64::from_be_bytes(self.take())
+    }
+
+    pub(crate) fn u48(&mut self) -> u64 {
+        let mut out = [0; 8];
+        self.fill(out.split_at_mut(2).1);
+        u64::from_be_bytes(out)
     }
 }

@@ -92,7 +92,8 @@ enum firmlog_status
   FIRMLOG_STATUS_GEOMETRY = 104,
   // The flash is blank: format it when the device is enrolled.
   FIRMLOG_STATUS_UNFORMATTED = 105,
-  // Neither copy of the journal's head can be read: nothing is written or erased.
+  // Neither copy of the journal's head can be read, or pages are there that it does not know:
+  // nothing is written or erased.
   FIRMLOG_STATUS_HEAD_LOST = 106,
   // No page is free, and none may be freed before the log confirms more.
   FIRMLOG_STATUS_FULL = 107,
@@ -116,6 +117,12 @@ enum firmlog_status
   FIRMLOG_STATUS_SIGNATURE = 116,
   // The statement breaks a rule of its encoding: `firmlog_cause` tells which.
   FIRMLOG_STATUS_STATEMENT = 117,
+  // Another version of this library wrote the journal, or the note in it: nothing was written.
+  FIRMLOG_STATUS_OTHER_FORMAT = 118,
+  // The journal is for another number or size of pages, or other words: nothing was written.
+  FIRMLOG_STATUS_OTHER_GEOMETRY = 119,
+  // Formatting was cut short: format again.
+  FIRMLOG_STATUS_FORMAT_CUT = 120,
   // The step may not follow the last one.
   FIRMLOG_STATUS_OUT_OF_ORDER = 201,
   // Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
@@ -487,12 +494,10 @@ enum firmlog_found
   FIRMLOG_FOUND_RECORDS_LOST = 9,
   // A record does not name the one before it. `from`: its number.
   FIRMLOG_FOUND_LINK_BROKEN = 10,
-  // Power was cut in a record's marker, or bits changed; the record counts. `from`: its number.
-  FIRMLOG_FOUND_MARKER_DAMAGED = 11,
   // Power was cut in the middle of a record; it does not count. `at`: offset in the page.
-  FIRMLOG_FOUND_RECORD_TORN = 12,
-  // Power was cut before a record's marker; it was set, the record counts. `from`: its number.
-  FIRMLOG_FOUND_RECORD_COMPLETED = 13,
+  FIRMLOG_FOUND_RECORD_TORN = 11,
+  // Power was cut before the head had word of a record; it has now. `from`: its number.
+  FIRMLOG_FOUND_RECORD_COMPLETED = 12,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -805,7 +810,7 @@ typedef struct firmlog_started {
   uint8_t resume;
   // How many findings there were; the first eight are kept for `firmlog_finding`.
   uint32_t findings;
-  // How many of them may have lost or changed statements.
+  // How many records are lost or changed, all in all, told of or not.
   uint32_t losses;
 } firmlog_started;
 
@@ -821,7 +826,7 @@ typedef struct firmlog_finding_seen {
   uint32_t at;
   // `FIRMLOG_FOUND_…`.
   uint16_t kind;
-  // Whether statements may have been lost or changed.
+  // Whether it says that records are lost or changed.
   uint8_t is_loss;
 } firmlog_finding_seen;
 
@@ -1088,7 +1093,7 @@ const char *firmlog_reason_text(uint16_t reason);
 // Makes an empty journal, erasing the flash. `start` is where the device's chain stands: seq 0 and
 // the seed of a new device, or the log's head for one whose flash was replaced.
 //
-// Not safe against power cuts: after one, format again.
+// A power cut leaves what was there before, or `FIRMLOG_STATUS_FORMAT_CUT`: format again.
 firmlog_status firmlog_format(const struct firmlog_flash *flash, const struct firmlog_chain *start);
 
 // Opens the journal alone, for a device that keeps the order of its events itself: statements are

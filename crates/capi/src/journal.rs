@@ -41,7 +41,7 @@ pub struct Started {
     pub resume: u8,
     /// How many findings there were; the first eight are kept for `firmlog_finding`.
     pub findings: u32,
-    /// How many of them may have lost or changed statements.
+    /// How many records are lost or changed, all in all, told of or not.
     pub losses: u32,
 }
 
@@ -111,12 +111,10 @@ pub enum FindingKind {
     RecordsLost = 9,
     /// A record does not name the one before it. `from`: its number.
     LinkBroken = 10,
-    /// Power was cut in a record's marker, or bits changed; the record counts. `from`: its number.
-    MarkerDamaged = 11,
     /// Power was cut in the middle of a record; it does not count. `at`: offset in the page.
-    RecordTorn = 12,
-    /// Power was cut before a record's marker; it was set, the record counts. `from`: its number.
-    RecordCompleted = 13,
+    RecordTorn = 11,
+    /// Power was cut before the head had word of a record; it has now. `from`: its number.
+    RecordCompleted = 12,
 }
 
 /// One finding of opening the journal. Fields that a kind does not name are zero.
@@ -133,7 +131,7 @@ pub struct Finding {
     pub at: u32,
     /// `FIRMLOG_FOUND_…`.
     pub kind: u16,
-    /// Whether statements may have been lost or changed.
+    /// Whether it says that records are lost or changed.
     pub is_loss: u8,
 }
 
@@ -152,12 +150,11 @@ impl From<journal::Finding> for Finding {
             F::RecordDamaged { page, at } => (K::RecordDamaged, page, at, 0, 0),
             F::RecordsLost { from, to } => (K::RecordsLost, 0, 0, from, to),
             F::LinkBroken { number } => (K::LinkBroken, 0, 0, number, 0),
-            F::MarkerDamaged { number } => (K::MarkerDamaged, 0, 0, number, 0),
             F::RecordTorn { page, at } => (K::RecordTorn, page, at, 0, 0),
             F::RecordCompleted { number } => (K::RecordCompleted, 0, 0, number, 0),
             _ => (K::Other, 0, 0, 0, 0),
         };
-        Self { from, to, page, at, kind: kind as u16, is_loss: finding.is_loss().into() }
+        Self { from, to, page, at, kind: kind as u16, is_loss: (finding.lost() > 0).into() }
     }
 }
 
@@ -189,7 +186,7 @@ impl Config {
 /// Makes an empty journal, erasing the flash. `start` is where the device's chain stands: seq 0 and
 /// the seed of a new device, or the log's head for one whose flash was replaced.
 ///
-/// Not safe against power cuts: after one, format again.
+/// A power cut leaves what was there before, or `FIRMLOG_STATUS_FORMAT_CUT`: format again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_format(flash: *const Flash, start: *const Chain) -> Status {
     // SAFETY: the crate's contract.
@@ -270,9 +267,8 @@ pub extern "C" fn firmlog_finding_text(kind: u16) -> *const c_char {
         c"something that was a record does not hold",
         c"records are missing",
         c"a record does not name the one before it",
-        c"power was cut in a record's marker, or bits changed; the record counts",
         c"power was cut in a record; it does not count",
-        c"power was cut before a record's marker; the record counts",
+        c"power was cut before the head had word of a record; the record counts",
     ];
     texts.get(usize::from(kind)).unwrap_or(&c"a number that is no finding").as_ptr()
 }

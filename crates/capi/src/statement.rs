@@ -186,8 +186,8 @@ impl Inner {
         self.check_beside(&update)?;
         let entry = ChainEntry::of(&parsed).ok_or(Status::Bug)?;
         let urgent = update.events.iter().any(|event| event.kind.is_urgent());
-        let urgent = urgent || update.unit.as_ref().is_some_and(|unit| unit.lost_from.is_some());
-        let class = if urgent { Class::Urgent } else { Class::Routine };
+        let tells_of_lost = update.events.iter().any(|event| event.kind == T::LogGap);
+        let class = if urgent || tells_of_lost { Class::Urgent } else { Class::Routine };
         let telling = self.telling.filter(|(seq, _)| *seq == update.seq.0).map(|(_, count)| count);
         let done = on!(&mut self.machine, mode => {
             let has_machine = mode.updater().is_ok();
@@ -200,7 +200,8 @@ impl Inner {
             // Only what was counted when the statement was built is told of.
             let dropped = journal.dropped().count;
             let tells_of_dropped = dropped > 0 && telling == Some(dropped);
-            journal.append(&Append { entry, note: &note, class, tells_of_dropped })
+            let note = &note;
+            journal.append(&Append { entry, note, class, tells_of_dropped, tells_of_lost })
         });
         self.telling = None;
         done.map_err(|error| self.failed(error))

@@ -58,7 +58,8 @@ pub enum Status {
     Geometry = 104,
     /// The flash is blank: format it when the device is enrolled.
     Unformatted = 105,
-    /// Neither copy of the journal's head can be read: nothing is written or erased.
+    /// Neither copy of the journal's head can be read, or pages are there that it does not know:
+    /// nothing is written or erased.
     HeadLost = 106,
     /// No page is free, and none may be freed before the log confirms more.
     Full = 107,
@@ -82,6 +83,12 @@ pub enum Status {
     Signature = 116,
     /// The statement breaks a rule of its encoding: `firmlog_cause` tells which.
     Statement = 117,
+    /// Another version of this library wrote the journal, or the note in it: nothing was written.
+    OtherFormat = 118,
+    /// The journal is for another number or size of pages, or other words: nothing was written.
+    OtherGeometry = 119,
+    /// Formatting was cut short: format again.
+    FormatCut = 120,
     /// The step may not follow the last one.
     OutOfOrder = 201,
     /// Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
@@ -134,6 +141,9 @@ impl Status {
         (Self::SignerUnavailable, c"the key's holder is out of reach"),
         (Self::Signature, c"the signature is none of this key's kind"),
         (Self::Statement, c"the statement breaks a rule of its encoding"),
+        (Self::OtherFormat, c"another version of this library wrote the journal: leave it alone"),
+        (Self::OtherGeometry, c"the journal is for other pages or words than these"),
+        (Self::FormatCut, c"formatting was cut short: format again"),
         (Self::OutOfOrder, c"the step may not follow the last one"),
         (Self::NotLogged, c"logging is required and failed: leave flash alone"),
         (Self::NotInstallable, c"the image may not be installed: the decision tells why"),
@@ -178,6 +188,9 @@ impl From<Error> for Status {
             Error::NotCovering => Self::NotCovering,
             Error::SignerRefused => Self::SignerRefused,
             Error::SignerUnavailable => Self::SignerUnavailable,
+            Error::OtherFormat => Self::OtherFormat,
+            Error::OtherGeometry => Self::OtherGeometry,
+            Error::FormatCut => Self::FormatCut,
             _ => Self::Bug,
         }
     }
@@ -249,7 +262,8 @@ mod tests {
         let own = [Error::Geometry, Error::Unformatted, Error::HeadLost, Error::Full];
         let more = [Error::TooLong, Error::NotNext, Error::ChainUnknown, Error::NeedsOpening];
         let rest = [Error::BufferTooSmall, Error::NotCovering, Error::SignerRefused];
-        for error in own.into_iter().chain(more).chain(rest) {
+        let other = [Error::OtherFormat, Error::OtherGeometry, Error::FormatCut];
+        for error in own.into_iter().chain(more).chain(rest).chain(other) {
             assert_ne!(Status::from(error), Status::Bug, "{error}");
         }
         for error in StatementError::ALL.iter().filter(|error| **error != StatementError::Bug) {

@@ -12,9 +12,10 @@ pub enum Error {
     Flash(FlashError) = 1,
     /// Fewer than six pages, or pages or words of a size the format does not know.
     Geometry = 2,
-    /// All of the flash is blank.
+    /// All pages for records are blank, and no head is there.
     Unformatted = 3,
-    /// Neither copy of the head can be read: nothing may be erased or appended.
+    /// Neither copy of the head can be read, or pages are there that it does not know: nothing may
+    /// be erased or appended.
     HeadLost = 4,
     /// No page is free, and none may be freed before the log confirms more.
     Full = 5,
@@ -36,6 +37,12 @@ pub enum Error {
     SignerRefused = 13,
     /// The key's holder is out of reach.
     SignerUnavailable = 14,
+    /// A journal, or a note in it, of another version of this library: nothing was written.
+    OtherFormat = 15,
+    /// A journal for another number or size of pages, or other words: nothing was written.
+    OtherGeometry = 16,
+    /// Formatting was cut short, or nothing was said since: format again.
+    FormatCut = 17,
     /// Internal contradiction.
     Bug = 65535,
 }
@@ -59,6 +66,9 @@ impl core::fmt::Display for Error {
             Self::NotCovering => "the receipt covers other statements than these",
             Self::SignerRefused => "the key's holder refused to sign",
             Self::SignerUnavailable => "the key's holder is out of reach",
+            Self::OtherFormat => "the journal was written by another version of this library",
+            Self::OtherGeometry => "the journal is for other pages or words than these",
+            Self::FormatCut => "formatting was cut short: format again",
             Self::Bug => "internal contradiction",
         })
     }
@@ -142,12 +152,6 @@ pub enum Finding {
         /// Its number.
         number: u64,
     },
-    /// A record's marker is neither set nor blank: power was cut in it, or bits changed. The record
-    /// holds and counts.
-    MarkerDamaged {
-        /// Its number.
-        number: u64,
-    },
     /// Power was cut in the middle of a record. It was never confirmed and does not count.
     RecordTorn {
         /// Where.
@@ -155,7 +159,8 @@ pub enum Finding {
         /// Where in it.
         at: u32,
     },
-    /// Power was cut between a record and its marker. The marker was set, the record counts.
+    /// Power was cut between a record and the head's word of it. The head has it now, the record
+    /// counts.
     RecordCompleted {
         /// Its number.
         number: u64,
@@ -163,14 +168,15 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether statements may have been lost or changed; otherwise nothing that was confirmed is
+    /// How many records it says are lost or changed; without any, nothing that was confirmed is
     /// touched.
     #[must_use]
-    pub const fn is_loss(&self) -> bool {
-        matches!(
-            self,
-            Self::RecordDamaged { .. } | Self::RecordsLost { .. } | Self::LinkBroken { .. }
-        )
+    pub const fn lost(&self) -> u64 {
+        match self {
+            Self::RecordsLost { from, to } => to.saturating_sub(*from),
+            Self::LinkBroken { .. } => 1,
+            _ => 0,
+        }
     }
 }
 
@@ -191,7 +197,8 @@ impl Report {
             *slot = Some(finding);
         }
         self.count = self.count.saturating_add(1);
-        self.losses = self.losses.saturating_add(u32::from(finding.is_loss()));
+        let lost = u32::try_from(finding.lost()).unwrap_or(u32::MAX);
+        self.losses = self.losses.saturating_add(lost);
     }
 
     /// The findings kept in detail.
@@ -205,7 +212,7 @@ impl Report {
         self.count
     }
 
-    /// How many of them may have lost or changed statements.
+    /// How many records are lost or changed, all in all, told of or not.
     #[must_use]
     pub const fn losses(&self) -> u32 {
         self.losses

@@ -1,80 +1,97 @@
 //! The head in two copies: written one after the other, read as the newer of the two.
 //!
 //! ```text
-//! page 0   v6 v7 v8 ff …      page 1   v6 v7 ff ff …     power was cut here: v8 holds
+//! page 0   v6 ∙∙∙ v7 v8 ∙∙ ff …    page 1   v6 ∙∙∙ v7 v8 ∙ ff …    power was cut here: v8 holds,
+//!          ∙ a mark, for one record                                and two records behind it
 //! ```
 //!
-//! Invariant: at every moment one copy is whole and holds the newest head that was ever reported as
-//! written.
+//! Marks stand apart from the records they are of: a page of records that is lost, worn or wiped
+//! is missed.
+//!
+//! Invariant: at every moment one copy is whole and holds the newest head, with its marks, that was
+//! ever reported as written.
 
 use super::Journal;
 use super::error::{Error, Finding, Report};
-use super::layout::{FRAME, Head};
+use super::layout::{End, FRAME, HEAD_PAGES, Head, Kind, Unit};
 use super::medium::Medium;
 use crate::flash::Flash;
 
 /// One copy as it was found.
 #[derive(Clone, Copy, Default)]
-struct Copy {
-    /// Version of its newest head.
-    version: Option<u64>,
-    /// Slots used, if what is behind them is blank; the newest head is in the last.
-    used: usize,
+pub(super) struct Copy {
+    /// Version of its newest head, and where that stands.
+    version: Option<u32>,
+    head_at: usize,
+    /// Where records end by that head and the marks behind it.
+    end: End,
+    /// Where what is used ends, if the rest is blank.
+    at: usize,
     /// Something in it does not hold, or follows a gap.
     damaged: bool,
 }
 
-/// What a slot holds.
-enum Slot {
-    Blank,
-    Head,
-    Damaged,
+impl Copy {
+    const fn is_sound(&self) -> bool {
+        !self.damaged && self.version.is_some()
+    }
+
+    fn age(&self) -> (Option<u32>, u64) {
+        (self.version, self.end.number)
+    }
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
-    const SLOTS: usize = PAGE / FRAME;
-
-    /// Reads a slot; a head that holds is told in `head`.
-    fn head(&mut self, place: u32, slot: usize, head: &mut Head) -> Result<Slot, Error> {
-        let frame = self.frame(place, slot.saturating_mul(FRAME))?;
-        Ok(match frame.iter().all(|byte| *byte == 0xff) {
-            true => Slot::Blank,
-            false if head.read(&frame) => Slot::Head,
-            false => Slot::Damaged,
-        })
+    fn unit(&mut self, place: u32, at: usize, head: &mut Head) -> Result<Unit, Error> {
+        let mut unit = [0xff; FRAME];
+        let len = PAGE.saturating_sub(at).min(FRAME);
+        self.read(place, at, unit.get_mut(..len).ok_or(Error::Bug)?)?;
+        Ok(head.read::<WORD>(&unit, self.geometry()))
     }
 
     fn copy(&mut self, place: u32) -> Result<Copy, Error> {
         let mut copy = Copy::default();
-        let mut blank = false;
         let mut head = Head::default();
-        for slot in 0..Self::SLOTS {
-            match self.head(place, slot, &mut head)? {
-                Slot::Blank => blank = true,
-                Slot::Head if !blank && copy.version < Some(head.version) => {
-                    copy.version = Some(head.version);
-                    copy.used = slot.saturating_add(1);
+        while copy.at < PAGE {
+            match self.unit(place, copy.at, &mut head)? {
+                Unit::Head if copy.version < Some(head.version) => {
+                    (copy.version, copy.head_at) = (Some(head.version), copy.at);
+                    copy.end = head.end;
+                    copy.at = copy.at.saturating_add(FRAME);
                 }
-                Slot::Head | Slot::Damaged => copy.damaged = true,
+                Unit::Mark(kind) if copy.version.is_some() => {
+                    copy.end = copy.end.after(kind);
+                    copy.at = copy.at.saturating_add(WORD);
+                }
+                Unit::Foreign(error) => return Err(error),
+                Unit::Blank if self.is_blank(place, copy.at)? => break,
+                _ => {
+                    copy.damaged = true;
+                    break;
+                }
             }
         }
         Ok(copy)
     }
 
-    /// Puts a head into the next slot of a copy, or after an erase into its first.
-    fn put_head(&mut self, place: u32, slot: usize, head: &Head) -> Result<usize, Error> {
-        let slot = if slot < Self::SLOTS {
-            slot
-        } else {
+    /// Puts a head behind what is used of a copy, or after an erase at its begin.
+    pub(super) fn put_head(
+        &mut self,
+        place: u32,
+        used: usize,
+        head: &Head,
+    ) -> Result<usize, Error> {
+        let mut at = used;
+        if at.saturating_add(FRAME) > PAGE {
             self.erase(place)?;
-            0
-        };
-        self.program(place, slot.saturating_mul(FRAME), &head.encode())?;
-        Ok(slot.saturating_add(1))
+            at = 0;
+        }
+        self.program(place, at, &head.encode(self.geometry()))?;
+        Ok(at.saturating_add(FRAME))
     }
 
-    fn all_blank(&mut self) -> Result<bool, Error> {
-        for place in 0..self.0.pages() {
+    fn no_data(&mut self) -> Result<bool, Error> {
+        for place in HEAD_PAGES..self.0.pages() {
             if !self.is_blank(place, 0)? {
                 return Ok(false);
             }
@@ -84,44 +101,51 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
-    /// Reads the newest head and makes both copies whole again.
-    pub(super) fn recover_heads(&mut self, report: &mut Report) -> Result<(), Error> {
+    /// Reads the newest head with its marks. Tells both copies.
+    pub(super) fn read_heads(&mut self) -> Result<[Copy; 2], Error> {
         let Self { medium, state } = self;
         let [first, second] = [medium.copy(0)?, medium.copy(1)?];
         // With damage in both the newest may be lost, and with it the word that a page is live.
-        let is_sound = |copy: &Copy| !copy.damaged && copy.version.is_some();
-        if !is_sound(&first) && !is_sound(&second) {
-            return Err(if medium.all_blank()? { Error::Unformatted } else { Error::HeadLost });
+        if !first.is_sound() && !second.is_sound() {
+            return Err(if medium.no_data()? { Error::Unformatted } else { Error::HeadLost });
         }
-        let newer = u32::from(second.version > first.version);
-        let used = if newer == 0 { first.used } else { second.used };
-        let Slot::Head = medium.head(newer, used.saturating_sub(1), &mut state.head)? else {
+        let is_second = second.age() > first.age();
+        let newer = if is_second { second } else { first };
+        let Unit::Head = medium.unit(is_second.into(), newer.head_at, &mut state.head)? else {
             return Err(Error::HeadLost);
         };
-        state.slots = [first.used, second.used];
+        state.head.end = newer.end;
+        Ok([first, second])
+    }
+
+    /// Makes both copies whole again: the newer head of the two.
+    pub(super) fn mend_heads(&mut self, [first, second]: [Copy; 2], report: &mut Report) {
+        let Self { medium, state } = self;
+        let place = u32::from(second.age() > first.age());
+        let newest = first.age().max(second.age());
+        state.used = [first.at, second.at];
         // The copy without the newest head first: it must never be the only one erased.
-        for place in [newer ^ 1, newer] {
+        for place in [place ^ 1, place] {
             let copy = if place == 0 { first } else { second };
             let number = u8::try_from(place).unwrap_or_default();
-            let slot = match copy.version == Some(state.head.version) {
+            let used = match copy.age() == newest {
                 _ if copy.damaged => {
                     report.add(Finding::HeadCopyDamaged { copy: number });
-                    Medium::<F, PAGE, WORD>::SLOTS
+                    PAGE
                 }
                 true => continue,
                 false => {
                     report.add(Finding::HeadCopyBehind { copy: number });
-                    copy.used
+                    copy.at
                 }
             };
-            let slot = medium.put_head(place, slot, &state.head).unwrap_or_else(|_| {
+            let used = medium.put_head(place, used, &state.head).unwrap_or_else(|_| {
                 report.add(Finding::PageUnusable { page: place });
-                Medium::<F, PAGE, WORD>::SLOTS
+                PAGE
             });
-            let [first, second] = &mut state.slots;
-            *(if place == 0 { first } else { second }) = slot;
+            let [first, second] = &mut state.used;
+            *(if place == 0 { first } else { second }) = used;
         }
-        Ok(())
     }
 
     /// Changes the head, in both copies. After a cut between them the newer one holds.
@@ -131,12 +155,29 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         head.version = head.version.checked_add(1).ok_or(Error::Bug)?;
         let was_broken = self.state.broken;
         self.state.broken = true;
-        let [first, second] = self.state.slots;
+        let [first, second] = self.state.used;
         let first = self.medium.put_head(0, first, &head)?;
         let second = self.medium.put_head(1, second, &head)?;
-        self.state.slots = [first, second];
+        self.state.used = [first, second];
         self.state.head = head;
         self.state.broken = was_broken;
+        Ok(())
+    }
+
+    /// Marks in both copies that one more record counts; where no mark fits, by a head.
+    pub(super) fn mark(&mut self, kind: Kind) -> Result<(), Error> {
+        let end = self.state.head.end.after(kind);
+        let [first, second] = self.state.used;
+        if first.max(second).saturating_add(WORD) > PAGE {
+            return self.write_head(&|head| head.end = end);
+        }
+        self.state.broken = true;
+        let word = [kind.mark(); WORD];
+        self.medium.program(0, first, &word)?;
+        self.medium.program(1, second, &word)?;
+        self.state.used = [first, second].map(|used| used.saturating_add(WORD));
+        self.state.head.end = end;
+        self.state.broken = false;
         Ok(())
     }
 }

@@ -14,15 +14,6 @@ const CHUNK: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Medium<F, const PAGE: usize, const WORD: usize>(pub(crate) F);
 
-/// How a record's marker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marker {
-    Blank,
-    Set,
-    /// Neither: torn or altered.
-    Other,
-}
-
 /// A record whose checksums hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Found {
@@ -31,16 +22,6 @@ pub(crate) struct Found {
     pub(crate) hash: [u8; 32],
     /// SHA-256 of the entry.
     pub(crate) entry_hash: [u8; 32],
-}
-
-/// What stands at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    Record(Marker),
-    /// The header holds, the body does not.
-    BadBody(Marker),
-    /// No header.
-    BadHeader,
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
@@ -56,6 +37,12 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         let whole = u32::try_from(PAGE).ok().and_then(|page| page.checked_mul(self.0.pages()));
         let enough = self.data_pages() >= 4 && whole.is_some();
         if word && page && enough { Ok(()) } else { Err(Error::Geometry) }
+    }
+
+    /// The flash in one number: pages · log2 of `PAGE` · log2 of `WORD`.
+    pub(crate) fn geometry(&self) -> u32 {
+        let [page, word] = [PAGE, WORD].map(usize::trailing_zeros);
+        self.0.pages() << 8 | page << 3 | word
     }
 
     /// The place in flash of a page of the journal's life.
@@ -94,9 +81,13 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         header: &mut PageHeader,
     ) -> Result<bool, Error> {
         let place = self.place(page)?;
+        Ok(self.header_at(place, header)? && header.page == page)
+    }
+
+    /// Reads the header of whatever page stands at a place; false if it does not hold.
+    pub(crate) fn header_at(&mut self, place: u32, header: &mut PageHeader) -> Result<bool, Error> {
         let frame = self.frame(place, 0)?;
-        let holds = header.read(&frame, Self::page_bytes(), Self::word());
-        Ok(holds && header.page == page)
+        Ok(header.read(&frame, Self::page_bytes(), Self::word()))
     }
 
     /// A page's header, for this flash.
@@ -128,11 +119,6 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
             at = at.saturating_add(chunk.len());
         }
         Ok(())
-    }
-
-    /// Sets a record's marker, the last word that makes it count.
-    pub(crate) fn mark(&mut self, place: u32, at: usize) -> Result<(), Error> {
-        self.program(place, at, &[0; WORD])
     }
 
     pub(crate) fn erase(&mut self, place: u32) -> Result<(), Error> {
@@ -201,29 +187,58 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         Ok(())
     }
 
-    /// Reads the record header at an offset into `header`; false if it does not hold or its record
-    /// does not fit.
-    pub(crate) fn header(
+    /// The first record header that holds at or behind an offset, at a word, read into `header`:
+    /// where. Its record fits on the page. Reads each byte of the page twice at most.
+    pub(crate) fn next_header(
+        &mut self,
+        place: u32,
+        from: usize,
+        header: &mut RecordHeader,
+    ) -> Result<Option<usize>, Error> {
+        let mut base = from;
+        while base.saturating_add(HEADER) <= PAGE {
+            let mut window = [0xff; HEADER * 2];
+            let len = PAGE.saturating_sub(base).min(window.len());
+            self.read(place, base, window.get_mut(..len).ok_or(Error::Bug)?)?;
+            for (step, frame) in window.windows(HEADER).step_by(WORD).enumerate() {
+                let at = base.saturating_add(step.saturating_mul(WORD));
+                if step.saturating_mul(WORD) < HEADER
+                    && frame.first_chunk().is_some_and(|frame| header.read(frame))
+                    && at.saturating_add(header.padded::<WORD>()) <= PAGE
+                {
+                    return Ok(Some(at));
+                }
+            }
+            base = base.saturating_add(HEADER);
+        }
+        Ok(None)
+    }
+
+    /// The first whole record at or behind an offset, read into `found`: where.
+    pub(crate) fn next_record(
+        &mut self,
+        place: u32,
+        from: usize,
+        found: &mut Found,
+    ) -> Result<Option<usize>, Error> {
+        let mut from = from;
+        while let Some(at) = self.next_header(place, from, &mut found.header)? {
+            if self.holds(place, at, found)? {
+                return Ok(Some(at));
+            }
+            from = at.saturating_add(found.header.padded::<WORD>());
+        }
+        Ok(None)
+    }
+
+    /// Whether the record holds whose header was found at an offset; if so its hashes are told.
+    pub(crate) fn holds(
         &mut self,
         place: u32,
         at: usize,
-        header: &mut RecordHeader,
+        found: &mut Found,
     ) -> Result<bool, Error> {
-        let fits = |len: usize| at.checked_add(len.saturating_add(WORD)).is_some_and(|e| e <= PAGE);
-        if !fits(HEADER) {
-            return Ok(false);
-        }
-        let mut frame = [0; HEADER];
-        self.read(place, at, &mut frame)?;
-        Ok(header.read(&frame) && fits(header.padded::<WORD>()))
-    }
-
-    /// What stands at an offset, read once; a record that holds is told in `found`.
-    pub(crate) fn look(&mut self, place: u32, at: usize, found: &mut Found) -> Result<Look, Error> {
         let Found { header, hash: record_hash, entry_hash } = found;
-        if !self.header(place, at, header)? {
-            return Ok(Look::BadHeader);
-        }
         let end = at.saturating_add(header.padded::<WORD>());
         let frame = header.encode();
         let (mut crc, mut hash) = (Crc::new(), Sha256::new_with_prefix(frame));
@@ -231,15 +246,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
             crc.update(chunk);
             hash.update(chunk);
         })?;
-        let marker = self.marker(place, end)?;
         if crc.finish() != header.body_crc {
-            return Ok(Look::BadBody(marker));
+            return Ok(false);
         }
         *record_hash = hash.finalize().into();
         if header.kind == Kind::Statement {
             *entry_hash = self.entry_hash(place, at, header)?;
         }
-        Ok(Look::Record(marker))
+        Ok(true)
     }
 
     fn entry_hash(
@@ -253,15 +267,5 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Medium<F, PAGE, WORD> {
         let mut hash = Sha256::new();
         self.chunks(place, from, to, &mut |_, chunk| hash.update(chunk))?;
         Ok(hash.finalize().into())
-    }
-
-    fn marker(&mut self, place: u32, at: usize) -> Result<Marker, Error> {
-        let mut word = [0; WORD];
-        self.read(place, at, &mut word)?;
-        Ok(match word {
-            _ if word == [0; WORD] => Marker::Set,
-            _ if word == [0xff; WORD] => Marker::Blank,
-            _ => Marker::Other,
-        })
     }
 }

@@ -1,8 +1,9 @@
 //! The journal: a device's statements on NOR flash, whole or said to be lost.
 //!
 //! ```text
-//! page 0, 1    the head, twice: which pages are live, what the log has, what had no room
-//! page 2 …     a ring of records: header · note · entry · marker
+//! page 0, 1    the head, twice: which pages are live, what the log has, what had no room, and a
+//!              mark for each record
+//! page 2 …     a ring of records: header · note · entry
 //! ```
 //!
 //! In scope: keeping statements in the order of the device chain until the log has them, a note of
@@ -10,7 +11,8 @@
 //! sending them, deciding what a full journal means (the caller's policy).
 //!
 //! Invariants:
-//! - A record counts once its marker is on flash: after a power cut it is there whole or not.
+//! - A record counts once all of it is on flash: after a power cut it is there whole or not.
+//! - The head knows how many records there are: a page that was lost is missed.
 //! - A page is erased only if the log confirmed every statement in it.
 //! - At most two program operations on each page touched by an append, no erase unless a page is
 //!   freed.
@@ -32,7 +34,7 @@ pub use layout::{Covered, Dropped, ENTRY_MAX, NOTE_MAX, WORD_MAX};
 use crate::flash::Flash;
 use firmlog_statement::ChainEntry;
 use firmlog_statement::chain::ChainHead;
-use layout::{Chain, FRAME, Head, PageHeader};
+use layout::{Chain, End, FRAME, Head, PageHeader, formatting};
 use medium::Medium;
 
 /// What the device wants to remember with its newest statement: its own state, at most
@@ -89,6 +91,8 @@ pub struct Append<'a> {
     pub class: Class,
     /// Whether the statement tells of all that was dropped so far.
     pub tells_of_dropped: bool,
+    /// Whether it tells of all that is lost so far.
+    pub tells_of_lost: bool,
 }
 
 /// A journal on a flash of pages of `PAGE` bytes and words of `WORD` bytes.
@@ -101,16 +105,21 @@ pub struct Journal<F, const PAGE: usize, const WORD: usize> {
     state: State,
 }
 
+/// The low half of a seq.
+fn low(seq: u64) -> u32 {
+    u32::try_from(seq & u64::from(u32::MAX)).unwrap_or_default()
+}
+
 /// What is known of the flash; always as it is on flash, or `broken`.
 #[derive(Clone, Copy, Debug)]
 struct State {
     head: Head,
-    /// Next free slot of each copy of the head.
-    slots: [usize; 2],
+    /// Where what is used of each copy of the head ends.
+    used: [usize; 2],
     /// Offset of the next record in the newest page.
     at: usize,
-    /// Number of the next record.
-    number: u64,
+    /// Nothing in the newest page can be read as a record.
+    empty: bool,
     link: [u8; 32],
     /// Where the device chain stands, as far as can be read; zeros where nothing tells.
     chain: Chain,
@@ -118,6 +127,10 @@ struct State {
     hidden: bool,
     /// From where statements are lost, while no statement tells of it.
     lost_from: Option<u64>,
+    /// How many records of the live pages are lost.
+    lost: u32,
+    /// Where records ended when they were last read.
+    found_end: End,
     /// How many of the dropped were told of.
     said: u32,
     note: Note,
@@ -145,7 +158,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Makes an empty journal, erasing everything. `start` is where the device's chain stands: the
     /// seed of a new device, or the log's head for one whose flash was replaced.
     ///
-    /// Not safe against power cuts: one leaves [`Error::HeadLost`] or [`Error::Unformatted`].
+    /// A power cut leaves what was there before, or [`Error::FormatCut`]: format again.
     ///
     /// # Errors
     /// [`Error::Geometry`] or [`Error::Flash`].
@@ -153,7 +166,10 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let mut journal = Self::unopened(flash);
         let Self { medium, state } = &mut journal;
         medium.check()?;
-        for place in 0..medium.0.pages() {
+        // Until the second copy says otherwise the first one says that this is under way.
+        medium.erase(0)?;
+        medium.program(0, 0, &formatting())?;
+        for place in 1..medium.0.pages() {
             medium.erase(place)?;
         }
         let chain = Chain { next: start.next_seq().ok_or(Error::Bug)?, hash: start.hash };
@@ -161,8 +177,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let header = PageHeader { chain: Some(chain), ..PageHeader::default() };
         let place = medium.place(0)?;
         medium.program(place, 0, &medium.lay_header(&header))?;
+        state.head.version = 1;
+        state.head.covered.next = chain.next;
+        state.head.end.seq = low(chain.next);
+        let second = medium.put_head(1, 0, &state.head)?;
+        // As if it were full: the word that this is under way is erased last.
+        let first = medium.put_head(0, PAGE, &state.head)?;
+        state.used = [first, second];
         state.broken = false;
-        journal.write_head(&|head| head.covered.next = chain.next)?;
         Ok(journal)
     }
 
@@ -202,6 +224,12 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     #[must_use]
     pub const fn dropped(&self) -> Dropped {
         self.state.head.dropped
+    }
+
+    /// How many records of the live pages are lost, that no statement has told of.
+    #[must_use]
+    pub const fn untold_lost(&self) -> u32 {
+        self.state.lost.saturating_sub(self.state.head.told)
     }
 
     /// How many of the dropped no statement has told of yet.

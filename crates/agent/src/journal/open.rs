@@ -1,26 +1,28 @@
 //! Opening: every byte of the flash is read, and what does not hold is reported.
 //!
 //! ```text
-//! heads ─▶ free pages blank? ─▶ live pages, oldest first: header, records, the page as a whole
-//!       ─▶ the newest page's end: complete, torn or damaged
+//! heads ─▶ pages the head did not get to name ─▶ free pages blank?
+//!       ─▶ live pages, oldest first: header, records, the page as a whole
+//!       ─▶ the end: as the head says, one record further, torn, or lost
 //! ```
 //!
 //! Invariants:
-//! - Opening twice finds nothing new: what a power cut left is put right the first time. Damage
-//!   to records stays, and is reported each time.
-//! - Nothing live is erased.
+//! - What a power cut left is put right the first time, but for the remains of a record: those the
+//!   next record covers. Damage to records stays, and is reported each time.
+//! - Nothing live is erased, and no page with a record that the log may not have.
 
 use super::error::{Error, Finding, Report};
-use super::layout::{Chain, FRAME, HEAD_PAGES, HEADER, Head, Kind, PageHeader};
-use super::medium::{Found, Look, Marker, Medium};
-use super::{Class, Journal, Note, State};
+use super::layout::{Chain, End, FRAME, HEAD_PAGES, HEADER, Head, Kind, PageHeader};
+use super::medium::{Found, Medium};
+use super::{Journal, Note, State, low};
 use crate::flash::Flash;
 
 /// What the records told so far; the rest of it stands in the journal's state.
 struct Scan<'s> {
     state: &'s mut State,
     report: &'s mut Report,
-    number: Option<u64>,
+    /// Number of the next record, if none is lost.
+    number: u64,
     /// Whether the state's link is that of the record before.
     linked: bool,
     /// Where the newest note is: page, offset, length.
@@ -29,12 +31,14 @@ struct Scan<'s> {
     found: Found,
 }
 
-/// How the records of a page end.
+/// How the records of the newest page end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct End {
+struct Tail {
     at: usize,
     /// Nothing may be written behind.
     closed: bool,
+    /// What stands there is no record, whole or not.
+    rest: bool,
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
@@ -63,55 +67,75 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     pub fn reopen(&mut self) -> Result<Report, Error> {
         (self.state.broken, self.state.hidden) = (true, true);
         let mut report = Report::default();
-        let unmarked = self.recover(&mut report)?;
+        let adopted = self.recover(&mut report)?;
         self.state.broken = false;
-        self.settle(unmarked, &mut report)?;
+        let (end, found) = (self.state.head.end, self.state.found_end);
+        let ahead = found.number > end.number;
+        let end = if ahead { found } else { end };
+        if (adopted || ahead) && self.write_head(&|head| head.end = end).is_err() {
+            // All can be read; nothing is written before the flash is well again.
+            report.add(Finding::PageUnusable { page: 0 });
+        }
         Ok(report)
     }
 
-    /// Puts right how the newest page ends: sets a missing marker, closes what takes no more.
-    fn settle(&mut self, unmarked: Option<usize>, report: &mut Report) -> Result<(), Error> {
-        let newest = self.state.head.newest;
-        if let Some(at) = unmarked
-            && self.complete(at).is_err()
-        {
-            self.state.closed = true;
-            report.add(Finding::PageUnusable { page: self.medium.place(newest)? });
+    /// What is on flash; true if there are pages that its head does not name.
+    #[inline(never)]
+    fn recover(&mut self, report: &mut Report) -> Result<bool, Error> {
+        self.medium.check()?;
+        let copies = self.read_heads()?;
+        let Head { oldest, newest, .. } = self.state.head;
+        if newest.saturating_sub(oldest) >= u64::from(self.medium.data_pages()) {
+            return Err(Error::HeadLost);
         }
-        if self.state.closed {
-            match self.turn_page(Class::Urgent, &mut [0; FRAME]) {
-                // Without room the page stays as it is; nothing is appended to it.
-                Ok(()) | Err(Error::Full) => {}
-                Err(_) => {
-                    let page = self.medium.place(newest.saturating_add(1))?;
-                    report.add(Finding::PageUnusable { page });
-                }
+        let adopted = self.adopted()?;
+        self.check_none_ahead(adopted)?;
+        self.mend_heads(copies, report);
+        self.state.head.newest = adopted;
+        self.clean_free(report)?;
+        self.scan(report)?;
+        Ok(adopted != newest)
+    }
+
+    /// The newest page, by what was written before the head could name it: the page behind the one
+    /// it names, if it holds a record. Of a flash whose heads are older than its pages, all those.
+    fn adopted(&mut self) -> Result<u64, Error> {
+        let (mut header, mut found) = (PageHeader::default(), Found::default());
+        let Head { oldest, mut newest, .. } = self.state.head;
+        let last = oldest.saturating_add(self.medium.data_pages().into());
+        while let Some(page) = newest.checked_add(1).filter(|page| *page < last) {
+            let place = self.medium.place(page)?;
+            if !self.medium.page_header(page, &mut header)?
+                || self.medium.next_record(place, FRAME, &mut found)?.is_none()
+            {
+                break;
+            }
+            newest = page;
+        }
+        Ok(newest)
+    }
+
+    /// Refuses a head that is older than pages it cannot lead to.
+    fn check_none_ahead(&mut self, newest: u64) -> Result<(), Error> {
+        let mut header = PageHeader::default();
+        // Of the page behind, if that is free, the first write may have been cut.
+        let behind = newest.saturating_add(1);
+        let is_free = newest.saturating_sub(self.state.head.oldest).saturating_add(1)
+            < self.medium.data_pages().into();
+        let most = if is_free { behind } else { newest };
+        for place in HEAD_PAGES..self.medium.0.pages() {
+            if self.medium.header_at(place, &mut header)?
+                && header.page > most
+                && self.medium.place(header.page)? == place
+            {
+                return Err(Error::HeadLost);
             }
         }
         Ok(())
     }
 
-    /// Sets the marker that a cut kept from a whole record.
-    fn complete(&mut self, marker_at: usize) -> Result<(), Error> {
-        let place = self.medium.place(self.state.head.newest)?;
-        self.medium.mark(place, marker_at)
-    }
-
-    /// What is on flash, and where a last record only lacks its marker.
-    #[inline(never)]
-    fn recover(&mut self, report: &mut Report) -> Result<Option<usize>, Error> {
-        self.medium.check()?;
-        self.recover_heads(report)?;
-        let Head { oldest, newest, .. } = self.state.head;
-        if newest.saturating_sub(oldest) >= u64::from(self.medium.data_pages()) {
-            return Err(Error::HeadLost);
-        }
-        self.clean_free(report)?;
-        self.scan(report)
-    }
-
-    /// Reads the live pages; also tells the place of a marker that a last record lacks.
-    fn scan(&mut self, report: &mut Report) -> Result<Option<usize>, Error> {
+    /// Reads the live pages, and tells what of them is lost.
+    fn scan(&mut self, report: &mut Report) -> Result<(), Error> {
         let Self { medium, state } = self;
         let Head { oldest, newest, .. } = state.head;
         state.forget_records();
@@ -120,18 +144,22 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         for page in oldest..newest {
             let place = medium.place(page)?;
             let holds = medium.page_header(page, &mut header)?;
-            scan.page(holds.then_some(&header), place, page == oldest);
+            scan.page(holds.then_some(&header), place);
             let holds = medium.page_header(page.saturating_add(1), &mut header)?;
             scan.closed_page(medium, page, place, holds.then_some(&header))?;
         }
         let place = medium.place(newest)?;
         let holds = medium.page_header(newest, &mut header)?;
-        scan.page(holds.then_some(&header), place, newest == oldest);
-        let (end, unmarked) = scan.open_page(medium, newest, place)?;
-        let (note, number) = (scan.note, scan.number);
-        state.at = end.at;
-        state.closed = end.closed || !holds;
-        state.number = number.unwrap_or_default();
+        scan.page(holds.then_some(&header), place);
+        let tail = scan.open_page(medium, newest, place)?;
+        scan.end(place, tail);
+        let note = scan.note;
+        state.at = tail.at;
+        state.closed = tail.closed || !holds;
+        state.empty = note.is_none_or(|(page, ..)| page != newest);
+        state.lost = report.losses();
+        // Of what was told of, as much is no longer here as is missing from it.
+        state.head.told = state.head.told.min(state.lost);
         if let Some((page, at, len)) = note {
             state.note_page = page;
             let place = medium.place(page)?;
@@ -139,10 +167,11 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             medium.read(place, at.saturating_add(HEADER), bytes)?;
             state.note.len = u8::try_from(len).map_err(|_| Error::Bug)?;
         }
-        Ok(unmarked)
+        Ok(())
     }
 
-    /// Erases what is not live and not blank.
+    /// Erases what is not live and not blank: pages that were let go of, and what a cut left of a
+    /// page's first write.
     fn clean_free(&mut self, report: &mut Report) -> Result<(), Error> {
         for place in HEAD_PAGES..self.medium.0.pages() {
             if !self.is_live(place)? && !self.medium.is_blank(place, 0)? {
@@ -170,13 +199,15 @@ impl State {
     fn unopened() -> Self {
         Self {
             head: Head::default(),
-            slots: [0; 2],
+            used: [0; 2],
             at: FRAME,
-            number: 0,
+            empty: true,
+            found_end: End { number: 0, seq: 0 },
             link: [0; 32],
             chain: Chain { next: 0, hash: [0; 32] },
             hidden: true,
             lost_from: None,
+            lost: 0,
             said: 0,
             note: Note::EMPTY,
             note_page: 0,
@@ -188,7 +219,7 @@ impl State {
     /// As if no record had been read.
     fn forget_records(&mut self) {
         (self.chain, self.said) = (Chain { next: 0, hash: [0; 32] }, 0);
-        (self.hidden, self.lost_from) = (true, None);
+        (self.hidden, self.lost_from, self.lost) = (true, None, 0);
         (self.link, self.note) = ([0; 32], Note::EMPTY);
         self.note_page = self.head.oldest;
     }
@@ -197,24 +228,22 @@ impl State {
 impl<'s> Scan<'s> {
     fn new(state: &'s mut State, report: &'s mut Report) -> Self {
         let found = Found::default();
-        Self { state, report, number: None, linked: false, note: None, found }
+        let number = state.head.first;
+        Self { state, report, number, linked: false, note: None, found }
     }
 
     fn add(&mut self, finding: Finding) {
         self.report.add(finding);
     }
 
-    /// Takes a page's header; in the first page it tells where the scan begins. Behind damage it
-    /// tells where the chain goes on.
-    fn page(&mut self, header: Option<&PageHeader>, place: u32, first: bool) {
+    /// Takes a page's header. Behind damage it tells where the chain goes on.
+    fn page(&mut self, header: Option<&PageHeader>, place: u32) {
         let Some(header) = header else {
             self.add(Finding::PageHeaderDamaged { page: place });
             return;
         };
-        if !first {
-            self.expect_number(header.number);
-        }
-        self.number = Some(header.number);
+        self.expect_number(header.number);
+        self.number = header.number;
         self.state.link = header.link;
         self.linked = true;
         if let Some(chain) = &header.chain {
@@ -225,8 +254,8 @@ impl<'s> Scan<'s> {
 
     /// Reports what is missing before this number.
     fn expect_number(&mut self, number: u64) {
-        if let Some(from) = self.number.filter(|from| *from != number) {
-            self.add(Finding::RecordsLost { from, to: number });
+        if self.number != number {
+            self.add(Finding::RecordsLost { from: self.number, to: number });
         }
     }
 
@@ -244,10 +273,10 @@ impl<'s> Scan<'s> {
         let mut at = FRAME;
         while at < limit {
             match self.step(medium, page, place, at)? {
-                Some((next, _)) => at = next,
+                Some(next) => at = next,
                 None if after.is_none() && medium.is_blank(place, at)? => break,
                 None => {
-                    self.damaged(place, at);
+                    self.add(Finding::RecordDamaged { page: place, at: small(at) });
                     break;
                 }
             }
@@ -262,68 +291,72 @@ impl<'s> Scan<'s> {
         Ok(())
     }
 
-    /// The newest page: where its records end, and where a marker is missing.
+    /// The newest page: where its records end.
     fn open_page<F: Flash, const PAGE: usize, const WORD: usize>(
         &mut self,
         medium: &mut Medium<F, PAGE, WORD>,
         page: u64,
         place: u32,
-    ) -> Result<(End, Option<usize>), Error> {
-        let (mut at, mut closed) = (FRAME, false);
-        loop {
-            if medium.is_blank(place, at)? {
-                return Ok((End { at, closed }, None));
-            }
-            let Some((next, marker)) = self.step(medium, page, place, at)? else { break };
+    ) -> Result<Tail, Error> {
+        let last = medium.last_used(place, FRAME)?;
+        let mut at = FRAME;
+        while last.is_some_and(|last| at <= last) {
+            let Some(next) = self.step(medium, page, place, at)? else {
+                // Every record begins with bytes that are not blank: otherwise this never was one.
+                let first = medium.first_used(place, at)?.unwrap_or(at);
+                let rest = first >= at.saturating_add(HEADER);
+                return Ok(Tail { at, closed: true, rest });
+            };
             at = next;
-            let number = self.found.header.number;
-            match marker {
-                Marker::Set => {}
-                Marker::Blank if medium.is_blank(place, at)? => {
-                    self.add(Finding::RecordCompleted { number });
-                    return Ok((End { at, closed }, Some(at.saturating_sub(WORD))));
-                }
-                Marker::Blank | Marker::Other => {
-                    self.add(Finding::MarkerDamaged { number });
-                    closed = true;
-                }
-            }
         }
-        let first = medium.first_used(place, at)?.unwrap_or(at);
-        if first >= at.saturating_add(HEADER) {
-            // Every record begins with bytes that are not blank: this never was one.
-            self.add(Finding::FreeSpaceNotBlank { page: place, at: small(first) });
-        } else if self.is_torn(medium, place, at)? {
-            self.add(Finding::RecordTorn { page: place, at: small(at) });
-        } else {
-            self.damaged(place, at);
-            at = medium.last_used(place, at)?.map_or(at, |last| last.saturating_add(1));
-        }
-        Ok((End { at, closed: true }, None))
+        Ok(Tail { at, closed: false, rest: false })
     }
 
-    /// The record at an offset, or behind damage the next one that holds: where it ends, and its
-    /// marker. None if none follows.
+    /// Compares where the records end with the head's word of it.
+    fn end(&mut self, place: u32, tail: Tail) {
+        let Head { end, covered, .. } = self.state.head;
+        let number = self.number;
+        let at = small(tail.at);
+        let is_whole = number >= end.number;
+        match tail {
+            Tail { closed: false, .. } => {}
+            Tail { rest: true, .. } => self.add(Finding::FreeSpaceNotBlank { page: place, at }),
+            _ if is_whole => self.add(Finding::RecordTorn { page: place, at }),
+            _ => self.add(Finding::RecordDamaged { page: place, at }),
+        }
+        self.state.found_end = End { number, seq: low(self.state.chain.next) };
+        if !is_whole {
+            self.add(Finding::RecordsLost { from: number, to: end.number });
+            self.state.hidden |= end.seq != low(self.state.chain.next);
+        } else if number > end.number {
+            self.add(Finding::RecordCompleted { number: number.saturating_sub(1) });
+        }
+        if self.state.chain.next < covered.next {
+            self.state.chain = Chain { next: covered.next, hash: [0; 32] };
+            self.state.hidden = true;
+        }
+    }
+
+    /// The record at an offset, or behind damage the next one that holds: where it ends. None if
+    /// none follows.
     fn step<F: Flash, const PAGE: usize, const WORD: usize>(
         &mut self,
         medium: &mut Medium<F, PAGE, WORD>,
         page: u64,
         place: u32,
         at: usize,
-    ) -> Result<Option<(usize, Marker)>, Error> {
-        let mut here = at;
-        while here < PAGE {
-            if let Look::Record(marker) = medium.look(place, here, &mut self.found)?
-                && self.number.is_none_or(|number| self.found.header.number >= number)
-            {
+    ) -> Result<Option<usize>, Error> {
+        let mut from = at;
+        while let Some(here) = medium.next_record(place, from, &mut self.found)? {
+            let next = here.saturating_add(self.found.header.padded::<WORD>());
+            if self.found.header.number >= self.number {
                 if here != at {
                     self.add(Finding::RecordDamaged { page: place, at: small(at) });
                 }
                 self.take(page, here);
-                let len = self.found.header.padded::<WORD>().saturating_add(WORD);
-                return Ok(Some((here.saturating_add(len), marker)));
+                return Ok(Some(next));
             }
-            here = here.saturating_add(WORD);
+            from = next;
         }
         Ok(None)
     }
@@ -334,11 +367,11 @@ impl<'s> Scan<'s> {
         self.expect_number(number);
         let Self { state, found, .. } = self;
         let header = &found.header;
-        let contiguous = self.number == Some(number);
+        let contiguous = self.number == number;
         if contiguous && self.linked && state.link != header.link {
             self.report.add(Finding::LinkBroken { number });
         }
-        self.number = number.checked_add(1);
+        self.number = number.saturating_add(1);
         state.link = found.hash;
         self.linked = true;
         state.said = state.said.max(header.said);
@@ -349,28 +382,6 @@ impl<'s> Scan<'s> {
             state.hidden = true;
         }
         self.note = Some((page, at, usize::from(header.note_len)));
-    }
-
-    /// Something that was confirmed does not hold, and nothing behind it tells what it was.
-    fn damaged(&mut self, place: u32, at: usize) {
-        self.add(Finding::RecordDamaged { page: place, at: small(at) });
-        self.number = self.number.and_then(|number| number.checked_add(1));
-        self.state.hidden = true;
-    }
-
-    /// Whether a power cut explains what stands at the end: words are programmed in ascending
-    /// order, the marker last, so a torn record has a blank marker, and a torn header has nothing
-    /// behind it.
-    fn is_torn<F: Flash, const PAGE: usize, const WORD: usize>(
-        &mut self,
-        medium: &mut Medium<F, PAGE, WORD>,
-        place: u32,
-        at: usize,
-    ) -> Result<bool, Error> {
-        Ok(match medium.look(place, at, &mut self.found)? {
-            Look::BadBody(marker) => marker == Marker::Blank,
-            _ => medium.is_blank(place, at.saturating_add(HEADER))?,
-        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading statements back, for whoever sends them.
 
 use super::layout::{HEADER, Kind, PageHeader, RecordHeader};
-use super::medium::{Found, Look};
+use super::medium::Found;
 use super::{Error, FRAME, Journal};
 use crate::flash::Flash;
 
@@ -46,22 +46,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let place = self.medium.place(page)?;
         let mut at = FRAME;
         let mut found = Found::default();
-        while at < PAGE {
-            if !self.medium.header(place, at, &mut found.header)? {
-                if self.medium.is_blank(place, at)? {
-                    return Ok(None);
-                }
-                // Behind damage the next record begins at some word.
-                at = at.saturating_add(WORD);
-                continue;
-            }
+        while let Some(here) = self.medium.next_header(place, at, &mut found.header)? {
             let RecordHeader { kind, note_len, entry_len, .. } = found.header;
             if kind == Kind::Statement && found.header.seq == seq {
-                let holds = matches!(self.medium.look(place, at, &mut found)?, Look::Record(_));
-                let entry = at.saturating_add(HEADER).saturating_add(usize::from(note_len));
+                let holds = self.medium.holds(place, here, &mut found)?;
+                let entry = here.saturating_add(HEADER).saturating_add(usize::from(note_len));
                 return Ok(holds.then_some((entry, usize::from(entry_len))));
             }
-            at = at.saturating_add(found.header.padded::<WORD>()).saturating_add(WORD);
+            at = here.saturating_add(found.header.padded::<WORD>());
         }
         Ok(None)
     }

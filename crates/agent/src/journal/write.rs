@@ -1,17 +1,18 @@
-//! Appending: one program operation for a record, one for its marker.
+//! Appending: one program operation for a record, one in each copy of the head for its mark.
 //!
 //! ```text
 //! 1  header · note · entry · padding   a cut leaves a torn record: it does not count
-//! 2  marker                            a cut leaves a whole record: it counts when opened again
+//! 2  mark, in both copies of the head  a cut leaves a whole record: it counts when opened again
 //! ```
 //!
-//! When a page is full the next one's header goes with the record in step 1, and the head names
-//! the page between the steps.
+//! When a page is full the next one's header goes with the record in step 1, and the head that
+//! names the page stands for its mark.
 
 use super::layout::{
-    Chain, Covered, Dropped, FRAME, Head, Kind, PageHeader, RECORD_MAX, RecordHeader, lay,
+    Chain, Covered, Dropped, End, FRAME, Head, Kind, PageHeader, RECORD_MAX, RecordHeader, lay,
 };
-use super::{Append, Class, Error, Journal, Note};
+use super::medium::Found;
+use super::{Append, Class, Error, Journal, Note, low};
 use crate::flash::{Flash, FlashError};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::sha256;
@@ -24,6 +25,8 @@ struct Record<'a> {
     said: u32,
     seq: u64,
     class: Class,
+    /// Tells of all that is lost.
+    tells_of_lost: bool,
 }
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
@@ -47,6 +50,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             said: if told { self.state.head.dropped.count } else { self.state.said },
             seq: chain.next,
             class: append.class,
+            tells_of_lost: append.tells_of_lost,
         })?;
         self.state.chain = Chain { next, hash: sha256(&[entry.bytes()]) };
         self.state.lost_from = None;
@@ -59,8 +63,15 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// [`Error::ChainUnknown`], [`Error::Full`] or [`Error::Flash`].
     pub fn remember(&mut self, note: &Note, class: Class) -> Result<(), Error> {
         let chain = self.state.known_chain().ok_or(Error::ChainUnknown)?;
-        let said = self.state.said;
-        self.write(&Record { kind: Kind::Note, note, entry: &[], said, seq: chain.next, class })
+        self.write(&Record {
+            kind: Kind::Note,
+            note,
+            entry: &[],
+            said: self.state.said,
+            seq: chain.next,
+            class,
+            tells_of_lost: false,
+        })
     }
 
     /// Notes what the log has confirmed: such statements may be erased when room is needed.
@@ -125,20 +136,18 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             note_len: record.note.len,
             entry_len: u16::try_from(record.entry.len()).map_err(|_| Error::TooLong)?,
             said: record.said,
-            number: self.state.number,
+            number: self.state.head.end.number,
             seq: record.seq,
             link: self.state.link,
             body_crc: 0,
         };
         let len = header.padded::<WORD>();
-        let whole = len.saturating_add(WORD);
-        if record.entry.len() > super::ENTRY_MAX || whole > PAGE.saturating_sub(FRAME) {
+        if record.entry.len() > super::ENTRY_MAX || len > PAGE.saturating_sub(FRAME) {
             return Err(Error::TooLong);
         }
-        let turns = self.state.closed || self.state.at.saturating_add(whole) > PAGE;
+        let turns = self.state.closed || self.state.at.saturating_add(len) > PAGE;
         match self.put(record, &header, turns) {
-            // The page does not keep what is written: once more, in the next one. Behind a marker
-            // that does not hold stands a whole record, which must not be written twice.
+            // The page does not keep what is written: once more, in the next one.
             Err(Error::Flash(FlashError::Worn)) if !turns && !self.state.broken => {
                 self.put(record, &header, true)
             }
@@ -159,42 +168,48 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let len = lay::<WORD>(room, header, record.note, record.entry).ok_or(Error::TooLong)?;
         let link = sha256(&[room.get(..len).ok_or(Error::Bug)?]);
         let words = buffer.get_mut(..front.saturating_add(len)).ok_or(Error::Bug)?;
-        let at = if turns { 0 } else { self.state.at };
+        let kind = record.kind;
+        // A statement that tells of lost ones stands behind them, and the head says so at once.
+        let seq = low(record.seq).wrapping_add(u32::from(kind == Kind::Statement));
+        let end = End { number: header.number.saturating_add(1), seq };
         if turns {
-            self.turn_page(record.class, words)?;
+            self.turn_page(record, words, end)?;
+            self.state.at = words.len();
         } else {
             let place = self.medium.place(self.state.head.newest)?;
             self.state.broken = true;
-            if let Err(e) = self.medium.program(place, at, words) {
+            if let Err(e) = self.medium.program(place, self.state.at, words) {
                 if e == Error::Flash(FlashError::Worn) {
                     (self.state.broken, self.state.closed) = (false, true);
                 }
                 return Err(e);
             }
+            let told = self.told(record);
+            if told == self.state.head.told && end == self.state.head.end.after(kind) {
+                self.mark(kind)?;
+            } else {
+                self.write_head(&|head| (head.told, head.end) = (told, end))?;
+            }
+            self.state.at = self.state.at.saturating_add(len);
         }
-        self.state.broken = true;
-        let (newest, end) = (self.state.head.newest, at.saturating_add(words.len()));
-        self.medium.mark(self.medium.place(newest)?, end)?;
-        self.state.at = end.saturating_add(WORD);
-        self.state.number = header.number.saturating_add(1);
+        self.state.empty = false;
         self.state.link = link;
         self.state.said = record.said;
         self.state.note = *record.note;
-        self.state.note_page = newest;
+        self.state.note_page = self.state.head.newest;
         self.state.broken = false;
         Ok(())
     }
 
     /// Opens a new page with these words; in their front is room for its header.
     #[inline(never)]
-    pub(super) fn turn_page(&mut self, class: Class, words: &mut [u8]) -> Result<(), Error> {
-        self.check_opened()?;
-        self.make_room(class)?;
+    fn turn_page(&mut self, record: &Record<'_>, words: &mut [u8], end: End) -> Result<(), Error> {
+        self.make_room(record.class)?;
         let before = self.medium.place(self.state.head.newest)?;
         let page = self.state.head.newest.checked_add(1).ok_or(Error::Bug)?;
         let header = PageHeader {
             page,
-            number: self.state.number,
+            number: self.state.head.end.number,
             link: self.state.link,
             chain: self.state.known_chain(),
             said: self.state.said,
@@ -207,11 +222,15 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         self.medium.make_blank(place)?;
         self.state.broken = true;
         self.medium.program(place, 0, words)?;
-        self.write_head(&|head| head.newest = page)?;
-        self.state.at = FRAME;
+        let told = self.told(record);
+        self.write_head(&|head| (head.newest, head.told, head.end) = (page, told, end))?;
         self.state.closed = false;
-        self.state.broken = false;
         Ok(())
+    }
+
+    /// How many of the lost are told of from this record on.
+    const fn told(&self, record: &Record<'_>) -> u32 {
+        if record.tells_of_lost { self.state.lost } else { self.state.head.told }
     }
 
     /// Sees to it that a page is free for this class, erasing what the log has.
@@ -221,10 +240,13 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             Class::Routine => self.reserve().saturating_add(1),
         };
         while self.free_pages() < need {
-            if !self.is_oldest_covered()? {
+            if self.is_oldest_covered()? {
+                self.free_oldest()?;
+            } else if class == Class::Urgent && self.state.empty {
+                self.give_back_newest()?;
+            } else {
                 return Err(Error::Full);
             }
-            self.free_oldest()?;
         }
         Ok(())
     }
@@ -244,18 +266,57 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
                 return Ok(chain.next <= covered.next);
             }
         }
-        Ok(false)
+        // No header tells: all that was said is more than what is there.
+        Ok(self.state.known_chain().is_some_and(|chain| chain.next <= covered.next))
+    }
+
+    /// Lets go of the newest page, of which nothing can be read. What it held is lost as before:
+    /// where the records end stays in the head.
+    fn give_back_newest(&mut self) -> Result<(), Error> {
+        let Head { oldest, newest, .. } = self.state.head;
+        let before = newest.checked_sub(1).filter(|before| *before >= oldest);
+        let before = before.ok_or(Error::Full)?;
+        self.write_head(&|head| head.newest = before)?;
+        self.state.broken = true;
+        self.medium.erase(self.medium.place(newest)?)?;
+        let last = self.medium.last_used(self.medium.place(before)?, FRAME)?;
+        let at = last.map_or(FRAME, |last| last.saturating_add(1));
+        self.state.at = at.next_multiple_of(WORD);
+        (self.state.closed, self.state.empty) = (true, false);
+        self.state.broken = false;
+        Ok(())
     }
 
     /// The head lets go of the page first: a cut before the erase leaves a page that is not live.
     fn free_oldest(&mut self) -> Result<(), Error> {
         let oldest = self.state.head.oldest;
-        let place = self.medium.place(oldest)?;
         let after = oldest.checked_add(1).ok_or(Error::Bug)?;
-        self.write_head(&|head| head.oldest = after)?;
+        let (first, lost) = self.first_behind(oldest, after)?;
+        let told = self.state.head.told.saturating_sub(lost);
+        self.write_head(&|head| (head.oldest, head.first, head.told) = (after, first, told))?;
+        self.state.lost = self.state.lost.saturating_sub(lost);
         self.state.broken = true;
-        self.medium.erase(place)?;
+        self.medium.erase(self.medium.place(oldest)?)?;
         self.state.broken = false;
         Ok(())
+    }
+
+    /// Number of the first record behind the oldest page, and how many that page has lost.
+    fn first_behind(&mut self, oldest: u64, after: u64) -> Result<(u64, u32), Error> {
+        let (mut header, mut found) = (PageHeader::default(), Found::default());
+        let is_told = self.medium.page_header(after, &mut header)?;
+        let place = self.medium.place(oldest)?;
+        let (mut at, mut number, mut here) = (FRAME, self.state.head.first, 0u64);
+        if is_told && self.state.lost == 0 {
+            return Ok((header.number, 0));
+        }
+        while let Some(from) = self.medium.next_record(place, at, &mut found)? {
+            at = from.saturating_add(found.header.padded::<WORD>());
+            number = number.max(found.header.number.saturating_add(1));
+            here = here.saturating_add(1);
+        }
+        let first = if is_told { header.number } else { number };
+        let lost = first.saturating_sub(self.state.head.first).saturating_sub(here);
+        Ok((first, u32::try_from(lost).unwrap_or(u32::MAX)))
     }
 }

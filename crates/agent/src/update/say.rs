@@ -57,9 +57,10 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let note = self.progress.encode().ok_or(Error::Bug)?;
         // What was dropped is told along with something: it may not use up the reserve by itself.
         let urgent = self.line.steps().iter().any(|step| step.kind.is_urgent());
-        let urgent = urgent || self.journal.lost_from().is_some();
-        let class = if urgent { Class::Urgent } else { Class::Routine };
-        self.journal.append(&Append { entry, note: &note, class, tells_of_dropped: untold })
+        let tells_of_lost = self.line.steps().iter().any(|step| step.kind == T::LogGap);
+        let class = if urgent || tells_of_lost { Class::Urgent } else { Class::Routine };
+        let (note, tells_of_dropped) = (&note, untold);
+        self.journal.append(&Append { entry, note, class, tells_of_dropped, tells_of_lost })
     }
 
     /// Writes and signs a statement of what waits.

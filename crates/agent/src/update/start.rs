@@ -78,12 +78,12 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// A journal that was never used begins with `running` as the committed image.
     ///
     /// # Errors
-    /// As [`Journal::open`]. The device starts all the same: without a journal nothing is installed
-    /// where logging is required.
+    /// As [`Journal::open`]; [`Error::OtherFormat`] too where another version of this library wrote
+    /// the note: nothing is said then. The device starts all the same: without a journal nothing is
+    /// installed where logging is required.
     pub fn start(&mut self, running: Image) -> Result<Started, Error> {
         let report = self.journal.reopen()?;
-        let has_note = self.take_note();
-        if !has_note {
+        if !self.take_note()? {
             self.progress = Progress::idle(running);
             self.take(T::LoggerStarted, None);
         }
@@ -92,8 +92,9 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             // Nothing can be said, and the note may be older than what runs: `resume` compares.
             return Ok(Started { resume: Resume::Idle, report });
         }
-        if report.losses() > 0 {
-            self.take(T::LogGap, Some(report.losses()));
+        let lost = self.journal.untold_lost();
+        if lost > 0 {
+            self.take(T::LogGap, Some(lost));
         }
         let resume = self.compare(running);
         self.flush_if(true, Detail { error: None, power: None });
@@ -107,7 +108,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// As [`Journal::open`]; [`Error::Unformatted`] too where no start was ever recorded.
     pub fn attach(&mut self) -> Result<Report, Error> {
         let report = self.journal.reopen()?;
-        self.started = self.take_note();
+        self.started = self.take_note()?;
         if self.started { Ok(report) } else { Err(Error::Unformatted) }
     }
 
@@ -136,7 +137,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
         let at_ms = self.line.steps().first().map(|step| step.at_ms);
         let at_ms = at_ms.or(self.clock.now().uptime_ms).unwrap_or_default();
-        let (kind, code) = (T::LogGap, None);
+        let lost = self.journal.untold_lost();
+        let (kind, code) = (T::LogGap, (lost > 0).then_some(lost));
         self.line.push_front(Step { kind, at_ms, code, count: None, image: None });
         if let Err(error) = self.say(Detail::default()) {
             self.line.retain(|step| !matches!(step.kind, T::LogGap | T::UnexpectedVersion));
@@ -162,14 +164,20 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
     }
 
-    /// Takes up where the journal's note says the update stands; false if it says nothing.
-    fn take_note(&mut self) -> bool {
-        let has_note = self.progress.read(self.journal.note()).is_some();
-        if has_note {
-            self.progress.settle();
-            self.said_last = self.progress.last;
+    /// Takes up where the journal's note says the update stands; false if there is none. One that
+    /// another version wrote is not taken for none: who cannot read it knows nothing of the device.
+    fn take_note(&mut self) -> Result<bool, Error> {
+        let note = self.journal.note();
+        if note.as_bytes().is_empty() {
+            return Ok(false);
         }
-        has_note
+        if self.progress.read(note).is_none() {
+            self.progress = Progress::NONE;
+            return Err(Error::OtherFormat);
+        }
+        self.progress.settle();
+        self.said_last = self.progress.last;
+        Ok(true)
     }
 
     fn compare(&mut self, running: Image) -> Resume {

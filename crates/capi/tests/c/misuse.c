@@ -105,6 +105,17 @@ static void starting(void)
     EXPECT(HEAD_LOST, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
     enrol();
 
+    /* Another build with fewer pages: refused, and not a byte is touched. */
+    static uint8_t before[sizeof flash.bytes];
+    memcpy(before, flash.bytes, sizeof before);
+    config.flash.pages -= 1;
+    EXPECT(OTHER_GEOMETRY, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+    EXPECT(OTHER_GEOMETRY, firmlog_open(&agent, sizeof agent, &config, NULL));
+    if (memcmp(before, flash.bytes, sizeof before) != 0) {
+        printf("flash of another geometry was written\n");
+        failures++;
+    }
+
     config = good();
     config.flash.erase = NULL;
     EXPECT(NO_CALLBACK, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
@@ -442,6 +453,13 @@ static void steps_by_hand(void)
     /* The same statement again is not next; another's is not this device's. */
     memcpy(copy, buffer, len);
     EXPECT(NOT_NEXT, firmlog_statement_append(&agent, copy, 640, len, signature, NULL, 0));
+    EXPECT(OK, firmlog_close(&agent));
+
+    /* A note of one's own is none of the machine's: it does not start over it. */
+    config = good();
+    EXPECT(OTHER_FORMAT, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+    EXPECT(OK, firmlog_open(&agent, sizeof agent, &config, NULL));
+    EXPECT(OK, firmlog_remember(&agent, NULL, 0));
     EXPECT(OK, firmlog_close(&agent));
 
     /* Beside an update machine a statement by hand may not move the update. */

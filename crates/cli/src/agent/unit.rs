@@ -245,7 +245,12 @@ pub(crate) fn journal_error(config: &Config, error: JournalError) -> Error {
         JournalError::HeadLost => told
             .exit(Exit::Against)
             .help("keep a copy of it; the log has what it confirmed, the rest may still be read"),
-        JournalError::Unformatted => told.help("firmlog agent init makes a journal"),
+        JournalError::Unformatted | JournalError::FormatCut => {
+            told.help("firmlog agent init makes a journal")
+        }
+        JournalError::OtherFormat | JournalError::OtherGeometry => told
+            .exit(Exit::Against)
+            .help("nothing was written; use the firmlog and the size that it was made with"),
         _ => told,
     }
 }

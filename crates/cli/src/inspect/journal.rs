@@ -1,7 +1,7 @@
 //! A device's journal, as an image of its flash.
 //!
 //! ```text
-//! 46 4c 68 31 …   FLh1, the head       at twice the page size: 46 4c 70 31, FLp1, a page's header
+//! 46 4c 68 32 …   FLh2, the head       at twice the page size: 46 4c 70 32, FLp2, a page's header
 //! ```
 //!
 //! Invariant: what is inspected is a copy in memory; what opening puts right stays there.
@@ -28,17 +28,18 @@ pub(crate) fn explain(bytes: &[u8]) -> Option<Found> {
     })
 }
 
-/// Bytes of a page and of a word, as a page's header says; the agent's own where only the head
-/// shows what it is.
+/// Bytes of a page and of a word, as the head says; as a page's header does where that is damaged.
 fn geometry(bytes: &[u8]) -> Option<(usize, usize)> {
-    for page in [1024, 2048, 4096, 8192, 16384] {
-        let header = bytes.chunks_exact(page).skip(2).find(|page| page.starts_with(b"FLp1"));
-        let Some(header) = header else { continue };
-        if header[4..8] == (page as u32).to_be_bytes() {
-            return Some((page, header[44].into()));
-        }
+    if bytes.starts_with(b"FLh2")
+        && let Some(flash) = bytes.get(4..8).and_then(|it| it.try_into().ok())
+    {
+        let flash = u32::from_be_bytes(flash);
+        return Some((1 << (flash >> 3 & 31), 1 << (flash & 7)));
     }
-    bytes.starts_with(b"FLh1").then_some((4096, 8))
+    [1024, 2048, 4096, 8192, 16384].into_iter().find_map(|page: usize| {
+        let header = bytes.chunks_exact(page).skip(2).find(|page| page.starts_with(b"FLp2"))?;
+        (header[4..8] == (page as u32).to_be_bytes()).then(|| (page, header[44].into()))
+    })
 }
 
 fn opened<const PAGE: usize, const WORD: usize>(image: Image) -> Found {

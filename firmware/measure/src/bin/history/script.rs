@@ -165,13 +165,10 @@ fn measured<'a>(
     if logged != Logged::Recorded {
         return Err("not recorded");
     }
-    let opened_a_page = tally.programs() > 2;
-    if !opened_a_page {
+    // The record and its marks, unless a copy of the head begins anew.
+    if !tally.opened_a_page() && tally.erases() == 0 {
         seen.append = seen.append.max(took);
         seen.common_programs = seen.common_programs.max(tally.programs());
-    }
-    if tally.erases() > 0 && !opened_a_page {
-        return Err("an erase in the common case");
     }
     seen.most_on_a_page = seen.most_on_a_page.max(tally.most_on_a_page());
     seen.with_erase += u32::from(tally.erases() > 0);

@@ -7,17 +7,22 @@ use firmlog_board::NorFlash;
 /// Pages of the journal's flash.
 pub(crate) const PAGES: usize = 8;
 
+/// Pages of the journal's head, in front of those for records.
+const HEADS: usize = 2;
+
 /// Operations since the last [`clear`](Self::clear).
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     programs: [Cell<u32>; PAGES],
     erases: Cell<u32>,
+    opened: Cell<bool>,
 }
 
 impl Tally {
     pub(crate) fn clear(&self) {
         self.programs.iter().for_each(|page| page.set(0));
         self.erases.set(0);
+        self.opened.set(false);
     }
 
     /// Program operations on the page that had most.
@@ -32,6 +37,11 @@ impl Tally {
 
     pub(crate) fn erases(&self) -> u32 {
         self.erases.get()
+    }
+
+    /// Whether a page of records was begun.
+    pub(crate) fn opened_a_page(&self) -> bool {
+        self.opened.get()
     }
 }
 
@@ -52,9 +62,12 @@ impl Flash for Counted<'_> {
     }
 
     fn program(&mut self, at: u32, words: &[u8]) -> Result<(), FlashError> {
-        if let Some(page) = self.tally.programs.get(at as usize / firmlog_board::flash::PAGE) {
-            page.set(page.get() + 1);
+        let page = at as usize / firmlog_board::flash::PAGE;
+        if let Some(programs) = self.tally.programs.get(page) {
+            programs.set(programs.get() + 1);
         }
+        let is_first = (at as usize).is_multiple_of(firmlog_board::flash::PAGE);
+        self.tally.opened.set(self.tally.opened.get() || is_first && page >= HEADS);
         self.flash.program(at, words)
     }
 
