@@ -87,7 +87,7 @@ fn upd_020_required_logging_withholds_the_install_and_nothing_else() {
         {}
         for _ in 0..4 {
             updater.step(T::ServiceMode, Detail::default()).expect("in order");
-            assert_eq!(updater.flush(), Logged::Dropped);
+            assert_eq!(updater.flush(), Logged::Dropped(Error::Full));
         }
         let reserve = updater.journal().reserve();
         assert_eq!(updater.journal().free_pages(), reserve, "the reserve is untouched");
@@ -105,10 +105,11 @@ fn upd_020_required_logging_withholds_the_install_and_nothing_else() {
                 assert_eq!(updater.progress().last, last);
             }
             LogBeforeInstall::BestEffort => {
-                assert_eq!(answer, Ok(Logged::Dropped));
+                assert_eq!(answer, Ok(Logged::Dropped(Error::Full)));
                 assert!(updater.journal().dropped().count > dropped);
                 // The outcome is dropped as well; the device goes on.
-                assert_eq!(updater.step(T::InstallFailed, Detail::default()), Ok(Logged::Dropped));
+                let failed = updater.step(T::InstallFailed, Detail::default());
+                assert_eq!(failed, Ok(Logged::Dropped(Error::Full)));
             }
         }
     }
@@ -145,7 +146,8 @@ fn upd_022_a_failed_write_is_tried_once_more() {
     while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
     for _ in 0..3 {
         let before = updater.journal().flash().tally.programs[3];
-        assert_eq!(updater.step(T::TamperDetected, Detail::default()), Ok(Logged::Dropped));
+        let dropped = updater.step(T::TamperDetected, Detail::default());
+        assert!(matches!(dropped, Ok(Logged::Dropped(Error::Flash(_)))), "{dropped:?}");
         let programs = updater.journal().flash().tally.programs[3] - before;
         assert!((1..=3).contains(&programs), "{programs} operations on the page");
     }
@@ -217,7 +219,7 @@ fn jrn_022_an_image_turned_away_is_recorded_in_the_reserve() {
             && updater.flush() == Logged::Recorded
         {}
         updater.step(T::Check, Detail::default()).expect("in order");
-        assert_eq!(updater.flush(), Logged::Dropped, "the ordinary space is full");
+        assert_eq!(updater.flush(), Logged::Dropped(Error::Full), "the ordinary space is full");
         let logged = updater.refuse(event, image(7), Detail::default());
         assert_eq!(logged, Ok(Logged::Recorded), "{event}");
         let before = updater.journal().next();

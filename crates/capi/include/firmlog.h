@@ -127,6 +127,8 @@ enum firmlog_status
   FIRMLOG_STATUS_OUT_OF_ORDER = 201,
   // Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
   FIRMLOG_STATUS_NOT_LOGGED = 202,
+  // The step was taken, and no statement of it is durable: `firmlog_cause` tells why.
+  FIRMLOG_STATUS_DROPPED = 203,
   // The image may not be installed: the decision tells why.
   FIRMLOG_STATUS_NOT_INSTALLABLE = 301,
   // Internal contradiction: please report it.
@@ -1054,8 +1056,8 @@ uint32_t firmlog_abi_version(void);
 // Closes the context. What waits and was not said is lost: `firmlog_flush` says it.
 firmlog_status firmlog_close(struct firmlog_agent *agent);
 
-// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED` or `FIRMLOG_STATUS_STATEMENT`: a status,
-// or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
+// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED`, `FIRMLOG_STATUS_DROPPED` or
+// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
 // is not open.
 int32_t firmlog_cause(struct firmlog_agent *agent);
 
@@ -1284,7 +1286,8 @@ firmlog_status firmlog_verified(struct firmlog_agent *agent,
                                 const struct firmlog_detail *detail,
                                 firmlog_logged *logged);
 
-// Flash is about to be written. Touch it only if this returns `FIRMLOG_STATUS_OK`.
+// Flash is about to be written. Touch it only if this returns `FIRMLOG_STATUS_OK`; with
+// `FIRMLOG_POLICY_BEST_EFFORT`, also if it returns `FIRMLOG_STATUS_DROPPED`.
 firmlog_status firmlog_install_started(struct firmlog_agent *agent,
                                        const struct firmlog_detail *detail,
                                        firmlog_logged *logged);

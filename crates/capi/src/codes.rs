@@ -239,7 +239,7 @@ impl From<firmlog_agent::update::Logged> for Logged {
         match logged {
             L::Recorded => Self::Recorded,
             L::Waiting => Self::Waiting,
-            L::Dropped => Self::Dropped,
+            L::Dropped(_) => Self::Dropped,
         }
     }
 }

@@ -87,8 +87,8 @@ pub unsafe extern "C" fn firmlog_close(agent: *mut Agent) -> Status {
     told(unsafe { close(agent) })
 }
 
-/// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED` or `FIRMLOG_STATUS_STATEMENT`: a status,
-/// or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
+/// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED`, `FIRMLOG_STATUS_DROPPED` or
+/// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
 /// is not open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_cause(agent: *mut Agent) -> i32 {

@@ -93,6 +93,8 @@ pub enum Status {
     OutOfOrder = 201,
     /// Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
     NotLogged = 202,
+    /// The step was taken, and no statement of it is durable: `firmlog_cause` tells why.
+    Dropped = 203,
     /// The image may not be installed: the decision tells why.
     NotInstallable = 301,
     /// Internal contradiction: please report it.
@@ -146,6 +148,7 @@ impl Status {
         (Self::FormatCut, c"formatting was cut short: format again"),
         (Self::OutOfOrder, c"the step may not follow the last one"),
         (Self::NotLogged, c"logging is required and failed: leave flash alone"),
+        (Self::Dropped, c"the step was taken, and no statement of it is durable"),
         (Self::NotInstallable, c"the image may not be installed: the decision tells why"),
         (Self::Bug, c"internal contradiction: please report it"),
     ];

@@ -159,7 +159,8 @@ pub unsafe extern "C" fn firmlog_verified(
     }
 }
 
-/// Flash is about to be written. Touch it only if this returns `FIRMLOG_STATUS_OK`.
+/// Flash is about to be written. Touch it only if this returns `FIRMLOG_STATUS_OK`; with
+/// `FIRMLOG_POLICY_BEST_EFFORT`, also if it returns `FIRMLOG_STATUS_DROPPED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_install_started(
     agent: *mut Agent,
@@ -280,6 +281,13 @@ impl Inner {
     ) -> Result<(), Status> {
         let what = taken.map_err(|refused| self.refused(refused))?;
         // SAFETY: the caller's promise is handed on.
-        unsafe { answer_if_asked(logged, what.into()) }
+        unsafe { answer_if_asked(logged, what.into()) }?;
+        match what {
+            update::Logged::Dropped(why) => {
+                self.failed(why);
+                Err(Status::Dropped)
+            }
+            _ => Ok(()),
+        }
     }
 }

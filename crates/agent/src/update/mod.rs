@@ -67,8 +67,8 @@ pub enum Logged {
     Recorded,
     /// It waits for the next statement; it is lost if power is.
     Waiting,
-    /// It could not be recorded. The journal counts it, unless that failed as well.
-    Dropped,
+    /// It could not be recorded, and this is why. The journal counts it, unless that failed as well.
+    Dropped(Error),
 }
 
 /// Why a step was not taken.
@@ -207,7 +207,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
                 self.progress = before;
                 Err(Refused::NotLogged(e))
             }
-            Err(_) => Ok(self.dropped()),
+            Err(e) => Ok(self.dropped(e)),
         }
     }
 
@@ -351,7 +351,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
         match self.say(detail) {
             Ok(()) => Logged::Recorded,
-            Err(_) => self.dropped(),
+            Err(e) => self.dropped(e),
         }
     }
 }

@@ -121,7 +121,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     }
 
     /// Counts what could not be said, as far as the journal still can, and goes on.
-    pub(super) fn dropped(&mut self) -> Logged {
+    pub(super) fn dropped(&mut self, why: Error) -> Logged {
         for step in self.line.steps() {
             let mut said = [0; 10];
             Put(&mut said).put(&step.kind.code().to_be_bytes()).u64(step.at_ms);
@@ -129,12 +129,14 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             let _ = self.journal.drop_one(&sha256(&[&said]));
         }
         self.line.clear();
-        Logged::Dropped
+        Logged::Dropped(why)
     }
 
     /// Makes the count of refusals durable.
     pub(super) fn remember(&mut self) -> Logged {
-        let Some(note) = self.progress.encode() else { return Logged::Dropped };
+        let Some(note) = self.progress.encode() else {
+            return Logged::Dropped(Error::Bug);
+        };
         match self.journal.remember(&note, Class::Routine) {
             Ok(()) => Logged::Recorded,
             Err(_) => Logged::Waiting,

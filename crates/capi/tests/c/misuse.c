@@ -359,7 +359,8 @@ static void order(void)
     EXPECT(OK, firmlog_verified(&agent, &target, NULL, NULL));
     key_answer = 2;
     firmlog_logged logged = FIRMLOG_LOGGED_RECORDED;
-    EXPECT(OK, firmlog_install_started(&agent, NULL, &logged));
+    EXPECT(DROPPED, firmlog_install_started(&agent, NULL, &logged));
+    expect(FIRMLOG_STATUS_SIGNER_UNAVAILABLE, firmlog_cause(&agent), "cause", __LINE__);
     key_answer = 0;
     firmlog_journal_room room;
     EXPECT(OK, firmlog_room(&agent, &room));
@@ -367,6 +368,14 @@ static void order(void)
         fprintf(stderr, "dropped %u, untold %u\n", (unsigned)room.dropped, (unsigned)room.untold);
         failures++;
     }
+
+    /* What flash does not take has its status and its cause, where nobody asks what became of it. */
+    flash.is_dead = 1;
+    EXPECT(DROPPED, firmlog_step(&agent, FIRMLOG_EVENT_TAMPER_DETECTED, NULL, NULL));
+    expect(FIRMLOG_STATUS_FLASH_FAILED, firmlog_cause(&agent), "cause", __LINE__);
+    EXPECT(DROPPED, firmlog_step(&agent, FIRMLOG_EVENT_INSTALL_FAILED, NULL, NULL));
+    expect(FIRMLOG_STATUS_FLASH_FAILED, firmlog_cause(&agent), "cause", __LINE__);
+    flash.is_dead = 0;
     EXPECT(OK, firmlog_close(&agent));
 }
 

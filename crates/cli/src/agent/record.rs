@@ -9,6 +9,7 @@
 //! Exit: 0 recorded, or waiting for the next statement · 1 the step may not follow, or the install
 //! is withheld · 3 it had no room and was counted.
 
+use firmlog_agent::journal::Error as JournalError;
 use firmlog_agent::update::{Detail, Logged, Refused, Target};
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::EventType;
@@ -143,12 +144,13 @@ fn answer(unit: &mut Unit<'_>, event: EventType, logged: Logged) -> Answer {
         Logged::Waiting => {
             ("waiting", format!("{event}: waits for the next statement\n"), Exit::Proven)
         }
-        Logged::Dropped if unit.is_end_hidden() => {
-            let why = "damage hides the end of the chain; it is counted";
-            ("dropped", format!("{event}: {why}\n"), Exit::Incomplete)
-        }
-        Logged::Dropped => {
-            ("dropped", format!("{event}: had no room, and is counted\n"), Exit::Incomplete)
+        Logged::Dropped(why) => {
+            let why = match why {
+                JournalError::ChainUnknown => "damage hides the end of the chain".to_owned(),
+                JournalError::Full => "had no room".to_owned(),
+                other => other.to_string(),
+            };
+            ("dropped", format!("{event}: {why}; it is counted\n"), Exit::Incomplete)
         }
     };
     let mut json = json!({"event": event.name(), "logged": word});

@@ -136,7 +136,7 @@ impl<'w> Unit<'w> {
     /// Says what waits.
     pub(crate) fn flush(&mut self) -> Result<()> {
         match self.device.flush() {
-            Logged::Dropped => Err(Error::new("E-JOURNAL", format!("{} is full", self.name))),
+            Logged::Dropped(why) => Err(Error::new("E-JOURNAL", format!("{}: {why}", self.name))),
             Logged::Recorded | Logged::Waiting => Ok(()),
         }
     }
