@@ -1057,8 +1057,8 @@ uint32_t firmlog_abi_version(void);
 firmlog_status firmlog_close(struct firmlog_agent *agent);
 
 // Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED`, `FIRMLOG_STATUS_DROPPED` or
-// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
-// is not open.
+// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing
+// has failed; negative if the context is not open.
 int32_t firmlog_cause(struct firmlog_agent *agent);
 
 // Starts a hash, whatever was in the memory before.
@@ -1154,6 +1154,12 @@ firmlog_status firmlog_remember(struct firmlog_agent *agent, const uint8_t *note
 // The name of a key: its RFC 9679 thumbprint, 32 bytes to `id`. That of its first key names a
 // device for life.
 firmlog_status firmlog_key_id(const struct firmlog_key *key, uint8_t *id);
+
+// Whether the P-256 key of 64 bytes, x ‖ y, made a signature of 64 bytes, r ‖ s with either s,
+// over the SHA-256 of a message: `FIRMLOG_STATUS_SIGNATURE` if not.
+firmlog_status firmlog_p256_verify(const uint8_t *public_key,
+                                   const uint8_t *digest,
+                                   const uint8_t *signature);
 
 // The public half of a P-256 key in software, of 32 bytes: 64 bytes to `public_key`.
 firmlog_status firmlog_p256_public(const uint8_t *secret, uint8_t *public_key);
@@ -1251,8 +1257,9 @@ firmlog_status firmlog_statement_build(struct firmlog_agent *agent,
 // bytes. `note` is the device's own state from here on, at most 192 bytes, or null to leave it as
 // it was; with an update machine it must be null. After anything but OK build the statement again.
 //
-// A bad signature is not noticed here, and the log refuses it with everything after it: check what
-// comes from a part that may fail.
+// With P-256 built in, a signature that is none of this key's is refused. Without it, and for
+// Ed25519, none is noticed here, and the log refuses it with everything after it: check what comes
+// from a part that may fail.
 firmlog_status firmlog_statement_append(struct firmlog_agent *agent,
                                         uint8_t *tbs,
                                         size_t size,

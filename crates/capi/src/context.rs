@@ -59,7 +59,9 @@ impl Inner {
     pub(crate) fn failed(&mut self, error: Error) -> Status {
         let status = Status::from(error);
         self.cause = match error {
-            Error::NotAnUpdate(rule) => i32::from(rule.code()).saturating_add(RULES),
+            Error::NotAnUpdate(rule) if status != Status::Signature => {
+                i32::from(rule.code()).saturating_add(RULES)
+            }
             _ => status.code(),
         };
         status
@@ -88,8 +90,8 @@ pub unsafe extern "C" fn firmlog_close(agent: *mut Agent) -> Status {
 }
 
 /// Why a call failed that said `FIRMLOG_STATUS_NOT_LOGGED`, `FIRMLOG_STATUS_DROPPED` or
-/// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing has failed; negative if the context
-/// is not open.
+/// `FIRMLOG_STATUS_STATEMENT`: a status, or 1000 and the number of the broken rule. 0 while nothing
+/// has failed; negative if the context is not open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_cause(agent: *mut Agent) -> i32 {
     let mut cause = 0;

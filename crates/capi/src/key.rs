@@ -5,7 +5,7 @@ use crate::codes::known;
 use crate::pointer::{answer, borrow};
 use crate::status::told;
 use core::ffi::{c_int, c_void};
-use firmlog_statement::{PublicKey, SignError, Signer};
+use firmlog_statement::{PublicKey, SignError, Signer, StatementError};
 use sha2::{Digest as _, Sha256};
 
 /// How statements are signed.
@@ -73,6 +73,34 @@ impl Holder {
     }
 }
 
+/// What a signature is written into, and behind it bytes that stay: one in DER is longer.
+const GUARDED: [u8; 64 + 16] = [0xc5; 64 + 16];
+
+impl Holder {
+    /// A signature that came back from whoever holds the key, if it may be one of this key's.
+    fn checked(&self, digest: &[u8; 32], room: &[u8; 80]) -> Result<[u8; 64], SignError> {
+        let (signature, guard) = room.split_first_chunk::<64>().ok_or(SignError::Refused)?;
+        let stays = GUARDED.iter().skip(64).eq(guard);
+        if stays && self.may_be_of(digest, signature) { Ok(*signature) } else { Err(NOT_OURS) }
+    }
+
+    /// Whether this key made a signature of a message with this SHA-256; without the code for it,
+    /// and for Ed25519, nobody can tell here.
+    pub(crate) fn may_be_of(&self, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+        match &self.public {
+            #[cfg(feature = "p256")]
+            PublicKey::P256(xy) => software::verifies(xy, digest, signature),
+            _ => {
+                let _ = (digest, signature);
+                true
+            }
+        }
+    }
+}
+
+/// Says of a signature that it is none of this key.
+const NOT_OURS: SignError = SignError::Statement(StatementError::SignatureScalarRange);
+
 impl Signer for Holder {
     fn public_key(&self) -> PublicKey {
         self.public
@@ -81,14 +109,12 @@ impl Signer for Holder {
     fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError> {
         let sign = self.key.sign.ok_or(SignError::Refused)?;
         let digest: [u8; 32] = Sha256::digest(tbs).into();
-        let mut signature = [0; 64];
+        let mut room = GUARDED;
         let (message, len) = (tbs.as_ptr(), tbs.len());
         // SAFETY: message, digest and signature are ours and as long as said; the caller keeps to
         // its prototype.
-        match unsafe {
-            sign(self.key.context, message, len, digest.as_ptr(), signature.as_mut_ptr())
-        } {
-            0 => Ok(signature),
+        match unsafe { sign(self.key.context, message, len, digest.as_ptr(), room.as_mut_ptr()) } {
+            0 => self.checked(&digest, &room),
             2 => Err(SignError::Unavailable),
             _ => Err(SignError::Refused),
         }
@@ -108,13 +134,41 @@ pub unsafe extern "C" fn firmlog_key_id(key: *const Key, id: *mut u8) -> Status 
 }
 
 #[cfg(feature = "p256")]
-pub use software::{firmlog_p256_public, firmlog_p256_sign};
+pub use software::{firmlog_p256_public, firmlog_p256_sign, firmlog_p256_verify};
 
 #[cfg(feature = "p256")]
 mod software {
     use super::{Status, answer, borrow, c_int, c_void, told};
-    use p256::ecdsa::signature::hazmat::PrehashSigner as _;
-    use p256::ecdsa::{Signature, SigningKey};
+    use p256::ecdsa::signature::hazmat::{PrehashSigner as _, PrehashVerifier as _};
+    use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+
+    /// Whether a key, x ‖ y, made a signature, r ‖ s, over a digest.
+    pub(super) fn verifies(xy: &[u8; 64], digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+        let mut point = [4; 65];
+        if let Some((_, rest)) = point.split_first_mut() {
+            rest.copy_from_slice(xy);
+        }
+        let key = VerifyingKey::from_sec1_bytes(&point);
+        let signature = Signature::from_slice(signature);
+        key.ok()
+            .zip(signature.ok())
+            .is_some_and(|(key, it)| key.verify_prehash(digest, &it).is_ok())
+    }
+
+    /// Whether the P-256 key of 64 bytes, x ‖ y, made a signature of 64 bytes, r ‖ s with either s,
+    /// over the SHA-256 of a message: `FIRMLOG_STATUS_SIGNATURE` if not.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn firmlog_p256_verify(
+        public_key: *const u8,
+        digest: *const u8,
+        signature: *const u8,
+    ) -> Status {
+        // SAFETY: the crate's contract.
+        let given =
+            unsafe { (borrow(public_key.cast()), borrow(digest.cast()), borrow(signature.cast())) };
+        let (Ok(key), Ok(digest), Ok(signature)) = given else { return Status::NullPointer };
+        if verifies(key, digest, signature) { Status::Ok } else { Status::Signature }
+    }
 
     /// The public half of a P-256 key in software, of 32 bytes: 64 bytes to `public_key`.
     #[unsafe(no_mangle)]

@@ -78,7 +78,7 @@ pub use journal::{
 };
 pub use key::{Algorithm, Key, firmlog_key_id};
 #[cfg(feature = "p256")]
-pub use key::{firmlog_p256_public, firmlog_p256_sign};
+pub use key::{firmlog_p256_public, firmlog_p256_sign, firmlog_p256_verify};
 pub use link::{Head, Link, Receipts, Reply, Request, RequestKind, Told, TroubleKind};
 #[cfg(feature = "install")]
 pub use mcuboot::{Mcuboot, firmlog_check_mcuboot, firmlog_measure_mcuboot};

@@ -19,7 +19,7 @@ use firmlog_statement::disclosure::{self, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
     COMPLETED_BY, ChainEntry, Digest, Event, Events, Extra, List, Outcome, Parsed, Phase,
-    SecurityCounter, Seq, Unit, Update, UpdateResult, VersionCode,
+    SecurityCounter, Seq, StatementError, Unit, Update, UpdateResult, VersionCode, sha256,
 };
 
 /// One step, and how long before the statement it happened.
@@ -142,8 +142,9 @@ pub unsafe extern "C" fn firmlog_statement_build(
 /// bytes. `note` is the device's own state from here on, at most 192 bytes, or null to leave it as
 /// it was; with an update machine it must be null. After anything but OK build the statement again.
 ///
-/// A bad signature is not noticed here, and the log refuses it with everything after it: check what
-/// comes from a part that may fail.
+/// With P-256 built in, a signature that is none of this key's is refused. Without it, and for
+/// Ed25519, none is noticed here, and the log refuses it with everything after it: check what comes
+/// from a part that may fail.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_statement_append(
     agent: *mut Agent,
@@ -160,8 +161,9 @@ pub unsafe extern "C" fn firmlog_statement_append(
             let tbs = filled(tbs, size)?;
             let signature = *borrow::<[u8; 64]>(signature.cast())?;
             let note = (!note.is_null()).then(|| list(note, note_len)).transpose()?;
-            if len > size {
-                return Err(Status::Range);
+            let signed = tbs.get(..len).ok_or(Status::Range)?;
+            if !inner.holder.may_be_of(&sha256(&[signed]), &signature) {
+                return Err(inner.failed(rule_error(StatementError::SignatureScalarRange)));
             }
             let made = firmlog_statement::complete::<Update>(tbs, len, signature);
             let made = made.map_err(|rule| inner.failed(rule_error(rule)))?;
@@ -170,7 +172,7 @@ pub unsafe extern "C" fn firmlog_statement_append(
     }
 }
 
-const fn rule_error(rule: firmlog_statement::StatementError) -> firmlog_agent::journal::Error {
+const fn rule_error(rule: StatementError) -> firmlog_agent::journal::Error {
     firmlog_agent::journal::Error::NotAnUpdate(rule)
 }
 

@@ -67,7 +67,7 @@ pub enum Logged {
     Recorded,
     /// It waits for the next statement; it is lost if power is.
     Waiting,
-    /// It could not be recorded, and this is why. The journal counts it, unless that failed as well.
+    /// It could not be recorded, and why. The journal counts it, unless that failed as well.
     Dropped(Error),
 }
 

@@ -46,6 +46,39 @@ static int sign(void *context, const uint8_t *message, size_t len, const uint8_t
                            : firmlog_p256_sign(context, message, len, digest, signature);
 }
 
+/* What parts have handed back for a signature. */
+enum spoiled { GOOD, BIT, LITTLE_ENDIAN, DER, DER_WHOLE, OTHER_KEY, ZEROS, SPOILED };
+static enum spoiled spoiled;
+
+static int sign_badly(void *context, const uint8_t *message, size_t len, const uint8_t *digest,
+                      uint8_t *signature)
+{
+    uint8_t good[64];
+    uint8_t other[32] = {9};
+    if (firmlog_p256_sign(spoiled == OTHER_KEY ? other : context, message, len, digest, good)) {
+        return 1;
+    }
+    /* 30 46 02 21 00 r 02 21 00 s, the longest there is. */
+    uint8_t der[72] = {0x30, 0x46, 0x02, 0x21};
+    memcpy(der + 5, good, 32);
+    memcpy(der + 37, (uint8_t[]){0x02, 0x21, 0}, 3);
+    memcpy(der + 40, good + 32, 32);
+    memcpy(signature, spoiled == DER ? der : good, 64);
+    for (size_t i = 0; spoiled == LITTLE_ENDIAN && i < 64; i++) {
+        signature[i] = good[(i & 32) + 31 - (i & 31)];
+    }
+    if (spoiled == BIT) {
+        signature[40] ^= 4;
+    }
+    if (spoiled == DER_WHOLE) {
+        memcpy(signature, der, sizeof der);
+    }
+    if (spoiled == ZEROS) {
+        memset(signature, 0, 64);
+    }
+    return 0;
+}
+
 static firmlog_config good(void)
 {
     firmlog_config config = {
@@ -379,6 +412,40 @@ static void order(void)
     EXPECT(OK, firmlog_close(&agent));
 }
 
+/* A signature that is none of this key's is never recorded; once the part is well, the device goes
+ * on as if nothing had been. */
+static void signatures(void)
+{
+    enrol();
+    memset(&agent, 0, sizeof agent);
+    firmlog_config config = good();
+    config.key.sign = sign_badly;
+    spoiled = GOOD;
+    EXPECT(OK, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+    firmlog_chain before;
+    firmlog_chain after;
+    EXPECT(OK, firmlog_chain_next(&agent, &before));
+    for (spoiled = BIT; spoiled < SPOILED; spoiled++) {
+        EXPECT(DROPPED, firmlog_step(&agent, FIRMLOG_EVENT_TAMPER_DETECTED, NULL, NULL));
+        expect(FIRMLOG_STATUS_SIGNATURE, firmlog_cause(&agent), "cause", (int)spoiled);
+    }
+    EXPECT(OK, firmlog_chain_next(&agent, &after));
+    expect((int)before.next, (int)after.next, "next", __LINE__);
+    spoiled = GOOD;
+    EXPECT(OK, firmlog_step(&agent, FIRMLOG_EVENT_TAMPER_DETECTED, NULL, NULL));
+    EXPECT(OK, firmlog_close(&agent));
+
+    uint8_t digest[32] = {1};
+    uint8_t signature[64];
+    firmlog_p256_sign(secret, NULL, 0, digest, signature);
+    EXPECT(OK, firmlog_p256_verify(config.key.public_key, digest, signature));
+    digest[0] ^= 1;
+    EXPECT(SIGNATURE, firmlog_p256_verify(config.key.public_key, digest, signature));
+    EXPECT(NULL_POINTER, firmlog_p256_verify(NULL, digest, signature));
+    EXPECT(NULL_POINTER, firmlog_p256_verify(config.key.public_key, NULL, signature));
+    EXPECT(NULL_POINTER, firmlog_p256_verify(config.key.public_key, digest, NULL));
+}
+
 static void steps_by_hand(void)
 {
     firmlog_config config = good();
@@ -540,6 +607,7 @@ int main(void)
     numbers();
     order();
     steps_by_hand();
+    signatures();
     keys_and_hashes();
     printf("%d calls, %d failures\n", checks, failures);
     return failures == 0 ? 0 : 1;
