@@ -123,6 +123,8 @@ enum firmlog_status
   FIRMLOG_STATUS_OTHER_GEOMETRY = 119,
   // Formatting was cut short: format again.
   FIRMLOG_STATUS_FORMAT_CUT = 120,
+  // Something else has written to this flash since it was opened: close, and start again.
+  FIRMLOG_STATUS_OTHER_WRITER = 121,
   // The step may not follow the last one.
   FIRMLOG_STATUS_OUT_OF_ORDER = 201,
   // Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.

@@ -89,6 +89,8 @@ pub enum Status {
     OtherGeometry = 119,
     /// Formatting was cut short: format again.
     FormatCut = 120,
+    /// Something else has written to this flash since it was opened: close, and start again.
+    OtherWriter = 121,
     /// The step may not follow the last one.
     OutOfOrder = 201,
     /// Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
@@ -146,6 +148,7 @@ impl Status {
         (Self::OtherFormat, c"another version of this library wrote the journal: leave it alone"),
         (Self::OtherGeometry, c"the journal is for other pages or words than these"),
         (Self::FormatCut, c"formatting was cut short: format again"),
+        (Self::OtherWriter, c"something else has written to this flash: start again"),
         (Self::OutOfOrder, c"the step may not follow the last one"),
         (Self::NotLogged, c"logging is required and failed: leave flash alone"),
         (Self::Dropped, c"the step was taken, and no statement of it is durable"),
@@ -194,6 +197,7 @@ impl From<Error> for Status {
             Error::OtherFormat => Self::OtherFormat,
             Error::OtherGeometry => Self::OtherGeometry,
             Error::FormatCut => Self::FormatCut,
+            Error::OtherWriter => Self::OtherWriter,
             _ => Self::Bug,
         }
     }
@@ -266,6 +270,7 @@ mod tests {
         let more = [Error::TooLong, Error::NotNext, Error::ChainUnknown, Error::NeedsOpening];
         let rest = [Error::BufferTooSmall, Error::NotCovering, Error::SignerRefused];
         let other = [Error::OtherFormat, Error::OtherGeometry, Error::FormatCut];
+        let other = other.into_iter().chain([Error::OtherWriter]);
         for error in own.into_iter().chain(more).chain(rest).chain(other) {
             assert_ne!(Status::from(error), Status::Bug, "{error}");
         }

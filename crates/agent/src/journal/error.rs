@@ -43,6 +43,9 @@ pub enum Error {
     OtherGeometry = 16,
     /// Formatting was cut short, or nothing was said since: format again.
     FormatCut = 17,
+    /// Something else has written to this flash since it was opened here: one program at a time may
+    /// hold the journal. It must be opened again.
+    OtherWriter = 18,
     /// Internal contradiction.
     Bug = 65535,
 }
@@ -69,6 +72,7 @@ impl core::fmt::Display for Error {
             Self::OtherFormat => "the journal was written by another version of this library",
             Self::OtherGeometry => "the journal is for other pages or words than these",
             Self::FormatCut => "formatting was cut short: format again",
+            Self::OtherWriter => "something else has written to this flash: open the journal again",
             Self::Bug => "internal contradiction",
         })
     }

@@ -15,7 +15,7 @@ use super::Journal;
 use super::error::{Error, Finding, Report};
 use super::layout::{End, FRAME, HEAD_PAGES, Head, Kind, Unit};
 use super::medium::Medium;
-use crate::flash::Flash;
+use crate::flash::{Flash, FlashError};
 
 /// One copy as it was found.
 #[derive(Clone, Copy, Default)]
@@ -124,6 +124,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let place = u32::from(second.age() > first.age());
         let newest = first.age().max(second.age());
         state.used = [first.at, second.at];
+        state.head_at = Some(first.head_at);
         // The copy without the newest head first: it must never be the only one erased.
         for place in [place ^ 1, place] {
             let copy = if place == 0 { first } else { second };
@@ -139,13 +140,35 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
                     copy.at
                 }
             };
-            let used = medium.put_head(place, used, &state.head).unwrap_or_else(|_| {
+            let put = medium.put_head(place, used, &state.head);
+            if put.is_err() {
                 report.add(Finding::PageUnusable { page: place });
-                PAGE
-            });
+            }
             let [first, second] = &mut state.used;
-            *(if place == 0 { first } else { second }) = used;
+            *(if place == 0 { first } else { second }) = put.unwrap_or(PAGE);
+            if place == 0 {
+                state.head_at = put.ok().map(|used| used.saturating_sub(FRAME));
+            }
         }
+    }
+
+    /// Whether the first copy of the head is as it was left here: its newest head, and nothing
+    /// behind what is used.
+    pub(super) fn check_alone(&mut self) -> Result<(), Error> {
+        let Self { medium, state } = self;
+        let (mut head, mut behind) = ([0; FRAME], [0xff; WORD]);
+        let head_at = state.head_at.ok_or(Error::Flash(FlashError::Worn))?;
+        medium.read(0, head_at, &mut head)?;
+        let [used, _] = state.used;
+        if used.saturating_add(WORD) <= PAGE {
+            medium.read(0, used, &mut behind)?;
+        }
+        let version = head.get(8..12).is_some_and(|it| *it == state.head.version.to_be_bytes());
+        if version && behind == [0xff; WORD] {
+            return Ok(());
+        }
+        state.broken = true;
+        Err(Error::OtherWriter)
     }
 
     /// Changes the head, in both copies. After a cut between them the newer one holds.
@@ -157,6 +180,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         self.state.broken = true;
         let [first, second] = self.state.used;
         let first = self.medium.put_head(0, first, &head)?;
+        self.state.head_at = Some(first.saturating_sub(FRAME));
         let second = self.medium.put_head(1, second, &head)?;
         self.state.used = [first, second];
         self.state.head = head;

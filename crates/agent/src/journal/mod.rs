@@ -116,6 +116,8 @@ struct State {
     head: Head,
     /// Where what is used of each copy of the head ends.
     used: [usize; 2],
+    /// Where the newest head of the first copy stands; none where that page fails.
+    head_at: Option<usize>,
     /// Offset of the next record in the newest page.
     at: usize,
     /// Nothing in the newest page can be read as a record.
@@ -184,6 +186,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         // As if it were full: the word that this is under way is erased last.
         let first = medium.put_head(0, PAGE, &state.head)?;
         state.used = [first, second];
+        state.head_at = Some(0);
         state.broken = false;
         Ok(journal)
     }

@@ -105,7 +105,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let last = oldest.saturating_add(self.medium.data_pages().into());
         while let Some(page) = newest.checked_add(1).filter(|page| *page < last) {
             let place = self.medium.place(page)?;
+            // A lower number is of one that wrote beside another, who was there before.
             if !self.medium.page_header(page, &mut header)?
+                || header.number < self.state.head.end.number
                 || self.medium.next_record(place, FRAME, &mut found)?.is_none()
             {
                 break;
@@ -200,6 +202,7 @@ impl State {
         Self {
             head: Head::default(),
             used: [0; 2],
+            head_at: None,
             at: FRAME,
             empty: true,
             found_end: End { number: 0, seq: 0 },

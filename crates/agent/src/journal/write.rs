@@ -125,8 +125,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok(())
     }
 
-    pub(super) fn check_opened(&self) -> Result<(), Error> {
-        if self.state.broken { Err(Error::NeedsOpening) } else { Ok(()) }
+    /// Whether it is open, and the flash as it was left here.
+    fn check_opened(&mut self) -> Result<(), Error> {
+        if self.state.broken { Err(Error::NeedsOpening) } else { self.check_alone() }
     }
 
     fn write(&mut self, record: &Record<'_>) -> Result<(), Error> {

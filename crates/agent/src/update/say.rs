@@ -28,13 +28,21 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let untold = self.journal.untold() > 0;
         let (seq, _) = self.journal.next().ok_or(Error::ChainUnknown)?;
         let mut buffer = [0; BUFFER];
-        match self.seal_and_append(&mut buffer, detail, untold) {
+        let mut hash = [0; 32];
+        match self.seal_and_append(&mut buffer, detail, untold, &mut hash) {
             Err(Error::Flash(_) | Error::NeedsOpening) => {
                 self.journal.reopen()?;
-                // The write may have got as far as it takes to count.
-                if self.journal.next().is_none_or(|(next, _)| next == seq) {
-                    self.seal_and_append(&mut buffer, detail, untold)?;
+                match self.journal.next() {
+                    // The write may have got as far as it takes to count.
+                    Some((next, newest)) if next > seq && newest == hash => {}
+                    Some((next, _)) if next > seq => return Err(Error::OtherWriter),
+                    _ => self.seal_and_append(&mut buffer, detail, untold, &mut hash)?,
                 }
+            }
+            // Who writes beside this one may have moved the update: only a start can tell.
+            Err(Error::OtherWriter) => {
+                self.started = false;
+                return Err(Error::OtherWriter);
             }
             done => done?,
         }
@@ -52,8 +60,10 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         buffer: &mut [u8; BUFFER],
         detail: Detail,
         untold: bool,
+        hash: &mut [u8; 32],
     ) -> Result<(), Error> {
         let entry = self.seal(buffer, detail, untold)?;
+        *hash = sha256(&[entry.bytes()]);
         let note = self.progress.encode().ok_or(Error::Bug)?;
         // What was dropped is told along with something: it may not use up the reserve by itself.
         let urgent = self.line.steps().iter().any(|step| step.kind.is_urgent());
