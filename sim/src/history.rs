@@ -21,7 +21,7 @@ pub const PAGE: usize = 1024;
 /// Bytes of a word.
 pub const WORD: usize = 8;
 /// Pages of the flash.
-pub const PAGES: usize = 7;
+pub const PAGES: usize = 8;
 /// The seed a device's chain begins with.
 pub const SEED: [u8; 32] = [0x5e; 32];
 
@@ -203,8 +203,10 @@ impl World {
     fn say(&mut self, event: T, journal: &mut SimJournal) -> Result<(), Error> {
         let entry = self.statement(event, journal);
         let note = self.next_note();
-        let urgent = event.is_urgent() || event == T::LogWrap;
-        let class = if urgent { Class::Urgent } else { Class::Routine };
+        let class = match event {
+            T::LogWrap => Class::Urgent,
+            _ => Class::of([event].into_iter()),
+        };
         let tells_of_dropped = event == T::LogWrap;
         let said = ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?;
         match journal.append(&Append {

@@ -113,11 +113,7 @@ impl Life {
         let append = Append {
             entry: ChainEntry::parse(&entry).map_err(Error::NotAnUpdate)?,
             note: &note,
-            class: if event.is_urgent() || event == T::LogGap {
-                Class::Urgent
-            } else {
-                Class::Routine
-            },
+            class: Class::of([event].into_iter()),
             tells_of_dropped: false,
             tells_of_lost: event == T::LogGap,
         };

@@ -119,7 +119,7 @@ fn jrn_046_pages_behind_an_older_head_are_taken_in() {
 fn jrn_045_a_loss_is_told_once() {
     let (mut life, journal, _) = spoken(8);
     let mut image = journal.into_flash().image().to_vec();
-    lose(&mut image, 2, Loss::SecondHalf, &[]);
+    lose(&mut image, 4, Loss::SecondHalf, &[]);
     let (mut journal, report) = SimJournal::open(flash(image)).expect("opens");
     assert!(report.losses() > 0);
     assert_eq!(journal.untold_lost(), report.losses());
@@ -131,7 +131,7 @@ fn jrn_045_a_loss_is_told_once() {
         assert_eq!(journal.untold_lost(), 0, "and told");
     }
     let mut image = journal.into_flash().image().to_vec();
-    lose(&mut image, 3, Loss::SecondHalf, &[]);
+    lose(&mut image, 5, Loss::SecondHalf, &[]);
     journal = SimJournal::open(flash(image)).expect("opens").0;
     assert!(journal.untold_lost() > 0, "more is lost");
     assert_eq!(life.say(T::LogGap, &mut journal), Ok(true));

@@ -2,13 +2,17 @@
 //! that nobody announced.
 
 use firmlog_agent::journal::{Class, Error, Note};
-use firmlog_agent::update::{Detail, LogBeforeInstall, Logged, Refused, Resume, Target};
+use firmlog_agent::update::{
+    Detail, Identity, LogBeforeInstall, Logged, Refused, Resume, Target, Updater,
+};
 use firmlog_sim::Device;
 use firmlog_sim::board::{Board, check_order, image};
-use firmlog_sim::history::{PAGE, SimJournal};
+use firmlog_sim::device::Key;
+use firmlog_sim::history::{PAGE, SimJournal, WORD};
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{Outcome, Parsed, Update};
+use firmlog_statement::{Outcome, Parsed, PublicKey, SignError, Signer, Update};
+use std::cell::Cell;
 
 /// Lives until the update has ended, in few enough starts.
 fn live(board: &mut Board, device: &Device) -> Result<(), String> {
@@ -95,10 +99,20 @@ fn upd_020_required_logging_withholds_the_install_and_nothing_else() {
         updater.step(T::Downloaded, Detail::default()).expect("in order");
         updater.verified(target, Detail::default()).expect("in order");
         while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
-        let dropped = updater.journal().dropped().count;
-        assert!(dropped > 0, "it is full");
-        let last = updater.progress().last;
-        let answer = updater.install_started(Detail::default());
+        assert!(updater.journal().dropped().count > 0, "it is full");
+        assert_eq!(updater.journal().free_pages(), 1, "the last page is for installs alone");
+        // Installs that begin and fail, until that one is full too.
+        let (dropped, last, answer) = loop {
+            let (dropped, last) = (updater.journal().dropped().count, updater.progress().last);
+            let answer = updater.install_started(Detail::default());
+            if answer != Ok(Logged::Recorded) {
+                break (dropped, last, answer);
+            }
+            for event in [T::InstallFailed, T::Check, T::Downloaded] {
+                updater.step(event, Detail::default()).expect("in order");
+            }
+            updater.verified(target, Detail::default()).expect("in order");
+        };
         match policy {
             LogBeforeInstall::Required => {
                 assert!(matches!(answer, Err(Refused::NotLogged(_))), "{answer:?}");
@@ -388,4 +402,61 @@ fn upd_034_a_note_of_another_version_ends_the_start() {
     let update = Parsed::parse(&buffer[..len]).and_then(|it| it.update()).expect("an update");
     let kinds: Vec<T> = update.events.iter().map(|event| event.kind).collect();
     assert!(kinds.contains(&T::UnexpectedVersion), "{kinds:?}");
+}
+
+/// JRN-022: two bad images in turn, the log out of reach: they fill what is for refusals, and
+/// a good image is installed and recorded all the same.
+#[test]
+fn jrn_022_a_flood_of_refusals_leaves_room_for_an_install() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::Required);
+    let target = board.target;
+    let (mut updater, _) = board.start(&device).expect("starts");
+    for n in 0..200 {
+        updater.step(T::Check, Detail::default()).expect("in order");
+        let refused = updater.refuse(T::RefusedBadSignature, image(8 + n % 2), Detail::default());
+        refused.expect("in order");
+    }
+    assert!(updater.journal().dropped().count > 100, "there was no room for all");
+    for event in [T::Check, T::DownloadStarted, T::Downloaded] {
+        updater.step(event, Detail::default()).expect("in order");
+    }
+    updater.verified(target, Detail::default()).expect("in order");
+    assert_eq!(updater.install_started(Detail::default()), Ok(Logged::Recorded));
+}
+
+/// A key that counts what it signs.
+struct Counting<'a>(Key, &'a Cell<u32>);
+
+impl Signer for Counting<'_> {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+    fn sign(&self, tbs: &[u8]) -> Result<[u8; 64], SignError> {
+        self.1.set(self.1.get() + 1);
+        self.0.sign(tbs)
+    }
+}
+
+/// JRN-026: what has no room is not signed: a secure element is slow, and wears.
+#[test]
+fn jrn_026_what_has_no_room_is_not_signed() {
+    let device = Device::new(1);
+    let mut board = Board::new(LogBeforeInstall::BestEffort);
+    let signed = Cell::new(0);
+    let names =
+        Identity { device: device.id, issuer: "acme.example/devices", subject: "ip-200/app" };
+    let (key, policy) = (Counting(device.key().clone(), &signed), LogBeforeInstall::BestEffort);
+    let clock = board.clock.clone();
+    let mut updater =
+        Updater::<_, _, _, PAGE, WORD>::new(&mut board.flash, key, clock, names, policy);
+    updater.start(image(1)).expect("starts");
+    while updater.step(T::TamperDetected, Detail::default()) == Ok(Logged::Recorded) {}
+    let (full, (next, _)) = (signed.get(), updater.journal().next().expect("known"));
+    assert!(u64::from(full) <= next + 1, "{full} signatures for {next} statements");
+    for _ in 0..50 {
+        let dropped = updater.step(T::TamperDetected, Detail::default());
+        assert_eq!(dropped, Ok(Logged::Dropped(Error::Full)));
+    }
+    assert_eq!(signed.get(), full);
 }

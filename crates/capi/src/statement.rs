@@ -123,6 +123,9 @@ pub unsafe extern "C" fn firmlog_statement_build(
             let out = buffer(tbs, size)?;
             let update = inner.update(borrow(statement)?)?;
             inner.check_beside(&update)?;
+            let class = Class::of(update.events.iter().map(|event| event.kind));
+            let room = on!(&mut inner.machine, mode => mode.journal().has_room(class));
+            room.map_err(|error| inner.failed(error))?;
             let key = firmlog_statement::Signer::public_key(&inner.holder);
             let (issuer, subject) = (inner.identity.issuer, inner.identity.subject);
             let made = firmlog_statement::prepare(&update, issuer, subject, &key, out);
@@ -187,9 +190,8 @@ impl Inner {
         }
         self.check_beside(&update)?;
         let entry = ChainEntry::of(&parsed).ok_or(Status::Bug)?;
-        let urgent = update.events.iter().any(|event| event.kind.is_urgent());
         let tells_of_lost = update.events.iter().any(|event| event.kind == T::LogGap);
-        let class = if urgent || tells_of_lost { Class::Urgent } else { Class::Routine };
+        let class = Class::of(update.events.iter().map(|event| event.kind));
         let telling = self.telling.filter(|(seq, _)| *seq == update.seq.0).map(|(_, count)| count);
         let done = on!(&mut self.machine, mode => {
             let has_machine = mode.updater().is_ok();

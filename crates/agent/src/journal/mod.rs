@@ -34,6 +34,7 @@ pub use layout::{Covered, Dropped, ENTRY_MAX, NOTE_MAX, WORD_MAX};
 use crate::flash::Flash;
 use firmlog_statement::ChainEntry;
 use firmlog_statement::chain::ChainHead;
+use firmlog_statement::event::EventType;
 use layout::{Chain, End, FRAME, Head, PageHeader, formatting};
 use medium::Medium;
 
@@ -72,12 +73,30 @@ impl core::fmt::Debug for Note {
 }
 
 /// Who may use the last pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// May not use the reserve.
     Routine,
-    /// Refusals, tamper statements and what must be durable before the device goes on.
+    /// Refusals, tamper statements and gaps: all but the last page.
     Urgent,
+    /// That an install begins, and how it ended: whoever floods a device with bad images must not
+    /// keep it from a good one.
+    Install,
+}
+
+impl Class {
+    /// That of a statement of these events.
+    pub fn of(events: impl Iterator<Item = EventType>) -> Self {
+        use EventType as T;
+        let class = |event: EventType| match event {
+            T::InstallStarted | T::Committed | T::InstallFailed => Self::Install,
+            T::RolledBack | T::RollbackFailed => Self::Install,
+            T::LogGap => Self::Urgent,
+            _ if event.is_urgent() => Self::Urgent,
+            _ => Self::Routine,
+        };
+        events.map(class).max().unwrap_or(Self::Routine)
+    }
 }
 
 /// One thing to record.
@@ -256,10 +275,10 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         self.medium.data_pages().saturating_sub(live)
     }
 
-    /// Pages kept for what is urgent: an eighth of them, at least one.
+    /// Pages kept for what is urgent: an eighth of them, at least one, and one for installs alone.
     #[must_use]
     pub fn reserve(&self) -> u32 {
-        (self.medium.data_pages() >> 3).max(1)
+        (self.medium.data_pages() >> 3).max(1).saturating_add(1)
     }
 
     /// The flash, as it is.

@@ -9,13 +9,17 @@
 //! names the page stands for its mark.
 
 use super::layout::{
-    Chain, Covered, Dropped, End, FRAME, Head, Kind, PageHeader, RECORD_MAX, RecordHeader, lay,
+    Chain, Covered, Dropped, End, FRAME, HEADER, Head, Kind, PageHeader, RECORD_MAX, RecordHeader,
+    lay,
 };
 use super::medium::Found;
 use super::{Append, Class, Error, Journal, Note, low};
 use crate::flash::{Flash, FlashError};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::sha256;
+
+/// No statement is shorter, bytes.
+const SHORTEST: usize = 200;
 
 /// A record before it has a place.
 struct Record<'a> {
@@ -202,6 +206,20 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok(())
     }
 
+    /// Whether a statement of this class has room, before it is signed: [`Error::Full`] if none
+    /// that is worth signing has. May erase pages that the log has.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::NeedsOpening`], [`Error::OtherWriter`] or [`Error::Flash`].
+    pub fn has_room(&mut self, class: Class) -> Result<(), Error> {
+        self.check_opened()?;
+        let least = usize::from(self.state.note.len).saturating_add(HEADER + SHORTEST);
+        if !self.state.closed && self.state.at.saturating_add(least) <= PAGE {
+            return Ok(());
+        }
+        self.make_room(class)
+    }
+
     /// Opens a new page with these words; in their front is room for its header.
     #[inline(never)]
     fn turn_page(&mut self, record: &Record<'_>, words: &mut [u8], end: End) -> Result<(), Error> {
@@ -237,13 +255,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Sees to it that a page is free for this class, erasing what the log has.
     fn make_room(&mut self, class: Class) -> Result<(), Error> {
         let need = match class {
-            Class::Urgent => 1,
+            Class::Install => 1,
+            Class::Urgent => 2,
             Class::Routine => self.reserve().saturating_add(1),
         };
         while self.free_pages() < need {
             if self.is_oldest_covered()? {
                 self.free_oldest()?;
-            } else if class == Class::Urgent && self.state.empty {
+            } else if class > Class::Routine && self.state.empty {
                 self.give_back_newest()?;
             } else {
                 return Err(Error::Full);

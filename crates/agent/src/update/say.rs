@@ -62,15 +62,19 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         untold: bool,
         hash: &mut [u8; 32],
     ) -> Result<(), Error> {
+        self.journal.has_room(self.class())?;
         let entry = self.seal(buffer, detail, untold)?;
         *hash = sha256(&[entry.bytes()]);
         let note = self.progress.encode().ok_or(Error::Bug)?;
-        // What was dropped is told along with something: it may not use up the reserve by itself.
-        let urgent = self.line.steps().iter().any(|step| step.kind.is_urgent());
         let tells_of_lost = self.line.steps().iter().any(|step| step.kind == T::LogGap);
-        let class = if urgent || tells_of_lost { Class::Urgent } else { Class::Routine };
+        let class = self.class();
         let (note, tells_of_dropped) = (&note, untold);
         self.journal.append(&Append { entry, note, class, tells_of_dropped, tells_of_lost })
+    }
+
+    /// What was dropped is told along with something: it may not use up the reserve by itself.
+    fn class(&self) -> Class {
+        Class::of(self.line.steps().iter().map(|step| step.kind))
     }
 
     /// Writes and signs a statement of what waits.
