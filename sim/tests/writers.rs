@@ -133,3 +133,21 @@ fn jrn_049_a_machine_beside_another_starts_again() {
     assert_eq!(application.journal().next().map(|(seq, _)| seq), Some(next + 1));
     assert_eq!(tampered(&mut bootloader), Ok(Logged::Dropped(Error::OtherWriter)));
 }
+
+/// JRN-049: formatted under an open journal: that is told so with the next thing it would write, be
+/// the new journal's head ever so like the old one's.
+#[test]
+fn jrn_049_formatted_under_an_open_journal() {
+    let device = Device::new(1);
+    for said in 1..6 {
+        let shared = Shared::new();
+        let mut journal = shared.open();
+        (0..said).for_each(|n| drop(say(&device, n, &mut journal).expect("has room")));
+        let start = ChainHead::enrolled([9; 32]);
+        let made = Journal::<_, PAGE, WORD>::format(shared.clone(), start).expect("formats");
+        let before = shared.0.borrow().image().to_vec();
+        assert_eq!(say(&device, 9, &mut journal).err(), Some(Error::OtherWriter), "{said}");
+        assert!(shared.0.borrow().image() == before);
+        assert_eq!(made.next(), Some((0, [9; 32])));
+    }
+}

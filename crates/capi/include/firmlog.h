@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 // Number of this interface; another one means other structures.
-#define FIRMLOG_ABI_VERSION 1
+#define FIRMLOG_ABI_VERSION 2
 
 // Words of a context.
 #define FIRMLOG_AGENT_WORDS 320

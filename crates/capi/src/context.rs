@@ -9,7 +9,7 @@ use firmlog_agent::journal::{Error, Report};
 use firmlog_agent::update::{Identity, Refused};
 
 /// Number of this interface; another one means other structures.
-pub const FIRMLOG_ABI_VERSION: u32 = 1;
+pub const FIRMLOG_ABI_VERSION: u32 = 2;
 
 /// Words of a context.
 pub const FIRMLOG_AGENT_WORDS: usize = 320;

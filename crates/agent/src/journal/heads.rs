@@ -152,19 +152,22 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         }
     }
 
-    /// Whether the first copy of the head is as it was left here: its newest head, and nothing
-    /// behind what is used.
+    /// Whether the first copy of the head is as it was left here: its newest head, the last mark,
+    /// and nothing behind that.
     pub(super) fn check_alone(&mut self) -> Result<(), Error> {
         let Self { medium, state } = self;
-        let (mut head, mut behind) = ([0; FRAME], [0xff; WORD]);
+        let (mut head, mut last, mut behind) = ([0; FRAME], [0; WORD], [0xff; WORD]);
         let head_at = state.head_at.ok_or(Error::Flash(FlashError::Worn))?;
         medium.read(0, head_at, &mut head)?;
         let [used, _] = state.used;
         if used.saturating_add(WORD) <= PAGE {
             medium.read(0, used, &mut behind)?;
         }
+        if used > head_at.saturating_add(FRAME) {
+            medium.read(0, used.saturating_sub(WORD), &mut last)?;
+        }
         let version = head.get(8..12).is_some_and(|it| *it == state.head.version.to_be_bytes());
-        if version && behind == [0xff; WORD] {
+        if version && last != [0xff; WORD] && behind == [0xff; WORD] {
             return Ok(());
         }
         state.broken = true;

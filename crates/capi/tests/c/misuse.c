@@ -410,6 +410,14 @@ static void order(void)
     expect(FIRMLOG_STATUS_FLASH_FAILED, firmlog_cause(&agent), "cause", __LINE__);
     flash.is_dead = 0;
     EXPECT(OK, firmlog_close(&agent));
+
+    /* Formatted under an open context: that may not go on, and says why. */
+    EXPECT(OK, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+    firmlog_chain another = {.hash = {8}};
+    EXPECT(OK, firmlog_format(&config.flash, &another));
+    EXPECT(DROPPED, firmlog_step(&agent, FIRMLOG_EVENT_TAMPER_DETECTED, NULL, NULL));
+    expect(FIRMLOG_STATUS_OTHER_WRITER, firmlog_cause(&agent), "cause", __LINE__);
+    EXPECT(OK, firmlog_close(&agent));
 }
 
 /* A signature that is none of this key's is never recorded; once the part is well, the device goes
