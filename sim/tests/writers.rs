@@ -127,11 +127,17 @@ fn jrn_049_a_machine_beside_another_starts_again() {
     assert_eq!(tampered(&mut bootloader), Ok(Logged::Recorded));
     let (next, _) = bootloader.journal().next().expect("known");
     assert_eq!(tampered(&mut application), Ok(Logged::Dropped(Error::OtherWriter)));
-    assert_eq!(tampered(&mut application), Ok(Logged::Dropped(Error::NeedsOpening)));
+    assert_eq!(tampered(&mut application), Ok(Logged::Dropped(Error::OtherWriter)), "still");
     application.start(image(1)).expect("starts");
     assert_eq!(tampered(&mut application), Ok(Logged::Recorded));
     assert_eq!(application.journal().next().map(|(seq, _)| seq), Some(next + 1));
+    // Seen while a receipt is noted, it counts as well.
+    let (next, _) = bootloader.journal().next().expect("known");
+    let covered = Covered { next, size: 9, root: [1; 32] };
+    assert_eq!(bootloader.journal().cover(covered), Err(Error::OtherWriter));
     assert_eq!(tampered(&mut bootloader), Ok(Logged::Dropped(Error::OtherWriter)));
+    bootloader.start(image(1)).expect("starts");
+    assert_eq!(tampered(&mut bootloader), Ok(Logged::Recorded));
 }
 
 /// JRN-049: formatted under an open journal: that is told so with the next thing it would write, be

@@ -170,7 +170,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         if version && last != [0xff; WORD] && behind == [0xff; WORD] {
             return Ok(());
         }
-        state.broken = true;
+        (state.broken, state.foreign) = (true, true);
         Err(Error::OtherWriter)
     }
 

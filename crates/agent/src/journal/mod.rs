@@ -161,6 +161,8 @@ struct State {
     closed: bool,
     /// A write failed in the middle: flash and this may differ.
     broken: bool,
+    /// Something else wrote to the flash, which is why.
+    foreign: bool,
 }
 
 impl State {
@@ -214,6 +216,12 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !self.state.broken
+    }
+
+    /// Whether something else was seen to have written to this flash; until it is opened again.
+    #[must_use]
+    pub const fn saw_other_writer(&self) -> bool {
+        self.state.foreign
     }
 
     /// Seq the next statement must carry, and its `prev`; none while damage hides them.

@@ -65,7 +65,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reopen(&mut self) -> Result<Report, Error> {
-        (self.state.broken, self.state.hidden) = (true, true);
+        (self.state.broken, self.state.foreign, self.state.hidden) = (true, false, true);
         let mut report = Report::default();
         let adopted = self.recover(&mut report)?;
         self.state.broken = false;
@@ -216,6 +216,7 @@ impl State {
             note_page: 0,
             closed: false,
             broken: true,
+            foreign: false,
         }
     }
 

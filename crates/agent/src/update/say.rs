@@ -21,6 +21,10 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if !self.started {
             return Err(Error::NeedsOpening);
         }
+        // Who writes beside this one may have moved the update: only a start can tell.
+        if self.journal.saw_other_writer() {
+            return Err(Error::OtherWriter);
+        }
         if !self.journal.is_open() {
             self.journal.reopen()?;
         }
@@ -35,14 +39,12 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
                 match self.journal.next() {
                     // The write may have got as far as it takes to count.
                     Some((next, newest)) if next > seq && newest == hash => {}
-                    Some((next, _)) if next > seq => return Err(Error::OtherWriter),
+                    Some((next, _)) if next > seq => {
+                        self.started = false;
+                        return Err(Error::OtherWriter);
+                    }
                     _ => self.seal_and_append(&mut buffer, detail, untold, &mut hash)?,
                 }
-            }
-            // Who writes beside this one may have moved the update: only a start can tell.
-            Err(Error::OtherWriter) => {
-                self.started = false;
-                return Err(Error::OtherWriter);
             }
             done => done?,
         }
