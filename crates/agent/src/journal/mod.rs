@@ -144,6 +144,8 @@ struct State {
     link: [u8; 32],
     /// Where the device chain stands, as far as can be read; zeros where nothing tells.
     chain: Chain,
+    /// Hash of the statement that was to be appended last.
+    tried: [u8; 32],
     /// Damage hides what came after that.
     hidden: bool,
     /// From where statements are lost, while no statement tells of it.
@@ -216,6 +218,13 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !self.state.broken
+    }
+
+    /// Whether the newest statement is the one that was to be appended last: after a write that
+    /// failed, and opening again, whether it got as far as it takes to count.
+    #[must_use]
+    pub fn has_the_last(&self) -> bool {
+        self.state.tried == self.state.chain.hash
     }
 
     /// Whether something else was seen to have written to this flash; until it is opened again.

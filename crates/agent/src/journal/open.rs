@@ -208,6 +208,7 @@ impl State {
             found_end: End { number: 0, seq: 0 },
             link: [0; 32],
             chain: Chain { next: 0, hash: [0; 32] },
+            tried: [0; 32],
             hidden: true,
             lost_from: None,
             lost: 0,

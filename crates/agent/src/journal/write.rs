@@ -47,6 +47,8 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         }
         let next = chain.next.checked_add(1).ok_or(Error::NotNext)?;
         let told = append.tells_of_dropped;
+        let hash = sha256(&[entry.bytes()]);
+        self.state.tried = hash;
         self.write(&Record {
             kind: Kind::Statement,
             note: append.note,
@@ -56,7 +58,7 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             class: append.class,
             tells_of_lost: append.tells_of_lost,
         })?;
-        self.state.chain = Chain { next, hash: sha256(&[entry.bytes()]) };
+        self.state.chain = Chain { next, hash };
         self.state.lost_from = None;
         Ok(())
     }

@@ -32,18 +32,17 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let untold = self.journal.untold() > 0;
         let (seq, _) = self.journal.next().ok_or(Error::ChainUnknown)?;
         let mut buffer = [0; BUFFER];
-        let mut hash = [0; 32];
-        match self.seal_and_append(&mut buffer, detail, untold, &mut hash) {
+        match self.seal_and_append(&mut buffer, detail, untold) {
             Err(Error::Flash(_) | Error::NeedsOpening) => {
                 self.journal.reopen()?;
                 match self.journal.next() {
                     // The write may have got as far as it takes to count.
-                    Some((next, newest)) if next > seq && newest == hash => {}
+                    Some((next, _)) if next > seq && self.journal.has_the_last() => {}
                     Some((next, _)) if next > seq => {
                         self.started = false;
                         return Err(Error::OtherWriter);
                     }
-                    _ => self.seal_and_append(&mut buffer, detail, untold, &mut hash)?,
+                    _ => self.seal_and_append(&mut buffer, detail, untold)?,
                 }
             }
             done => done?,
@@ -62,11 +61,9 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         buffer: &mut [u8; BUFFER],
         detail: Detail,
         untold: bool,
-        hash: &mut [u8; 32],
     ) -> Result<(), Error> {
         self.journal.has_room(self.class())?;
         let entry = self.seal(buffer, detail, untold)?;
-        *hash = sha256(&[entry.bytes()]);
         let note = self.progress.encode().ok_or(Error::Bug)?;
         let tells_of_lost = self.line.steps().iter().any(|step| step.kind == T::LogGap);
         let class = self.class();
