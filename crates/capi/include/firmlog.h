@@ -18,7 +18,7 @@
 #define FIRMLOG_ABI_VERSION 2
 
 // Words of a context.
-#define FIRMLOG_AGENT_WORDS 320
+#define FIRMLOG_AGENT_WORDS 328
 
 // Words of a hash under way.
 #define FIRMLOG_HASH_WORDS 16

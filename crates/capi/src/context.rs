@@ -12,7 +12,7 @@ use firmlog_agent::update::{Identity, Refused};
 pub const FIRMLOG_ABI_VERSION: u32 = 2;
 
 /// Words of a context.
-pub const FIRMLOG_AGENT_WORDS: usize = 320;
+pub const FIRMLOG_AGENT_WORDS: usize = 328;
 
 /// Memory of an agent; what is in it is the library's. Zero it before the first start, and never
 /// copy or move it: a copy is not open.
