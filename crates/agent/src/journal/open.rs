@@ -336,10 +336,7 @@ impl<'s> Scan<'s> {
         } else if number > end.number {
             self.add(Finding::RecordCompleted { number: number.saturating_sub(1) });
         }
-        if self.state.chain.next < covered.next {
-            self.state.chain = Chain { next: covered.next, hash: [0; 32] };
-            self.state.hidden = true;
-        }
+        self.state.hidden |= self.state.chain.next < covered.next;
     }
 
     /// The record at an offset, or behind damage the next one that holds: where it ends. None if

@@ -123,7 +123,8 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         let next = head.next_seq().ok_or(Error::NotNext)?;
         let known = &self.state.chain;
         let other = next == known.next && known.hash != [0; 32] && known.hash != head.hash;
-        if !self.state.hidden || next < known.next || other {
+        let least = known.next.max(self.state.head.covered.next);
+        if !self.state.hidden || next < least || other {
             return Err(Error::NotNext);
         }
         self.state.lost_from = Some(known.next);
