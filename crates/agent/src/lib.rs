@@ -1,7 +1,7 @@
 //! What runs on the device: a journal of its own statements that survives power cuts.
 //!
 //! ```text
-//! seal(update) ──► Journal::append ──► flash: header · note · entry · marker
+//! seal(update) ──► Journal::append ──► flash: header · note · entry, a mark in the head
 //!                        ▲                        │
 //!              power cut at any byte ──► Journal::open: before or after, and what is damaged
 //! ```
