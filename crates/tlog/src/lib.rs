@@ -55,7 +55,6 @@ pub mod merkle;
 pub mod note;
 #[cfg(feature = "alloc")]
 pub mod policy;
-#[cfg(feature = "alloc")]
 pub mod proof;
 pub mod tile;
 #[cfg(feature = "alloc")]

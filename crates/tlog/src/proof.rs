@@ -16,11 +16,15 @@
 //! In scope: the file. Out of scope: deciding whether it proves anything (`verify`); the
 //! `extra` data is not authenticated by it.
 //!
-//! Invariant: `TlogProof::parse(x)?.encode() == x`.
+//! Invariants:
+//! - `TlogProof::parse(x)?.encode() == x`.
+//! - [`InPlace::parse`] accepts the same files without allocation: it is what both read with.
 //!
 //! [tlog-proof]: https://c2sp.org/tlog-proof
 
+#[cfg(feature = "alloc")]
 use alloc::{borrow::ToOwned as _, string::String, vec::Vec};
+#[cfg(feature = "alloc")]
 use core::fmt::{self, Write as _};
 
 use crate::base64;
@@ -51,25 +55,25 @@ refusals! {
     }
 }
 
-/// An inclusion proof with the checkpoint it leads to. Nothing in it has been verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlogProof {
-    /// Opaque application data, not authenticated by the proof.
-    pub extra: Option<Vec<u8>>,
+/// A proof file read where it lies, for whoever has no room for a copy. Nothing in it has been
+/// verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InPlace<'a> {
+    /// Opaque application data as Base64, not authenticated by the proof.
+    pub extra: Option<&'a str>,
     /// Where the entry is.
     pub index: LeafIndex,
-    /// The inclusion proof, from the leaf's sibling up.
-    pub path: Vec<Hash>,
     /// The signed checkpoint, verbatim, with its cosignatures.
-    pub checkpoint: String,
+    pub checkpoint: &'a str,
+    path: &'a str,
 }
 
-impl TlogProof {
+impl<'a> InPlace<'a> {
     /// Parses a proof file.
     ///
     /// # Errors
     /// A [`TlogProofError`] naming the rule that the file breaks.
-    pub fn parse(bytes: &[u8]) -> Result<Self, TlogProofError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, TlogProofError> {
         if bytes.len() > MAX_BYTES {
             return Err(TlogProofError::TooLarge);
         }
@@ -83,7 +87,41 @@ impl TlogProof {
         let (path, checkpoint) = parse_path(rest)?;
         Unverified::parse(checkpoint.as_bytes())
             .map_err(|_| TlogProofError::CheckpointMalformed)?;
-        Ok(Self { extra, index, path, checkpoint: checkpoint.to_owned() })
+        Ok(Self { extra, index, checkpoint, path })
+    }
+
+    /// The inclusion proof, from the leaf's sibling up.
+    pub fn path(&self) -> impl Iterator<Item = Hash> + use<'a> {
+        self.path.lines().map_while(Hash::from_base64)
+    }
+}
+
+/// An inclusion proof with the checkpoint it leads to. Nothing in it has been verified.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlogProof {
+    /// Opaque application data, not authenticated by the proof.
+    pub extra: Option<Vec<u8>>,
+    /// Where the entry is.
+    pub index: LeafIndex,
+    /// The inclusion proof, from the leaf's sibling up.
+    pub path: Vec<Hash>,
+    /// The signed checkpoint, verbatim, with its cosignatures.
+    pub checkpoint: String,
+}
+
+#[cfg(feature = "alloc")]
+impl TlogProof {
+    /// Parses a proof file.
+    ///
+    /// # Errors
+    /// A [`TlogProofError`] naming the rule that the file breaks.
+    pub fn parse(bytes: &[u8]) -> Result<Self, TlogProofError> {
+        let read = InPlace::parse(bytes)?;
+        let extra = read.extra.map(base64::decode_vec);
+        let extra = extra.map(|extra| extra.ok_or(TlogProofError::ExtraMalformed)).transpose()?;
+        let (index, path) = (read.index, read.path().collect());
+        Ok(Self { extra, index, path, checkpoint: read.checkpoint.to_owned() })
     }
 
     /// The proof file. Empty extra data is left out.
@@ -97,6 +135,7 @@ impl TlogProof {
 }
 
 /// The proof file.
+#[cfg(feature = "alloc")]
 impl fmt::Display for TlogProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;
@@ -109,11 +148,13 @@ impl fmt::Display for TlogProof {
     }
 }
 
-fn parse_extra(text: &str) -> Result<(Option<Vec<u8>>, &str), TlogProofError> {
+fn parse_extra(text: &str) -> Result<(Option<&str>, &str), TlogProofError> {
     let Some(rest) = text.strip_prefix("extra ") else { return Ok((None, text)) };
     let (extra, rest) = rest.split_once('\n').ok_or(TlogProofError::ExtraMalformed)?;
-    let extra = base64::decode_vec(extra).filter(|extra| !extra.is_empty());
-    Ok((Some(extra.ok_or(TlogProofError::ExtraMalformed)?), rest))
+    match base64::decoded_len(extra) {
+        Some(1..) => Ok((Some(extra), rest)),
+        _ => Err(TlogProofError::ExtraMalformed),
+    }
 }
 
 fn parse_index(text: &str) -> Result<(LeafIndex, &str), TlogProofError> {
@@ -122,18 +163,19 @@ fn parse_index(text: &str) -> Result<(LeafIndex, &str), TlogProofError> {
     Ok((LeafIndex(index.ok_or(TlogProofError::IndexMalformed)?), rest))
 }
 
-fn parse_path(text: &str) -> Result<(Vec<Hash>, &str), TlogProofError> {
-    let mut path = Vec::new();
-    let mut rest = text;
+/// The lines of the path, each a hash, and what follows the blank line behind them.
+fn parse_path(text: &str) -> Result<(&str, &str), TlogProofError> {
+    let (mut rest, mut count) = (text, 0_usize);
     loop {
         let (line, after) = rest.split_once('\n').ok_or(TlogProofError::BlankLineMissing)?;
-        rest = after;
         if line.is_empty() {
-            return Ok((path, rest));
+            let len = text.len().saturating_sub(rest.len());
+            return Ok((text.get(..len).unwrap_or_default(), after));
         }
-        if path.len() == MAX_PROOF_LEN {
+        if count == MAX_PROOF_LEN {
             return Err(TlogProofError::TooManyHashes);
         }
-        path.push(Hash::from_base64(line).ok_or(TlogProofError::HashMalformed)?);
+        Hash::from_base64(line).ok_or(TlogProofError::HashMalformed)?;
+        (rest, count) = (after, count.saturating_add(1));
     }
 }

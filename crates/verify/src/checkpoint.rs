@@ -27,6 +27,8 @@ use firmlog_tlog::merkle::{Hash, LeafIndex, ProofError, TreeHead, verify_inclusi
 use crate::refusal::refusals;
 use crate::{Crypto, TrustRoot, Verified};
 
+pub use crate::receipt::Inclusion;
+
 refusals! {
     /// Why a checkpoint was not believed.
     HeadError {
@@ -61,17 +63,6 @@ pub struct Witnessed {
     pub name: String,
     /// When it cosigned, in seconds since 1970, by its own clock.
     pub time_s: u64,
-}
-
-/// An entry that is in the tree of a signed head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inclusion {
-    /// Where the entry is.
-    pub index: LeafIndex,
-    /// Its leaf hash.
-    pub leaf: Hash,
-    /// The tree it is in.
-    pub head: TreeHead,
 }
 
 /// Verifies a checkpoint note: the log's signature, and every cosignature of a witness that the

@@ -11,8 +11,8 @@
 //! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), quotes of
 //! TPMs ([`quote`]), evidence bundles ([`bundle`]) and what belongs into one ([`gather`]), verdicts
 //! ([`report`]) and findings ([`finding`]); whose word counts on what ([`standing`]), and a
-//! device's decision on a release ([`install`]), both without allocation; the rest is behind the
-//! feature `alloc`.
+//! device's decision on a release ([`install`]), both without allocation, as is reading a COSE
+//! [`receipt`]; the rest is behind the feature `alloc`.
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -50,7 +50,6 @@ pub mod evm;
 pub mod install;
 #[cfg(feature = "alloc")]
 pub mod quote;
-#[cfg(feature = "alloc")]
 pub mod receipt;
 #[cfg(feature = "alloc")]
 pub mod registry;

@@ -32,7 +32,8 @@ pub use range::{
 #[cfg(feature = "alloc")]
 pub use source::{BuildError, NodeSource, consistency_proof, inclusion_proof, range_root, root};
 pub use verify::{
-    ProofError, root_from_inclusion, verify_consistency, verify_inclusion, verify_inclusion_path,
+    ProofError, root_from_inclusion, root_from_path, verify_consistency, verify_inclusion,
+    verify_inclusion_path,
 };
 
 /// The longest proof any tree of at most 2^64 − 1 leaves can need.

@@ -65,7 +65,11 @@ pub fn root_from_inclusion(
     root_from_path(index, size, leaf, proof.iter().copied())
 }
 
-fn root_from_path(
+/// [`root_from_inclusion`] of a proof whose hashes come one by one.
+///
+/// # Errors
+/// As [`root_from_inclusion`].
+pub fn root_from_path(
     index: LeafIndex,
     size: TreeSize,
     leaf: &Hash,

@@ -1,15 +1,13 @@
 //! Reading a COSE receipt, ours or another log's.
 
-use alloc::vec::Vec;
-
 use firmlog_statement::Algorithm;
 use firmlog_statement::codec::Decoder;
 use firmlog_tlog::merkle::{Hash, LeafIndex, MAX_PROOF_LEN, TreeSize};
 
-use super::{CONSISTENCY, CoseError as E, INCLUSION, Proof, RFC9162_SHA256, VDP, VDS};
+use super::{CONSISTENCY, CoseError as E, INCLUSION, Path, Proof, RFC9162_SHA256, VDP, VDS};
 
 /// Header entries that are read; more is hostile.
-const MAX_PAIRS: u64 = 32;
+const MAX_PAIRS: usize = 32;
 
 /// A well-formed receipt. Nothing in it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +21,7 @@ pub struct CoseReceipt<'a> {
     /// What it is about, by its own words.
     pub subject: Option<&'a str>,
     /// What it proves.
-    pub proof: Proof,
+    pub proof: Proof<'a>,
     pub(super) protected: &'a [u8],
     pub(super) payload: Option<&'a [u8]>,
     pub(super) signature: &'a [u8; 64],
@@ -104,7 +102,7 @@ fn parse_claims<'a>(d: &mut Decoder<'a>, out: &mut Protected<'a>) -> Result<(), 
     Ok(())
 }
 
-fn parse_unprotected(d: &mut Decoder<'_>) -> Result<Proof, E> {
+fn parse_unprotected<'a>(d: &mut Decoder<'a>) -> Result<Proof<'a>, E> {
     let mut seen = Seen::default();
     let mut proof = None;
     for _ in 0..pairs(d)? {
@@ -117,7 +115,7 @@ fn parse_unprotected(d: &mut Decoder<'_>) -> Result<Proof, E> {
 }
 
 /// The vdp map: exactly one proof of exactly one kind.
-fn parse_proofs(d: &mut Decoder<'_>) -> Result<Proof, E> {
+fn parse_proofs<'a>(d: &mut Decoder<'a>) -> Result<Proof<'a>, E> {
     match pairs(d)? {
         0 => return Err(E::ProofMissing),
         1 => {}
@@ -136,7 +134,7 @@ fn parse_proofs(d: &mut Decoder<'_>) -> Result<Proof, E> {
     }
 }
 
-fn parse_proof(bytes: &[u8]) -> Result<(u64, u64, Vec<Hash>), E> {
+fn parse_proof(bytes: &[u8]) -> Result<(u64, u64, Path<'_>), E> {
     let mut d = Decoder::new(bytes);
     if d.list().map_err(malformed)? != 3 {
         return Err(E::ProofMalformed);
@@ -146,10 +144,18 @@ fn parse_proof(bytes: &[u8]) -> Result<(u64, u64, Vec<Hash>), E> {
     if count == 0 || count > MAX_PROOF_LEN {
         return Err(E::ProofMalformed);
     }
-    let path = (0..count).map(|_| d.array::<32>().map(|hash| Hash(*hash)));
-    let path = path.collect::<Result<_, _>>().map_err(malformed)?;
+    let path = Path { bytes: d.rest(), count };
+    (0..count).try_for_each(|_| d.array::<32>().map(|_| ())).map_err(malformed)?;
     d.end().map_err(malformed)?;
     Ok((first, second, path))
+}
+
+impl<'a> Path<'a> {
+    /// The hashes, in their order.
+    pub fn hashes(&self) -> impl Iterator<Item = Hash> + use<'a> {
+        let mut d = Decoder::new(self.bytes);
+        (0..self.count).map_while(move |_| d.array::<32>().ok().map(|hash| Hash(*hash)))
+    }
 }
 
 fn parse_payload<'a>(d: &mut Decoder<'a>) -> Result<Option<&'a [u8]>, E> {
@@ -162,7 +168,8 @@ fn parse_payload<'a>(d: &mut Decoder<'a>) -> Result<Option<&'a [u8]>, E> {
 /// Labels met in one map, to refuse the second of a kind.
 #[derive(Default)]
 struct Seen<'a> {
-    keys: Vec<&'a [u8]>,
+    keys: [&'a [u8]; MAX_PAIRS],
+    count: usize,
 }
 
 impl<'a> Seen<'a> {
@@ -170,17 +177,18 @@ impl<'a> Seen<'a> {
     fn label(&mut self, d: &mut Decoder<'a>) -> Result<Option<i64>, E> {
         let mut peek = d.clone();
         let key = d.skip().map_err(malformed)?;
-        if self.keys.contains(&key) {
+        if self.keys.iter().take(self.count).any(|known| *known == key) {
             return Err(E::DuplicateKey);
         }
-        self.keys.push(key);
+        *self.keys.get_mut(self.count).ok_or(E::Malformed)? = key;
+        self.count = self.count.saturating_add(1);
         Ok(peek.int().ok())
     }
 }
 
 fn pairs(d: &mut Decoder<'_>) -> Result<u64, E> {
     match d.head(5) {
-        Ok(count) if count <= MAX_PAIRS => Ok(count),
+        Ok(count) if count <= MAX_PAIRS as u64 => Ok(count),
         _ => Err(E::Malformed),
     }
 }
