@@ -11,8 +11,8 @@
 //! ([`checkpoint`], [`root`]), receipts ([`receipt`]), anchors on EVM chains ([`evm`]), quotes of
 //! TPMs ([`quote`]), evidence bundles ([`bundle`]) and what belongs into one ([`gather`]), verdicts
 //! ([`report`]) and findings ([`finding`]); whose word counts on what ([`standing`]), and a
-//! device's decision on a release ([`install`]), both without allocation, as is reading a COSE
-//! [`receipt`]; the rest is behind the feature `alloc`.
+//! device's decision on a release ([`install`]) and its check of the log's word ([`pinned`]), all
+//! without allocation; the rest is behind the feature `alloc`.
 //! Out of scope: fetching and storing any of it.
 //!
 //! Invariants:
@@ -48,6 +48,7 @@ pub mod crypto;
 #[cfg(feature = "alloc")]
 pub mod evm;
 pub mod install;
+pub mod pinned;
 #[cfg(feature = "alloc")]
 pub mod quote;
 pub mod receipt;

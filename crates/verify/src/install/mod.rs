@@ -332,7 +332,7 @@ impl Book for Evidence<'_> {
 /// The log's signature and the quorum. A wrong cosignature of a known witness is no missing one:
 /// somebody altered it.
 #[inline(never)]
-fn verify_checkpoint<C: Crypto + ?Sized>(
+pub(crate) fn verify_checkpoint<C: Crypto + ?Sized>(
     note: &str,
     root: &Root<'_>,
     crypto: &C,
@@ -405,7 +405,7 @@ fn may_say(signer: &Enrolled<'_>, key: &PublicKey, parsed: &Parsed<'_>) -> bool 
 }
 
 #[inline(never)]
-fn check_signature<C: Crypto + ?Sized>(
+pub(crate) fn check_signature<C: Crypto + ?Sized>(
     parsed: &Parsed<'_>,
     key: &PublicKey,
     crypto: &C,
