@@ -113,6 +113,7 @@ static void now(void *context, firmlog_time *time)
 static int configure(firmlog_config *config)
 {
     *config = (firmlog_config){
+        .abi = FIRMLOG_ABI,
         .flash = {.context = (void *)JOURNAL,
                   .read = flash_read,
                   .program = flash_program,

@@ -85,6 +85,7 @@ unsafe extern "C" fn now(_: *mut c_void, time: *mut Time) {
 fn config(board: *mut Board) -> Config {
     let context = board.cast();
     Config {
+        abi: Config::ABI,
         flash: Flash {
             context,
             read: Some(read),

@@ -14,8 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What this header is: `abi` of a firmlog_config. Its version, and the sizes of what a caller hands
+ * over, which options of a compiler may change. */
+#define FIRMLOG_ABI                                                                                \
+    ((uint64_t)FIRMLOG_ABI_VERSION << 48 | (uint64_t)sizeof(firmlog_config) << 32 |                \
+     (uint64_t)sizeof(firmlog_statement) << 16 | (uint64_t)sizeof(firmlog_started))
+
 // Number of this interface; another one means other structures.
-#define FIRMLOG_ABI_VERSION 2
+#define FIRMLOG_ABI_VERSION 3
 
 // Words of a context.
 #define FIRMLOG_AGENT_WORDS 328
@@ -82,6 +88,23 @@ enum firmlog_status
   FIRMLOG_STATUS_COMMITMENTS = 17,
   // Events are none, more than 16, not of a device, or not in order of time.
   FIRMLOG_STATUS_EVENTS = 18,
+  // The header that C was compiled with is of another version or layout than this library.
+  FIRMLOG_STATUS_OTHER_HEADER = 19,
+  // A checkpoint, receipt or statement of the log's cannot be read, or a signature in it does
+  // not hold.
+  FIRMLOG_STATUS_ALTERED = 20,
+  // The pinned log did not sign it.
+  FIRMLOG_STATUS_OTHER_LOG = 21,
+  // Fewer witnesses cosigned the checkpoint than the root asks for.
+  FIRMLOG_STATUS_NOT_WITNESSED = 22,
+  // The receipt does not show this statement at this place of the log.
+  FIRMLOG_STATUS_NOT_INCLUDED = 23,
+  // The statement is another device's, or signed by another key than this device's.
+  FIRMLOG_STATUS_NOT_OWN = 24,
+  // A witness is pinned twice.
+  FIRMLOG_STATUS_WITNESS_TWICE = 25,
+  // The log shows less than it had proven before, or another tree of that size.
+  FIRMLOG_STATUS_STALE = 26,
   // The flash driver failed.
   FIRMLOG_STATUS_FLASH_FAILED = 101,
   // The flash is smaller than it said.
@@ -792,6 +815,8 @@ typedef struct firmlog_clock {
 
 // What the board provides and who the device is. Copied at the start, all but the names.
 typedef struct firmlog_config {
+  // `FIRMLOG_ABI`: which header this was filled in with.
+  uint64_t abi;
   // Where the journal lives.
   struct firmlog_flash flash;
   // Who signs.
@@ -807,6 +832,7 @@ typedef struct firmlog_config {
   // `FIRMLOG_POLICY_…`.
   uint8_t log_before_install;
 } firmlog_config;
+
 
 // What a start found.
 typedef struct firmlog_started {
@@ -969,6 +995,28 @@ typedef struct firmlog_link {
   const struct firmlog_receipts *receipts;
 } firmlog_link;
 
+// Whom to believe of the log, and room to check its word in: the context of the two callbacks
+// below. What it points to stays as long as they may be called.
+typedef struct firmlog_pinned {
+  // The log, its witnesses, and how many of them must have cosigned a checkpoint.
+  const struct firmlog_root *root;
+  // Holds one message at a time: 1024 bytes hold a statement, a receipt's header, and a
+  // checkpoint whose log has a name of up to 255 bytes.
+  uint8_t *scratch;
+  // How much room there is.
+  size_t scratch_len;
+} firmlog_pinned;
+
+// The newest statement of this device that the log has shown.
+typedef struct firmlog_newest {
+  // Where the device's chain goes on, for `firmlog_chain_resume`.
+  struct firmlog_chain chain;
+  // The tree that it was proven in, for `firmlog_saw_checkpoint`.
+  struct firmlog_tree head;
+  // Where the log has it.
+  uint64_t index;
+} firmlog_newest;
+
 // A salted commitment to a private value, made by `firmlog_commit`.
 typedef struct firmlog_commitment {
   // What the value is: its number in docs/spec/statement.md, such as 1 for the serial number.
@@ -1054,6 +1102,9 @@ extern "C" {
 
 // Number of this library's interface, to compare with the header's `FIRMLOG_ABI_VERSION`.
 uint32_t firmlog_abi_version(void);
+
+// This library's version, as text. Static memory.
+const char *firmlog_version(void);
 
 // Closes the context. What waits and was not said is lost: `firmlog_flush` says it.
 firmlog_status firmlog_close(struct firmlog_agent *agent);
@@ -1234,6 +1285,36 @@ firmlog_status firmlog_send(struct firmlog_outbox *outbox,
                             size_t size,
                             struct firmlog_request *request,
                             struct firmlog_told *result);
+
+// The `checkpoint` of `firmlog_receipts`, with a `firmlog_pinned` as its context: whether the
+// pinned log signed this note, and as many witnesses cosigned it as the root asks for. Returns
+// 0 or the status that tells why not.
+int firmlog_pinned_checkpoint(void *context,
+                              const uint8_t *note,
+                              size_t len,
+                              struct firmlog_tree *head);
+
+// The `receipt` of `firmlog_receipts`, with a `firmlog_pinned` as its context: whether this
+// receipt, in COSE or as a `.tlog-proof`, shows the statement with this leaf hash, 32 bytes, at
+// `index` of the pinned log. A `.tlog-proof` needs the witnesses too; in COSE there are none.
+// Returns 0 or the status that tells why not.
+int firmlog_pinned_receipt(void *context,
+                           uint64_t index,
+                           const uint8_t *leaf,
+                           const uint8_t *receipt,
+                           size_t len);
+
+// Checks what the log shows as the newest statement of this device: the statement, and the
+// `.tlog-proof` of it. This device's key signed the one, and the pinned log and as many witnesses
+// as the root asks for the other, in a tree no smaller than the one proven before. `agent` is
+// open. That the log has nothing newer no proof can show.
+firmlog_status firmlog_pinned_newest(const struct firmlog_pinned *pinned,
+                                     struct firmlog_agent *agent,
+                                     const uint8_t *entry,
+                                     size_t entry_len,
+                                     const uint8_t *proof,
+                                     size_t proof_len,
+                                     struct firmlog_newest *newest);
 
 // Commits to a private value: SHA-256 of salt, field and value goes to `commitment`. The salt is
 // 16 random bytes, another for each value; keep it with the value, beside the statement.

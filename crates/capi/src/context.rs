@@ -5,11 +5,12 @@ use crate::machine::Machine;
 use crate::slot::{Memory, close, open, with};
 use crate::status::told;
 use crate::{Clock, Status};
+use core::ffi::c_char;
 use firmlog_agent::journal::{Error, Report};
 use firmlog_agent::update::{Identity, Refused};
 
 /// Number of this interface; another one means other structures.
-pub const FIRMLOG_ABI_VERSION: u32 = 2;
+pub const FIRMLOG_ABI_VERSION: u32 = 3;
 
 /// Words of a context.
 pub const FIRMLOG_AGENT_WORDS: usize = 328;
@@ -80,6 +81,12 @@ impl Inner {
 #[unsafe(no_mangle)]
 pub extern "C" fn firmlog_abi_version() -> u32 {
     FIRMLOG_ABI_VERSION
+}
+
+/// This library's version, as text. Static memory.
+#[unsafe(no_mangle)]
+pub extern "C" fn firmlog_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
 /// Closes the context. What waits and was not said is lost: `firmlog_flush` says it.

@@ -245,21 +245,6 @@ pub(crate) unsafe fn decide(
     scratch: &mut [u8],
     is_of: impl Fn(&Hash, &ReleaseHead) -> bool,
 ) -> Result<Result<install::Installable, Decision>, Status> {
-    // SAFETY: the caller's promise is handed on.
-    let log = unsafe { key(root.log) }?;
-    if root.witnesses_len > FIRMLOG_WITNESSES_MAX || usize::from(root.quorum) > root.witnesses_len {
-        return Err(Status::Range);
-    }
-    // SAFETY: as above.
-    let names = unsafe { list(root.witnesses, root.witnesses_len) }?;
-    let mut witnesses = [log; FIRMLOG_WITNESSES_MAX];
-    for (place, witness) in witnesses.iter_mut().zip(names) {
-        // SAFETY: as above.
-        *place = unsafe { key(*witness) }?;
-    }
-    let witnesses = witnesses.get(..names.len()).ok_or(Status::Bug)?;
-    let pinned =
-        install::Root { genesis: Hash(root.genesis), log: &log, witnesses, quorum: root.quorum };
     let mut issuers = [""; FIRMLOG_ISSUERS_MAX];
     // SAFETY: as above; the names are read in this call alone.
     let running = unsafe { running.read(&mut issuers) }?;
@@ -268,7 +253,10 @@ pub(crate) unsafe fn decide(
     let latest_ms = (known.has_latest != 0).then_some(known.latest_ms);
     let Known { earliest_ms, size, .. } = *known;
     let heard = install::Known { earliest_ms, latest_ms, size, revocations };
-    let evidence = match Evidence::verify(bundle, &pinned, &RustCrypto, scratch) {
+    // SAFETY: as above.
+    let evidence =
+        unsafe { root.with(|pinned| Evidence::verify(bundle, pinned, &RustCrypto, scratch)) };
+    let evidence = match evidence? {
         Ok(evidence) => evidence,
         Err(reason) => return Ok(Err(Decision::no(image, reason.code(), reason.event()))),
     };
@@ -278,6 +266,33 @@ pub(crate) unsafe fn decide(
         let size = if reason.is_hidden_by_older() { evidence.head().size.0 } else { 0 };
         Decision { size, ..Decision::no(image, reason.code(), reason.event()) }
     }))
+}
+
+impl Root {
+    /// Reads the keys, and asks something of what is pinned.
+    ///
+    /// # Safety
+    /// The contract in the crate's head.
+    pub(crate) unsafe fn with<T>(
+        &self,
+        ask: impl FnOnce(&install::Root<'_>) -> T,
+    ) -> Result<T, Status> {
+        // SAFETY: the caller's promise is handed on.
+        let log = unsafe { key(self.log) }?;
+        let (count, quorum) = (self.witnesses_len, self.quorum);
+        if count > FIRMLOG_WITNESSES_MAX || usize::from(quorum) > count {
+            return Err(Status::Range);
+        }
+        // SAFETY: as above.
+        let names = unsafe { list(self.witnesses, count) }?;
+        let mut witnesses = [log; FIRMLOG_WITNESSES_MAX];
+        for (place, witness) in witnesses.iter_mut().zip(names) {
+            // SAFETY: as above.
+            *place = unsafe { key(*witness) }?;
+        }
+        let witnesses = witnesses.get(..names.len()).ok_or(Status::Bug)?;
+        Ok(ask(&install::Root { genesis: Hash(self.genesis), log: &log, witnesses, quorum }))
+    }
 }
 
 unsafe fn key(text: *const c_char) -> Result<VerifierKey, Status> {

@@ -6,7 +6,9 @@ use crate::machine::{Machine, Parts, on};
 use crate::pointer::{answer, borrow, borrow_if_any, buffer, check, list, name};
 use crate::slot::with;
 use crate::status::told;
-use crate::{Agent, Clock, Flash, Image, Key, Policy, Resume, Status};
+use crate::{
+    Agent, Clock, FIRMLOG_ABI_VERSION, Flash, Image, Key, Policy, Resume, Statement, Status,
+};
 use core::ffi::{CStr, c_char};
 use firmlog_agent::journal::{self, Class, Error, Note};
 use firmlog_agent::update::{Identity, LogBeforeInstall};
@@ -17,6 +19,8 @@ use firmlog_statement::chain::ChainHead;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Config {
+    /// `FIRMLOG_ABI`: which header this was filled in with.
+    pub abi: u64,
     /// Where the journal lives.
     pub flash: Flash,
     /// Who signs.
@@ -159,11 +163,21 @@ impl From<journal::Finding> for Finding {
 }
 
 impl Config {
+    /// `FIRMLOG_ABI` of a header that fits: its version, and the sizes of configuration, statement
+    /// and start.
+    pub const ABI: u64 = (FIRMLOG_ABI_VERSION as u64) << 48
+        | (size_of::<Self>() as u64) << 32
+        | (size_of::<Statement>() as u64) << 16
+        | size_of::<Started>() as u64;
+
     /// What a start needs of it.
     ///
     /// # Safety
     /// The contract in the crate's head; the names stay while the context is open.
     pub(crate) unsafe fn parts(&self) -> Result<Parts, Status> {
+        if self.abi != Self::ABI {
+            return Err(Status::OtherHeader);
+        }
         self.flash.check()?;
         self.clock.check()?;
         let holder = Holder::new(&self.key)?;

@@ -51,6 +51,8 @@ mod machine;
 #[cfg(feature = "install")]
 mod mcuboot;
 mod outbox;
+#[cfg(feature = "install")]
+mod pinned;
 mod pointer;
 mod slot;
 mod statement;
@@ -60,7 +62,7 @@ mod update;
 pub use clock::{Clock, Time};
 pub use codes::{Event, Logged, Outcome, Phase, Policy, Power, Resume, Source, Sync};
 pub use context::{Agent, FIRMLOG_ABI_VERSION, FIRMLOG_AGENT_WORDS};
-pub use context::{firmlog_abi_version, firmlog_cause, firmlog_close};
+pub use context::{firmlog_abi_version, firmlog_cause, firmlog_close, firmlog_version};
 pub use flash::Flash;
 pub use hash::{FIRMLOG_HASH_WORDS, Hash};
 pub use hash::{firmlog_hash_add, firmlog_hash_finish, firmlog_hash_start, firmlog_sha256};
@@ -86,6 +88,10 @@ pub use outbox::{FIRMLOG_OUTBOX_WORDS, Outbox};
 pub use outbox::{
     firmlog_outbox_answered, firmlog_outbox_close, firmlog_outbox_hurry, firmlog_outbox_poll,
     firmlog_outbox_start, firmlog_send,
+};
+#[cfg(feature = "install")]
+pub use pinned::{
+    Newest, Pinned, firmlog_pinned_checkpoint, firmlog_pinned_newest, firmlog_pinned_receipt,
 };
 pub use statement::{Commitment, Said, Statement};
 pub use statement::{firmlog_commit, firmlog_statement_append, firmlog_statement_build};

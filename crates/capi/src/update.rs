@@ -108,8 +108,8 @@ pub unsafe extern "C" fn firmlog_start(
     let done = unsafe {
         open_sized(agent, size, || {
             let config = borrow(config)?;
-            config.key.sign.ok_or(Status::NoCallback)?;
             let parts = config.parts()?;
+            config.key.sign.ok_or(Status::NoCallback)?;
             let running = borrow(running)?;
             let (machine, resume, report) = Machine::start(&parts, running.into())?;
             told_of = Started::new(resume.into(), &report);

@@ -10,7 +10,7 @@ use toolchain::{build, compiler, have, program, told};
 const EXAMPLE: &[&str] = &["examples/device/device.c", "examples/device/flash.c"];
 const MISUSE: &[&str] = &["tests/c/misuse.c", "examples/device/flash.c"];
 /// What a library without features lacks.
-const OPTIONAL: &[&str] = &["p256", "check_install", "mcuboot", "reason_text"];
+const OPTIONAL: &[&str] = &["p256", "check_install", "mcuboot", "reason_text", "pinned"];
 /// A bad access, a leak or an overflow ends the program.
 const SANITIZERS: &[&str] =
     &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
@@ -93,6 +93,18 @@ fn what_the_documentation_shows_compiles_and_runs() {
     let source = source.to_str().unwrap();
     let shown = program("shown", &[source, "examples/device/flash.c"], SANITIZERS);
     assert_eq!(told(&mut Command::new(shown)), "6 statements\n");
+}
+
+/// Compiled with structures packed, as firmware sometimes is: noticed at the start.
+#[test]
+fn a_header_of_another_layout_is_noticed() {
+    if !have("layouts", &["gcc"]) {
+        return;
+    }
+    let source = "tests/c/layout.c";
+    assert_eq!(told(&mut Command::new(program("layout", &[source], &[]))), "105 105\n");
+    let packed = program("layout-packed", &[source], &["-fpack-struct=1"]);
+    assert_eq!(told(&mut Command::new(packed)), "19 19\n");
 }
 
 fn valgrind() -> Command {

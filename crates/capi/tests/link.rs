@@ -119,6 +119,7 @@ fn config(world: &mut World) -> Config {
     let mut public_key = [0; 64];
     public_key[..32].copy_from_slice(&public);
     Config {
+        abi: Config::ABI,
         flash: Flash {
             context,
             read: Some(read),

@@ -109,6 +109,7 @@ static void now(void *context, firmlog_time *time)
 static firmlog_config config_of(struct board *board)
 {
     firmlog_config config = {
+        .abi = FIRMLOG_ABI,
         .flash =
             {
                 .context = &board->journal,

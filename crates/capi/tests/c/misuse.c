@@ -82,6 +82,7 @@ static int sign_badly(void *context, const uint8_t *message, size_t len, const u
 static firmlog_config good(void)
 {
     firmlog_config config = {
+        .abi = FIRMLOG_ABI,
         .flash = {.context = &flash,
                   .read = flash_read,
                   .program = flash_program,
@@ -170,6 +171,17 @@ static void starting(void)
     config = good();
     config.log_before_install = 2;
     EXPECT(UNKNOWN_CODE, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+
+    /* A header of another version, or compiled so that a structure has another size. */
+    const uint64_t others[] = {0, FIRMLOG_ABI ^ 1, FIRMLOG_ABI ^ (uint64_t)1 << 16,
+                               FIRMLOG_ABI ^ (uint64_t)1 << 32, FIRMLOG_ABI ^ (uint64_t)1 << 48};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        config = good();
+        config.abi = others[i];
+        config.issuer = NULL; /* nothing else is looked at */
+        EXPECT(OTHER_HEADER, firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+        EXPECT(OTHER_HEADER, firmlog_open(&agent, sizeof agent, &config, NULL));
+    }
 
     char long_name[300];
     memset(long_name, 'a', sizeof long_name);
@@ -606,7 +618,7 @@ static void keys_and_hashes(void)
 int main(void)
 {
     memset(secret, 0x42, sizeof secret);
-    if (firmlog_abi_version() != FIRMLOG_ABI_VERSION) {
+    if (firmlog_abi_version() != FIRMLOG_ABI_VERSION || strchr(firmlog_version(), '.') == NULL) {
         failures++;
     }
     starting();
