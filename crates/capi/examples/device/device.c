@@ -1,18 +1,24 @@
-/* A device whose updates are recorded: firmlog in C, from enrolment to what the log is sent.
+/* A device whose updates are recorded: firmlog in C, from enrolment to what the log has proven.
  *
- *     device OUT      plays the whole story and writes OUT/enrolment and OUT/entries
- *     device --cuts N plays it with power failing at every N-th byte of the journal's flash
+ *     device OUT              plays the whole story and writes OUT/enrolment and OUT/entries
+ *     device OUT LOG W W      plays it and sends it to the log of this key, which two witnesses
+ *                             watch, over stdin and stdout; then its flash is damaged
+ *     device --cuts N         plays it with power failing at every N-th byte of the journal's flash
  *
  * The story: image 2 is installed, power fails while it is written, it is written again and stays.
- * Image 3 boots, fails its trial and is rolled back. Image 4 has a bad signature and is refused,
- * three times. A technician services the device. The log confirms what it was sent.
+ * Image 3 boots, fails its self test and is rolled back. Image 4 has a bad signature and is refused,
+ * three times. A technician services the device. The log proves what it has, and the journal may
+ * erase that. Damage hides the end of the journal, and the device goes on where the log proves it.
  *
  * What a product brings: drivers for flash and clock, a key in a secure element, and the check of
  * signatures before `firmlog_verified`. Here they are simple; the calls to firmlog are the real ones.
+ * react.c has what the device does on each status.
  */
 
 #include "firmlog.h"
 #include "flash.h"
+#include "react.h"
+#include "sending.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +36,7 @@ static uint8_t secret[32] = {
 static const uint8_t seed[32] = {0x5e, 0xed};
 
 /* What is offered to the device, and how it goes. */
-enum fate { STAYS, FAILS_ITS_TRIAL, HAS_A_BAD_SIGNATURE };
+enum fate { STAYS, FAILS_ITS_TEST, HAS_A_BAD_SIGNATURE };
 
 struct offer {
     uint8_t number;
@@ -39,7 +45,7 @@ struct offer {
 
 static const struct offer offers[] = {
     {2, STAYS},
-    {3, FAILS_ITS_TRIAL},
+    {3, FAILS_ITS_TEST},
     {4, HAS_A_BAD_SIGNATURE},
 };
 #define OFFERS (sizeof offers / sizeof offers[0])
@@ -63,9 +69,10 @@ static firmlog_agent agent;
 
 static void check(firmlog_status status, const char *call, int line)
 {
-    if (status != FIRMLOG_STATUS_OK) {
-        fprintf(stderr, "line %d: %s: %s (%d, cause %d)\n", line, call, firmlog_status_text(status),
-                (int)status, (int)firmlog_cause(&agent));
+    if (reaction_to(status) != GO_ON) {
+        fprintf(stderr, "line %d: %s: %s (%d, cause %d, reaction %d)\n", line, call,
+                firmlog_status_text(status), (int)status, (int)firmlog_cause(&agent),
+                (int)reaction_to(status));
         exit(1);
     }
 }
@@ -137,26 +144,63 @@ static int step(struct board *board, uint16_t event)
     return !board->journal.is_dead;
 }
 
-/* Writes the image, and boots it. */
-static int install(struct board *board, uint8_t number)
+static int flushed(struct board *board)
+{
+    CHECK(firmlog_flush(&agent, NULL));
+    return !board->journal.is_dead;
+}
+
+/* Writes the image that the journal names, looks at what was written, and boots it. */
+static int install(struct board *board)
 {
     firmlog_status status = firmlog_install_started(&agent, NULL, NULL);
-    if (status == FIRMLOG_STATUS_NOT_LOGGED) {
-        return 0; /* The slot is left alone: the journal could not be written. */
+    if (reaction_to(status) == LEAVE_FLASH_ALONE) {
+        return 0; /* The journal could not be written. */
     }
     CHECK(status);
+    firmlog_update_progress progress;
+    CHECK(firmlog_progress(&agent, &progress));
+    const firmlog_image *wanted = &progress.target.image;
     for (size_t piece = 0; piece < PIECES; piece++) {
         if (board->cut_while_writing && piece == PIECES / 2) {
             board->cut_while_writing = 0;
             return 0;
         }
-        image_piece(number, piece, board->slot + 64 * piece);
+        image_piece((uint8_t)wanted->version, piece, board->slot + 64 * piece);
     }
-    if (!step(board, FIRMLOG_EVENT_INSTALLED) || !step(board, FIRMLOG_EVENT_REBOOT)) {
+    uint8_t written[32];
+    CHECK(firmlog_sha256(board->slot, sizeof board->slot, written));
+    if (memcmp(written, wanted->sha256, sizeof written) != 0) {
+        step(board, FIRMLOG_EVENT_INSTALL_FAILED);
         return 0;
     }
-    board->runs = number;
+    if (!step(board, FIRMLOG_EVENT_INSTALLED) || !step(board, FIRMLOG_EVENT_REBOOT) ||
+        !flushed(board)) {
+        return 0;
+    }
+    board->runs = (uint8_t)wanted->version;
     return 0;
+}
+
+/* Back to what was committed. The next start sees what runs, and says that it was rolled back. */
+static int roll_back(struct board *board)
+{
+    firmlog_update_progress progress;
+    CHECK(firmlog_progress(&agent, &progress));
+    if (progress.last != FIRMLOG_EVENT_ROLLBACK_STARTED &&
+        !step(board, FIRMLOG_EVENT_ROLLBACK_STARTED)) {
+        return 0;
+    }
+    if (flushed(board)) {
+        board->runs = (uint8_t)progress.committed.version;
+    }
+    return 0;
+}
+
+/* Whether what runs is fit for use; a product tests its sensors, pumps and alarms. */
+static int self_test(const struct offer *offer)
+{
+    return offer->fate != FAILS_ITS_TEST;
 }
 
 static int offer_next(struct board *board, const struct offer *offer)
@@ -178,7 +222,7 @@ static int offer_next(struct board *board, const struct offer *offer)
     }
     memset(target.release, 0x11 * offer->number, sizeof target.release);
     CHECK(firmlog_verified(&agent, &target, NULL, NULL));
-    return board->journal.is_dead ? 0 : install(board, offer->number);
+    return board->journal.is_dead ? 0 : install(board);
 }
 
 /* What happens beside an update is said in five steps, for a key that answers later. */
@@ -247,26 +291,22 @@ static int live(struct board *board)
     CHECK(firmlog_progress(&agent, &progress));
 
     switch (started.resume) {
-    case FIRMLOG_RESUME_INSTALL_AGAIN:
-        return install(board, offer->number);
+    case FIRMLOG_RESUME_INSTALL_AGAIN: /* what the journal names, whatever is offered now */
+        return install(board);
     case FIRMLOG_RESUME_DECIDE:
-        if (offer->fate == STAYS) {
-            CHECK(firmlog_committed(&agent, NULL, NULL));
-            return 0;
+        if (!self_test(offer)) {
+            return roll_back(board);
         }
-        /* fall through */
-    case FIRMLOG_RESUME_ROLL_BACK_AGAIN:
-        if (!step(board, FIRMLOG_EVENT_ROLLBACK_STARTED)) {
-            return 0;
-        }
-        board->runs = (uint8_t)progress.committed.version;
+        CHECK(firmlog_committed(&agent, NULL, NULL));
         return 0;
+    case FIRMLOG_RESUME_ROLL_BACK_AGAIN:
+        return roll_back(board);
     default:
         break;
     }
     if (board->next_offer < OFFERS &&
         (progress.committed.version == offer->number ||
-         (progress.last == FIRMLOG_EVENT_ROLLED_BACK && offer->fate == FAILS_ITS_TRIAL))) {
+         (progress.last == FIRMLOG_EVENT_ROLLED_BACK && offer->fate == FAILS_ITS_TEST))) {
         board->next_offer++;
         offer = &offers[board->next_offer];
     }
@@ -282,8 +322,7 @@ static int live(struct board *board)
             return 0;
         }
     }
-    CHECK(firmlog_flush(&agent, NULL));
-    return !board->journal.is_dead;
+    return flushed(board);
 }
 
 /* Plays the story, with power failing after so many bytes of the journal; negative: only once, while
@@ -362,7 +401,7 @@ static FILE *create(const char *folder, const char *name)
 }
 
 /* What an administrator enrols, and what the log is sent: entry after entry. */
-static void send(struct board *board, const char *folder)
+static void write_down(struct board *board, const char *folder)
 {
     firmlog_config config = config_of(board);
     uint8_t id[32];
@@ -385,38 +424,84 @@ static void send(struct board *board, const char *folder)
         fwrite(entry, 1, len, out);
     }
     fclose(out);
+}
 
-    /* The log's receipt, checked: from now on these may be erased when room is needed. */
-    firmlog_covered covered = {.next = chain.next, .size = 100 + chain.next};
-    CHECK(firmlog_confirm(&agent, &covered));
+/* Spoils the newest statement where it lies. */
+static void damage(struct board *board, uint64_t seq)
+{
+    uint8_t entry[ENTRY_MAX];
+    size_t len = 0;
+    CHECK(firmlog_entry(&agent, seq, entry, sizeof entry, &len));
+    for (size_t at = 0; at + len <= sizeof board->journal.bytes; at++) {
+        if (memcmp(board->journal.bytes + at, entry, len) == 0) {
+            board->journal.bytes[at + 100] ^= 1;
+        }
+    }
+}
+
+/* Starts on damaged flash, and goes on behind the newest statement that the log proves. */
+static void go_on(struct board *board, const firmlog_root *root)
+{
+    firmlog_config config = config_of(board);
+    firmlog_image running = hash_image(board->runs);
+    firmlog_chain chain;
+    memset(&agent, 0, sizeof agent);
+    CHECK(firmlog_start(&agent, sizeof agent, &config, &running, NULL));
+    if (reaction_to(firmlog_chain_next(&agent, &chain)) != ASK_THE_LOG) {
+        fprintf(stderr, "the damage hides nothing\n");
+        exit(1);
+    }
+    CHECK(sending_go_on(&agent, root, &running));
+}
+
+static void tell(void)
+{
+    firmlog_chain chain;
     firmlog_journal_room room;
+    CHECK(firmlog_chain_next(&agent, &chain));
     CHECK(firmlog_room(&agent, &room));
-    printf("%u statements sent, %u of %u pages free, %u dropped\n", (unsigned)chain.next,
-           (unsigned)room.free_pages, FLASH_PAGES - 2, (unsigned)room.dropped);
+    printf("%u statements, %u in the log, %u of %u pages free, %u dropped\n", (unsigned)chain.next,
+           (unsigned)room.covered.next, (unsigned)room.free_pages, FLASH_PAGES - 2,
+           (unsigned)room.dropped);
+}
+
+static int play_with_cuts(struct board *board, long every)
+{
+    long whole = play(board, -1);
+    long played = 0;
+    for (long cut = 0; every > 0 && cut < whole; cut += every) {
+        play(board, cut);
+        count_chain();
+        played++;
+    }
+    printf("%ld cuts over %ld bytes: every chain holds\n", played, whole);
+    return 0;
 }
 
 int main(int count, char **arguments)
 {
     static struct board board;
     if (count == 3 && strcmp(arguments[1], "--cuts") == 0) {
-        long every = strtol(arguments[2], NULL, 10);
-        long whole = play(&board, -1);
-        long played = 0;
-        for (long cut = 0; every > 0 && cut < whole; cut += every) {
-            play(&board, cut);
-            count_chain();
-            played++;
-        }
-        printf("%ld cuts over %ld bytes: every chain holds\n", played, whole);
-        return 0;
+        return play_with_cuts(&board, strtol(arguments[2], NULL, 10));
     }
-    if (count != 2) {
-        fprintf(stderr, "usage: device OUT | device --cuts N\n");
+    if (count != 2 && count != 5) {
+        fprintf(stderr, "usage: device OUT [LOG WITNESS WITNESS] | device --cuts N\n");
         return 2;
     }
     play(&board, -1);
-    count_chain();
-    send(&board, arguments[1]);
+    size_t said = count_chain();
+    write_down(&board, arguments[1]);
+    if (count == 5) {
+        const char *const witnesses[] = {arguments[3], arguments[4]};
+        const firmlog_root root = {
+            .log = arguments[2], .witnesses = witnesses, .witnesses_len = 2, .quorum = 2};
+        CHECK(sending_all(&agent, &root));
+        tell();
+        damage(&board, said - 1);
+        go_on(&board, &root);
+        CHECK(sending_all(&agent, &root));
+    }
+    tell();
     CHECK(firmlog_close(&agent));
     return 0;
 }

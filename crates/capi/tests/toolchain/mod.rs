@@ -10,6 +10,15 @@ pub(crate) fn library() -> &'static Path {
     BUILT.get_or_init(|| build(&["--features", "static"]))
 }
 
+/// The sources of the example.
+pub(crate) const EXAMPLE: [&str; 5] = [
+    "examples/device/device.c",
+    "examples/device/flash.c",
+    "examples/device/link.c",
+    "examples/device/react.c",
+    "examples/device/sending.c",
+];
+
 /// Builds the library as a device's build does, and says where it is.
 pub(crate) fn build(features: &[&str]) -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -44,6 +53,8 @@ pub(crate) fn compiler(name: &str, standard: &str) -> Command {
     compiler.arg(format!("-std={standard}")).args([
         "-Wall",
         "-Wextra",
+        "-Wconversion",
+        "-Wsign-compare",
         "-Werror",
         "-pedantic",
         "-g",
