@@ -950,7 +950,8 @@ typedef struct firmlog_tree {
   uint8_t root[32];
 } firmlog_tree;
 
-// Checks what the log hands out. Each callback returns 0 and fills `head` if it is good.
+// Checks what the log hands out. Each callback returns 0 and fills `head` if it is good; with the
+// feature `install`, `firmlog_pinned_checkpoint` and `firmlog_pinned_receipt` are such.
 typedef struct firmlog_receipts {
   // Handed to each callback.
   void *context;
@@ -1001,7 +1002,7 @@ typedef struct firmlog_pinned {
   // The log, its witnesses, and how many of them must have cosigned a checkpoint.
   const struct firmlog_root *root;
   // Holds one message at a time: 1024 bytes hold a statement, a receipt's header, and a
-  // checkpoint whose log has a name of up to 255 bytes.
+  // checkpoint without extension lines.
   uint8_t *scratch;
   // How much room there is.
   size_t scratch_len;
@@ -1173,7 +1174,8 @@ firmlog_status firmlog_chain_next(struct firmlog_agent *agent, struct firmlog_ch
 // Goes on from the log's head, where damage hides the end of the chain and the log has all that
 // can still be read. An update machine says so at once; without one the next statement that is
 // built says so, and until it is appended nothing of this is durable. `running` is what a start
-// was given and could not compare; null without an update machine.
+// was given and could not compare; null without an update machine. That the head is the log's and
+// this device's is for the caller: `firmlog_pinned_newest` checks it.
 firmlog_status firmlog_chain_resume(struct firmlog_agent *agent,
                                     const struct firmlog_chain *chain,
                                     const struct firmlog_image *running);

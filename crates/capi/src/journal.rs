@@ -303,7 +303,8 @@ pub unsafe extern "C" fn firmlog_chain_next(agent: *mut Agent, chain: *mut Chain
 /// Goes on from the log's head, where damage hides the end of the chain and the log has all that
 /// can still be read. An update machine says so at once; without one the next statement that is
 /// built says so, and until it is appended nothing of this is durable. `running` is what a start
-/// was given and could not compare; null without an update machine.
+/// was given and could not compare; null without an update machine. That the head is the log's and
+/// this device's is for the caller: `firmlog_pinned_newest` checks it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_chain_resume(
     agent: *mut Agent,

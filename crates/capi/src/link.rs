@@ -80,7 +80,8 @@ pub struct Head {
     pub root: [u8; 32],
 }
 
-/// Checks what the log hands out. Each callback returns 0 and fills `head` if it is good.
+/// Checks what the log hands out. Each callback returns 0 and fills `head` if it is good; with the
+/// feature `install`, `firmlog_pinned_checkpoint` and `firmlog_pinned_receipt` are such.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Receipts {

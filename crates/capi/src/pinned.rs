@@ -32,7 +32,7 @@ pub struct Pinned {
     /// The log, its witnesses, and how many of them must have cosigned a checkpoint.
     pub root: *const Root,
     /// Holds one message at a time: 1024 bytes hold a statement, a receipt's header, and a
-    /// checkpoint whose log has a name of up to 255 bytes.
+    /// checkpoint without extension lines.
     pub scratch: *mut u8,
     /// How much room there is.
     pub scratch_len: usize,
