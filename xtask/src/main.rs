@@ -20,6 +20,7 @@ mod agent_kill;
 mod api_test;
 mod bench;
 mod bench_against;
+mod c_library;
 mod chaos;
 mod contracts;
 mod crash;
@@ -51,6 +52,7 @@ cargo xtask COMMAND
   contracts [--gas-json F]     the Solidity contracts: fresh, measured, deployed, tested
   bench [--quick] [--json F]   measure the figures of docs/benchmarks.md
   vectors [--check]            regenerate vectors/; --check fails when that changes a file
+  c-library --out DIR          the library for C with its header, pkg-config and CMake files
   header [--check]             write the C header; --check fails when that changes it
   fuzz [TARGET] [--smoke]      cargo-fuzz; --smoke runs every target for 60 seconds
   crash [--rounds N]           kill the server at random moments and check what survived
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "agent-kill" => agent_kill::run(rest),
         "bench" => bench::run(rest),
+        "c-library" => c_library::run(rest),
         "contracts" => contracts::run(rest),
         "vectors" => vectors::run(rest),
         "firmware" => firmware::run(rest),

@@ -4,6 +4,8 @@
 mod common;
 #[path = "toolchain/log.rs"]
 mod log;
+#[path = "toolchain/packaging.rs"]
+mod packaging;
 mod toolchain;
 
 use log::served;

@@ -34,11 +34,13 @@ pub(super) const FOR_FUZZ: &[Program] = &[("c++", "g++")];
 
 /// What the C library's header and examples are compiled and checked with.
 pub(super) const FOR_C: &[Program] = &[
-    ("gcc", "gcc"),           // C11, with its sanitizers
-    ("g++", "g++"),           // the header as C++17
-    ("clang", "clang"),       // a second opinion on both
-    ("valgrind", "valgrind"), // memory of C programs
-    ("nm", "binutils"),       // symbols of the static library
+    ("gcc", "gcc"),               // C11, with its sanitizers
+    ("g++", "g++"),               // the header as C++17
+    ("clang", "clang"),           // a second opinion on both
+    ("valgrind", "valgrind"),     // memory of C programs
+    ("nm", "binutils"),           // symbols of the static library
+    ("cmake", "cmake"),           // a C project that links it
+    ("pkg-config", "pkg-config"), // the same without CMake
 ];
 
 const TRIES: u32 = 3;
