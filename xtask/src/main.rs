@@ -37,6 +37,7 @@ mod power;
 mod setup;
 mod sh;
 mod size;
+mod soup;
 mod test;
 mod tidy;
 mod vectors;
@@ -61,6 +62,7 @@ cargo xtask COMMAND
   power [--histories N]        cut the power of simulated devices and check their journals
   firmware                     devices in QEMU: install, power cut, rollback, refusal, into a log
   size [--baseline] [--json F] what the agent takes of a small processor, against its budgets
+  soup [--check]               write the list of crates in the C library; --check: is it fresh
   judge --planted [J3 …]       put faults of trust back into a copy; a test must find each
   nightly [PART …]             what takes too long for every change; alone it tells what stands
   tidy                         floors, links, rules without a test, words, widths
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         "crash" => crash::run(rest),
         "power" => power::run(rest),
         "size" => size::run(rest),
+        "soup" => soup::run(rest),
         "judge" => judge::run(rest),
         "nightly" => nightly::run(rest),
         "tidy" => tidy::run(rest),

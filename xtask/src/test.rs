@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{api_test, contracts, firmware, header, setup, sh, size};
+use crate::{api_test, contracts, firmware, header, setup, sh, size, soup};
 
 /// Runs the command: `test [--no-api | --only-api]`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if tests {
         bare()?;
         header::run(&["--check".to_string()])?;
+        soup::run(&["--check".to_string()])?;
         cargo_test()?;
         contracts::run(&[])?;
         firmware::run(&[])?;
