@@ -347,6 +347,27 @@ impl Board {
         unsafe { room.assume_init() }
     }
 
+    /// Seq of the oldest statement that may be there.
+    pub(crate) fn oldest(&mut self) -> Result<u64, Status> {
+        let mut seq = 0;
+        // SAFETY: as in `format`.
+        let status = unsafe { firmlog_entry_oldest(self.agent(), &raw mut seq) };
+        if status == Status::Ok { Ok(seq) } else { Err(status) }
+    }
+
+    /// Asks for all that stands in the context.
+    pub(crate) fn look(&mut self) {
+        let (mut progress, mut note, mut len) = (MaybeUninit::<Progress>::uninit(), [0_u8; 192], 0);
+        self.room();
+        let _ = self.next();
+        let (agent, out) = (self.agent(), note.as_mut_ptr());
+        // SAFETY: as in `format`.
+        unsafe {
+            assert_eq!(firmlog_progress(agent, progress.as_mut_ptr()), Status::Ok);
+            assert_eq!(firmlog_note(agent, out, note.len(), &raw mut len), Status::Ok);
+        }
+    }
+
     pub(crate) fn entry(&mut self, seq: u64, out: &mut [u8]) -> Result<usize, Status> {
         let mut len = 0;
         let (bytes, size) = (out.as_mut_ptr(), out.len());
