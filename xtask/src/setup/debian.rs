@@ -41,6 +41,7 @@ pub(super) const FOR_C: &[Program] = &[
     ("nm", "binutils"),           // symbols of the static library
     ("cmake", "cmake"),           // a C project that links it
     ("pkg-config", "pkg-config"), // the same without CMake
+    ("cppcheck", "cppcheck"),     // oracle: MISRA rules of the header
 ];
 
 const TRIES: u32 = 3;

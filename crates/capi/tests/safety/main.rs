@@ -3,6 +3,7 @@
 mod board;
 mod cost;
 mod fmea;
+mod misra;
 mod sizing;
 
 use std::path::Path;
