@@ -30,11 +30,16 @@ pub struct SimClock {
     pub utc_ms: Option<u64>,
     /// Added to UTC from that uptime on.
     pub jump: Option<(u64, i64)>,
+    /// At that uptime it goes back by so much, once.
+    pub back: Option<(u64, u64)>,
 }
 
 impl Clock for SimClock {
     fn now(&mut self) -> DeviceTime {
         self.uptime_ms += 1000;
+        if let Some((_, by)) = self.back.take_if(|(at, _)| self.uptime_ms >= *at) {
+            self.uptime_ms -= by;
+        }
         let jump = self.jump.filter(|(from, _)| self.uptime_ms >= *from).map_or(0, |(_, by)| by);
         let utc = self.utc_ms.map(|utc| (utc + self.uptime_ms).saturating_add_signed(jump));
         DeviceTime {

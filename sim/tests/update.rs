@@ -293,12 +293,12 @@ fn upd_051_who_began_it_and_why_is_said() {
     let code = ReasonCode::Periodic;
     let why = Reason { code, clinical: None, campaign: None, policy: None };
     let detail = Detail::default();
-    updater.because(Some(who.clone()), Some(why.clone()));
+    updater.because(Some(who.clone()), Some(why.clone())).expect("fits");
     updater.refuse(T::RefusedUnsigned, image(7), detail).expect("in order");
-    updater.because(None, None);
+    updater.because(None, None).expect("fits");
     updater.refuse(T::RefusedUnsigned, image(8), detail).expect("in order");
     // To the end of an update, and no further.
-    updater.because(Some(who), Some(why));
+    updater.because(Some(who), Some(why)).expect("fits");
     updater.step(T::DownloadStarted, detail).expect("in order");
     updater.step(T::Downloaded, detail).expect("in order");
     let target = Target { image: image(2), release: [0x11; 32] };
@@ -327,7 +327,7 @@ fn upd_052_a_commitment_is_in_one_statement() {
     let mut board = Board::new(LogBeforeInstall::Required);
     let (mut updater, _) = board.start(&device).expect("starts");
     let one = Commitment::new(FieldId::Technician, &[9; 16], "badge T-0412");
-    updater.commit(Commitments::new(&[one]).expect("one"));
+    updater.commit(Commitments::new(&[one]).expect("one")).expect("fits");
     for _ in 0..2 {
         updater.step(T::ServiceMode, Detail::default()).expect("in order");
         assert_eq!(updater.flush(), Logged::Recorded);
@@ -404,25 +404,22 @@ fn upd_034_a_note_of_another_version_ends_the_start() {
     assert!(kinds.contains(&T::UnexpectedVersion), "{kinds:?}");
 }
 
-/// JRN-022: two bad images in turn, the log out of reach: they fill what is for refusals, and
-/// a good image is installed and recorded all the same.
+/// UPD-050: an uptime that goes back is said, and what waited is said all the same.
 #[test]
-fn jrn_022_a_flood_of_refusals_leaves_room_for_an_install() {
+fn upd_050_an_uptime_that_goes_back_is_said() {
     let device = Device::new(1);
     let mut board = Board::new(LogBeforeInstall::Required);
-    let target = board.target;
+    board.clock.back = Some((40_000, 30_000));
     let (mut updater, _) = board.start(&device).expect("starts");
-    for n in 0..200 {
-        updater.step(T::Check, Detail::default()).expect("in order");
-        let refused = updater.refuse(T::RefusedBadSignature, image(8 + n % 2), Detail::default());
-        refused.expect("in order");
+    for _ in 0..6 {
+        for _ in 0..5 {
+            updater.step(T::ServiceMode, Detail::default()).expect("in order");
+        }
+        assert_eq!(updater.flush(), Logged::Recorded);
     }
-    assert!(updater.journal().dropped().count > 100, "there was no room for all");
-    for event in [T::Check, T::DownloadStarted, T::Downloaded] {
-        updater.step(event, Detail::default()).expect("in order");
-    }
-    updater.verified(target, Detail::default()).expect("in order");
-    assert_eq!(updater.install_started(Detail::default()), Ok(Logged::Recorded));
+    let all = events(&board.updates().expect("readable"));
+    assert_eq!(all.iter().filter(|kind| **kind == T::ClockStep).count(), 1);
+    assert_eq!(all.iter().filter(|kind| **kind == T::ServiceMode).count(), 30);
 }
 
 /// A key that counts what it signs.

@@ -1,15 +1,17 @@
-//! Coalescing: one statement for many refusals of the same thing.
+//! Coalescing: few statements for many refusals, whatever is offered.
 //!
 //! ```text
-//! refusal no.  1     2     3      4     5 6 7  8     …
-//! what to do   say   note  quiet  note  quiet  note  …   say, with the count, when another comes
+//! the same again    1     2     3      4     5 6 7  8     …
+//!                   say   note  quiet  note  quiet  note  …   say, with the count, when another comes
+//! another image     say, while the allowance lasts; then counted together, in one number
 //! ```
 //!
 //! Whoever offers a bad image a thousand times makes one statement and ten notes, not a thousand
-//! of either. A power cut forgets what was counted since the last note: at most half, so a count
-//! is "at least".
+//! of either; whoever offers a thousand images in turn makes as many statements as the
+//! [allowance](Repeats::BURST) lets. A power cut forgets what was counted since the last note: at
+//! most half, so a count is "at least".
 
-use crate::fields::Put;
+use crate::fields::{Put, Take};
 use firmlog_statement::event::EventType;
 
 /// What repeats: the refusal and the image it was about.
@@ -17,7 +19,7 @@ use firmlog_statement::event::EventType;
 pub struct Key {
     /// Which refusal, or `verification_failed`.
     pub event: EventType,
-    /// SHA-256 of the image, zeros if none.
+    /// SHA-256 of the image, zeros if none, or several.
     pub image: [u8; 32],
 }
 
@@ -40,42 +42,82 @@ pub enum Again {
 pub struct Repeats {
     last: Option<Key>,
     unsaid: u32,
+    /// The newest refusal of those that were not said one by one, and how many those are.
+    others: Option<(EventType, u32)>,
+    /// How many statements of the allowance are used up.
+    spent: u8,
 }
 
 impl Repeats {
     /// Length of [`encode`](Self::encode), bytes.
-    pub const LEN: usize = 40;
+    pub const LEN: usize = 48;
+
+    /// How many refusals in a row, each of another image or for another reason, are said one by
+    /// one.
+    pub const BURST: u8 = 8;
+
+    /// After how many milliseconds one more may be said.
+    pub const REFILL_MS: u64 = 600_000;
 
     /// Nothing refused yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { last: None, unsaid: 0 }
+        Self { last: None, unsaid: 0, others: None, spent: 0 }
     }
 
     /// Counts one refusal.
     pub fn observe(&mut self, key: Key) -> Again {
-        if self.last != Some(key) {
-            let unsaid = self.take();
-            self.last = Some(key);
-            return Again::Say { unsaid };
+        if self.last == Some(key) {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return again(self.unsaid);
         }
-        self.unsaid = self.unsaid.saturating_add(1);
-        if self.unsaid.is_power_of_two() { Again::Note } else { Again::Quiet }
+        if self.spent >= Self::BURST {
+            return self.count(key.event);
+        }
+        self.spent = self.spent.saturating_add(1);
+        let unsaid = core::mem::take(&mut self.unsaid);
+        let unsaid = self.last.filter(|_| unsaid > 0).map(|key| (key, unsaid));
+        self.last = Some(key);
+        Again::Say { unsaid }
     }
 
-    /// What is counted and not said, if anything is.
+    /// Counts one that would make a statement, for which there is no room.
+    pub fn count(&mut self, event: EventType) -> Again {
+        let count = self.others.map_or(0, |(_, count)| count).saturating_add(1);
+        self.others = Some((event, count));
+        again(count)
+    }
+
+    /// Time has passed for so many more to be said.
+    pub const fn refill(&mut self, by: u8) {
+        self.spent = self.spent.saturating_sub(by);
+    }
+
+    /// Whether a refusal of this would make a statement.
+    #[must_use]
+    pub fn says(&self, key: Key) -> bool {
+        self.last != Some(key) && self.spent < Self::BURST
+    }
+
+    /// What is counted and not said, if anything is: the repeated one first.
     #[must_use]
     pub fn counted(&self) -> Option<Key> {
-        self.last.filter(|_| self.unsaid > 0)
+        let others = self.others.map(|(event, _)| Key { event, image: [0; 32] });
+        self.last.filter(|_| self.unsaid > 0).or(others)
     }
 
-    /// Takes what has been counted and not been said.
+    /// Takes what [`counted`](Self::counted) tells, and how many they are.
     pub fn take(&mut self) -> Option<(Key, u32)> {
-        let unsaid = core::mem::take(&mut self.unsaid);
-        self.last.filter(|_| unsaid > 0).map(|key| (key, unsaid))
+        let key = self.counted()?;
+        let count = match core::mem::take(&mut self.unsaid) {
+            0 => self.others.take()?.1,
+            unsaid => unsaid,
+        };
+        Some((key, count))
     }
 
-    /// event u16 · zeros u16 · unsaid u32 · image, big endian; zeros while there is none.
+    /// event u16 · spent u8 · zero · unsaid u32 · image · others' event u16 · zeros u16 · others
+    /// u32, big endian; zeros for what there is not.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
@@ -84,29 +126,51 @@ impl Repeats {
     }
 
     pub(crate) fn put(&self, put: &mut Put<'_>) {
-        if let Some(key) = self.last {
-            put.put(&key.event.code().to_be_bytes()).put(&[0, 0]);
-            put.u32(self.unsaid).put(&key.image);
-        } else {
-            put.put(&[0; Self::LEN]);
-        }
+        let none = Key { event: EventType::InstalledState, image: [0; 32] };
+        let key = self.last.unwrap_or(none);
+        let (event, others) = self.others.unwrap_or((none.event, 0));
+        put.put(&code(key.event).to_be_bytes()).put(&[self.spent, 0]);
+        put.u32(self.unsaid).put(&key.image);
+        put.put(&code(event).to_be_bytes()).put(&[0, 0]).u32(others);
     }
 
     /// Reads what [`encode`](Self::encode) wrote; none if it is something else.
     #[must_use]
     pub fn parse(bytes: &[u8; Self::LEN]) -> Option<Self> {
-        if *bytes == [0; Self::LEN] {
-            return Some(Self::new());
-        }
-        let (event, rest) = bytes.split_first_chunk::<2>()?;
-        let (zeros, rest) = rest.split_first_chunk::<2>()?;
-        let (unsaid, image) = rest.split_first_chunk::<4>()?;
-        let event = EventType::from_code(u64::from(u16::from_be_bytes(*event)))?;
-        if *zeros != [0, 0] || !event.turns_away() {
-            return None;
-        }
-        let key = Key { event, image: image.try_into().ok()? };
-        Some(Self { last: Some(key), unsaid: u32::from_be_bytes(*unsaid) })
+        let mut take = Take(bytes);
+        let event = refusal(take.take())?;
+        let [spent, zero] = take.take();
+        let unsaid = take.u32();
+        let mut image = [0; 32];
+        take.fill(&mut image);
+        let other = refusal(take.take())?;
+        let zeros: [u8; 2] = take.take();
+        let others = take.u32();
+        let last = event.map(|event| Key { event, image });
+        let one_spelling = last.is_some() || (unsaid == 0 && image == [0; 32]);
+        let holds = one_spelling
+            && (zero, zeros) == (0, [0, 0])
+            && spent <= Self::BURST
+            && other.is_some() == (others > 0);
+        holds.then_some(Self { last, unsaid, others: other.map(|event| (event, others)), spent })
+    }
+}
+
+/// What to do about a count that has grown to this.
+const fn again(count: u32) -> Again {
+    if count.is_power_of_two() { Again::Note } else { Again::Quiet }
+}
+
+/// 0 for what is no refusal.
+fn code(event: EventType) -> u16 {
+    if event.turns_away() { event.code() } else { 0 }
+}
+
+/// None inside for 0; none for what is no refusal.
+fn refusal(code: [u8; 2]) -> Option<Option<EventType>> {
+    match u16::from_be_bytes(code) {
+        0 => Some(None),
+        code => EventType::from_code(code.into()).filter(|event| event.turns_away()).map(Some),
     }
 }
 
@@ -128,18 +192,51 @@ mod tests {
         assert_eq!(repeats.take(), None);
     }
 
+    /// Two images in turn, or a thousand: the allowance, and then notes at each power of two.
+    #[test]
+    fn upd_042_many_in_turn_cost_the_allowance() {
+        for images in [2, 3, 200] {
+            let mut repeats = Repeats::new();
+            let observed = |repeats: &mut Repeats| {
+                let told: std::vec::Vec<Again> =
+                    (0..1000u32).map(|n| repeats.observe(key((n % images) as u8))).collect();
+                let said = told.iter().filter(|it| matches!(it, Again::Say { .. })).count();
+                let noted = told.iter().filter(|it| **it == Again::Note).count();
+                (said, noted)
+            };
+            let (said, noted) = observed(&mut repeats);
+            assert_eq!(said, usize::from(Repeats::BURST), "{images} images");
+            assert!(noted <= 20, "{images} images: {noted} notes");
+            let first = repeats.take();
+            let counted: u32 = [first, repeats.take()].into_iter().flatten().map(|it| it.1).sum();
+            assert_eq!(counted, 1000 - u32::from(Repeats::BURST), "all are counted");
+            assert_eq!(repeats.take(), None);
+            repeats.refill(3);
+            assert_eq!(observed(&mut repeats).0, 3, "as many as time has let");
+        }
+    }
+
     #[test]
     fn one_spelling() {
         let mut repeats = Repeats::new();
         assert_eq!(Repeats::parse(&repeats.encode()), Some(repeats));
-        for _ in 0..5 {
-            repeats.observe(key(7));
+        for n in 0..40 {
+            assert_eq!(
+                repeats.says(key(n / 3)),
+                matches!(repeats.observe(key(n / 3)), Again::Say { .. })
+            );
             assert_eq!(Repeats::parse(&repeats.encode()), Some(repeats));
         }
-        for at in 0..4 {
+        for at in [0, 1, 2, 3, 40, 41, 42, 43] {
             let mut bytes = repeats.encode();
             bytes[at] ^= 0x40;
             assert_eq!(Repeats::parse(&bytes), None, "byte {at}");
+        }
+        let mut bytes = Repeats::new().encode();
+        for at in (0..Repeats::LEN).filter(|at| *at != 2) {
+            bytes[at] ^= 1;
+            assert_eq!(Repeats::parse(&bytes), None, "byte {at} of none");
+            bytes[at] ^= 1;
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum Error {
     HeadLost = 4,
     /// No page is free, and none may be freed before the log confirms more.
     Full = 5,
-    /// Longer than a record may be, or than a page holds.
+    /// Longer than a statement may be, or than a page holds.
     TooLong = 6,
     /// Not an update statement in its one spelling.
     NotAnUpdate(StatementError) = 7,
@@ -60,7 +60,7 @@ impl core::fmt::Display for Error {
             Self::Unformatted => "the flash is blank: format it when the device is enrolled",
             Self::HeadLost => "neither copy of the head can be read",
             Self::Full => "no page is free until the log confirms more",
-            Self::TooLong => "the record is longer than a page holds",
+            Self::TooLong => "longer than a statement may be, or than a page holds",
             Self::NotAnUpdate(_) => "not an update statement in its one spelling",
             Self::NotNext => "not the next statement of the device chain",
             Self::ChainUnknown => "damage hides the end of the chain: ask the log for its head",

@@ -58,6 +58,11 @@ impl Line {
         }
     }
 
+    /// The clock that told the times of the steps went back to this: none was after it.
+    pub(super) fn none_after(&mut self, up_ms: u64) {
+        self.steps.iter_mut().for_each(|step| step.at_ms = step.at_ms.min(up_ms));
+    }
+
     /// Takes the newest step out again.
     pub(super) const fn pop(&mut self) {
         self.len = self.len.saturating_sub(1);

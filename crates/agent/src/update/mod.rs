@@ -26,8 +26,8 @@ pub use progress::{Image, Progress, Target};
 pub use start::{Resume, Started};
 
 use crate::Flash;
-use crate::journal::{Error, Journal};
-use crate::repeats::{Again, Key};
+use crate::journal::{Class, Error, Journal};
+use crate::repeats::{Again, Key, Repeats};
 use firmlog_statement::disclosure::Commitments;
 use firmlog_statement::event::{EventType, Life};
 use firmlog_statement::time::DeviceTime;
@@ -110,8 +110,12 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     said_last: Option<EventType>,
     /// When the attempt began, by the uptime of this boot.
     began_ms: Option<u64>,
+    /// The latest uptime that the clock told.
+    up_ms: u64,
     /// UTC and uptime when last asked.
     asked_ms: Option<(u64, u64)>,
+    /// Until when the allowance of refusals was filled up, by the uptime of this boot.
+    filled_ms: Option<u64>,
     checkpoint: Option<CheckpointSeen>,
     initiator: Option<Initiator>,
     reason: Option<Reason>,
@@ -138,14 +142,54 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
 
     /// Who began the update under way and why: said with each statement from here on, until the
     /// update has ended, this is told anew, or the device starts.
-    pub fn because(&mut self, initiator: Option<Initiator>, reason: Option<Reason>) {
-        (self.initiator, self.reason) = (initiator, reason);
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if a step would not fit into one statement with it; all is as before.
+    pub fn because(
+        &mut self,
+        initiator: Option<Initiator>,
+        reason: Option<Reason>,
+    ) -> Result<(), Error> {
+        let mut other = (initiator, reason);
+        self.swap_cause(&mut other);
+        if self.fits_another() {
+            return Ok(());
+        }
+        // What waits is said with what was told before.
+        self.swap_cause(&mut other);
+        self.flush();
+        self.swap_cause(&mut other);
+        if self.fits_another() {
+            return Ok(());
+        }
+        self.swap_cause(&mut other);
+        Err(Error::TooLong)
+    }
+
+    fn swap_cause(&mut self, other: &mut (Option<Initiator>, Option<Reason>)) {
+        core::mem::swap(&mut self.initiator, &mut other.0);
+        core::mem::swap(&mut self.reason, &mut other.1);
     }
 
     /// Commits to private values in the next statement, and only there: who can open one must not
     /// be able to tell that another is of the same value. Whoever made them keeps salts and values.
-    pub const fn commit(&mut self, commitments: Commitments) {
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if a step would not fit into one statement with them; none is made.
+    pub fn commit(&mut self, commitments: Commitments) -> Result<(), Error> {
         self.commitments = Some(commitments);
+        if self.fits_another() {
+            return Ok(());
+        }
+        // What waits is said without them.
+        let commitments = self.commitments.take();
+        self.flush();
+        self.commitments = commitments;
+        if self.fits_another() {
+            return Ok(());
+        }
+        self.commitments = None;
+        Err(Error::TooLong)
     }
 
     /// Gives the flash back.
@@ -226,7 +270,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     }
 
     /// The device will not install an image: it must not, or the image cannot be checked. Repeated
-    /// refusals of the same are counted, not said each time.
+    /// refusals of the same are counted, not said each time; so are those of many images in turn
+    /// ([`Repeats`](crate::repeats::Repeats)).
     ///
     /// # Errors
     /// [`Refused::OutOfOrder`].
@@ -238,11 +283,18 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     ) -> Result<Logged, Refused> {
         self.ready(event)?;
         let key = Key { event, image: image.sha256 };
-        if self.progress.repeats.counted().is_some_and(|counted| counted != key) {
+        self.refill();
+        let says = self.progress.repeats.says(key);
+        let has_room = !says || self.journal.has_room(Class::Urgent) != Err(Error::Full);
+        if says && has_room {
             // They came before what led to this one.
-            self.line_up_counted();
+            self.line_up_counted(say::STEP);
         }
-        match self.progress.repeats.observe(key) {
+        let again = match has_room {
+            true => self.progress.repeats.observe(key),
+            false => self.progress.repeats.count(event),
+        };
+        match again {
             Again::Say { unsaid } => {
                 if let Some((key, count)) = unsaid {
                     self.wait(key.event, None, Some(count), Some(key.image));
@@ -261,6 +313,30 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
                 Ok(Logged::Waiting)
             }
         }
+    }
+
+    /// Lets as many more refusals be said one by one as time allows. A device that does not know
+    /// how time passes goes by the log: once it has everything, all may be said.
+    fn refill(&mut self) {
+        let repeats = &mut self.progress.repeats;
+        let Some(now) = self.clock.now().uptime_ms else {
+            let next = self.journal.next().map(|(next, _)| next);
+            if next == Some(self.journal.covered().next) {
+                repeats.refill(Repeats::BURST);
+            }
+            return;
+        };
+        let from = self.filled_ms.get_or_insert(now);
+        // No division: small processors have none for so many bits.
+        for _ in 0..Repeats::BURST {
+            let next = from.saturating_add(Repeats::REFILL_MS);
+            if next > now {
+                return;
+            }
+            repeats.refill(1);
+            *from = next;
+        }
+        *from = now;
     }
 
     /// What led to the same refusal again is in its count.
@@ -282,7 +358,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             return Err(Refused::OutOfOrder { after });
         }
         // A step, a jump of the clock, and two counts of refusals.
-        if self.line.room() < 4 {
+        if self.line.room() < 4 || !(self.line.steps().is_empty() || self.fits_another()) {
             self.flush();
         }
         Ok(())
@@ -305,17 +381,30 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         image: Option<[u8; 32]>,
     ) {
         let now = self.clock.now();
-        let at_ms = now.uptime_ms.unwrap_or_default();
-        if self.jumped(&now) {
+        let jumped = self.jumped(&now);
+        // Steps in order of time, whatever the clock does.
+        self.up_ms = self.up_ms.max(now.uptime_ms.unwrap_or_default());
+        let at_ms = self.up_ms;
+        if jumped {
             let kind = EventType::ClockStep;
             self.line.push(Step { kind, at_ms, code: None, count: None, image: None });
         }
         self.line.push(Step { kind, at_ms, code, count, image });
     }
 
-    /// Puts what was counted in front of what waits, where it may stand.
-    fn line_up_counted(&mut self) {
+    /// Puts what was counted in front of what waits, where it may stand and as much more fits.
+    fn line_up_counted(&mut self, more: usize) {
+        // The repeated one, and those of many images.
+        for _ in 0..2 {
+            self.line_up_one(more);
+        }
+    }
+
+    fn line_up_one(&mut self, more: usize) {
         let Some(key) = self.progress.repeats.counted() else { return };
+        if !self.fits_a_count(more) {
+            return;
+        }
         let first = self.line.steps().first().map(|step| (step.kind, step.at_ms));
         let allowed = Life::after(self.said_last).allows_device(key.event)
             && first.is_none_or(|(first, _)| Life::after(Some(key.event)).allows_device(first));
@@ -331,10 +420,18 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.line.push_front(Step { kind: event, at_ms, code: None, count, image });
     }
 
-    /// Whether UTC moved by more than five minutes other than time passed.
+    /// Whether UTC moved by more than five minutes other than time passed, or uptime went back.
     fn jumped(&mut self, now: &DeviceTime) -> bool {
         const MOST_MS: u64 = 300_000;
-        let (Some(utc), Some(up)) = (now.utc_ms, now.uptime_ms) else { return false };
+        let Some(up) = now.uptime_ms else { return false };
+        if up < self.up_ms {
+            // From here on time passes anew.
+            self.up_ms = up;
+            (self.asked_ms, self.filled_ms) = (None, None);
+            self.line.none_after(up);
+            return true;
+        }
+        let Some(utc) = now.utc_ms else { return false };
         let before = self.asked_ms.replace((utc, up));
         before.is_some_and(|(utc_before, up_before)| {
             let expected = utc_before.saturating_add(up.saturating_sub(up_before));

@@ -1,7 +1,7 @@
 //! Where an update stands, as the journal's note keeps it across power cuts.
 //!
 //! ```text
-//! 01 · last step u8 · attempts u16 · committed 44 · target 44 · release 32 · repeats 40
+//! 02 · last step u8 · attempts u16 · committed 44 · target 44 · release 32 · repeats 48
 //! ```
 
 use crate::fields::{Put, Take};
@@ -49,7 +49,7 @@ pub struct Progress {
     pub repeats: Repeats,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const IMAGE: usize = 44;
 const LEN: usize = 4 + 2 * IMAGE + 32 + Repeats::LEN;
 

@@ -1,17 +1,51 @@
 //! From steps to a statement in the journal, and what happens when that fails.
 
-use super::{Clock, Detail, Image, Logged, Progress, Updater};
+use super::{Clock, Detail, Identity, Image, Logged, Progress, Updater};
 use crate::Flash;
 use crate::fields::Put;
 use crate::journal::{Append, Class, Error};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
-    Brief, ChainEntry, Outcome, Phase, SecurityCounter, Seq, SignError, Signer, UpdateResult,
-    VersionCode, sha256,
+    Brief, ChainEntry, Outcome, Phase, PublicKey, SecurityCounter, Seq, SignError, Signer, Step,
+    UpdateResult, VersionCode, sha256,
 };
 
 /// Room for a statement while it is signed.
 const BUFFER: usize = crate::journal::ENTRY_MAX;
+
+/// What a statement may grow by while it waits: the count of what was dropped (56 bytes), and
+/// numbers that grow with time.
+const GROWS: usize = 75;
+
+/// What one more step may add: a refusal with its image and code (55), and a jump of the clock.
+pub(super) const STEP: usize = 69;
+
+/// What the count of earlier refusals adds.
+const COUNT: usize = 55;
+
+/// What a statement may carry besides, once it is known: its release (35 bytes), a checkpoint (47)
+/// and from where the journal was lost (11).
+const LATER: usize = 93;
+
+/// Signs nothing: a statement is only to be measured.
+struct Nobody(PublicKey);
+
+impl Signer for Nobody {
+    fn public_key(&self) -> PublicKey {
+        self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok([1; 64])
+    }
+}
+
+/// Whether a statement is signed, or only measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signs {
+    Really,
+    Nothing,
+}
 
 impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     Updater<'_, F, S, C, PAGE, WORD>
@@ -28,7 +62,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if !self.journal.is_open() {
             self.journal.reopen()?;
         }
-        self.line_up_counted();
+        self.line_up_counted(0);
         let untold = self.journal.untold() > 0;
         let (seq, _) = self.journal.next().ok_or(Error::ChainUnknown)?;
         let mut buffer = [0; BUFFER];
@@ -50,7 +84,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.line.clear();
         self.commitments = None;
         if matches!(self.progress.last, Some(T::Committed | T::RolledBack)) {
-            self.because(None, None);
+            (self.initiator, self.reason) = (None, None);
         }
         self.said_last = self.progress.last;
         Ok(())
@@ -63,12 +97,50 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         untold: bool,
     ) -> Result<(), Error> {
         self.journal.has_room(self.class())?;
-        let entry = self.seal(buffer, detail, untold)?;
+        let entry = self.seal(buffer, detail, untold, Signs::Really)?;
         let note = self.progress.encode().ok_or(Error::Bug)?;
         let tells_of_lost = self.line.steps().iter().any(|step| step.kind == T::LogGap);
         let class = self.class();
         let (note, tells_of_dropped) = (&note, untold);
         self.journal.append(&Append { entry, note, class, tells_of_dropped, tells_of_lost })
+    }
+
+    /// Refuses names with which not each statement fits that a device must be able to make.
+    pub(super) fn check_names(&mut self) -> Result<(), Error> {
+        if self.leaves(STEP + LATER) { Ok(()) } else { Err(Error::TooLong) }
+    }
+
+    /// Whether one more step fits with what waits; where nothing does, whether one fits at all.
+    pub(super) fn fits_another(&mut self) -> bool {
+        self.leaves(STEP)
+    }
+
+    /// Whether the count of earlier refusals fits too, its image with it, and so much more.
+    pub(super) fn fits_a_count(&mut self, more: usize) -> bool {
+        self.leaves(more.saturating_add(COUNT))
+    }
+
+    /// Whether the statement of what waits, or of one step where nothing does, leaves this many
+    /// bytes of the longest there may be.
+    fn leaves(&mut self, room: usize) -> bool {
+        let is_empty = self.line.steps().is_empty();
+        if is_empty {
+            let (kind, at_ms) = (T::Check, self.up_ms);
+            self.line.push(Step { kind, at_ms, code: None, count: None, image: None });
+        }
+        let len = self.measure();
+        if is_empty {
+            self.line.clear();
+        }
+        len.is_some_and(|len| len.saturating_add(room).saturating_add(GROWS) <= BUFFER)
+    }
+
+    /// How long the statement of what waits is; none if there can be none.
+    #[inline(never)]
+    fn measure(&mut self) -> Option<usize> {
+        let mut buffer = [0; BUFFER];
+        let entry = self.seal(&mut buffer, Detail::default(), false, Signs::Nothing).ok()?;
+        Some(entry.bytes().len())
     }
 
     /// What was dropped is told along with something: it may not use up the reserve by itself.
@@ -83,6 +155,7 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         buffer: &'b mut [u8; BUFFER],
         detail: Detail,
         untold: bool,
+        signs: Signs,
     ) -> Result<ChainEntry<'b>, SignError> {
         let time = self.clock.now();
         let steps = self.line.steps();
@@ -120,7 +193,13 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             commitments: self.commitments.as_ref(),
             lost_from: self.journal.lost_from(),
         };
-        brief.seal(self.identity.issuer, self.identity.subject, &self.signer, buffer)
+        let Identity { issuer, subject, .. } = self.identity;
+        match signs {
+            Signs::Really => brief.seal(issuer, subject, &self.signer, buffer),
+            Signs::Nothing => {
+                brief.seal(issuer, subject, &Nobody(self.signer.public_key()), buffer)
+            }
+        }
     }
 
     /// The image a statement is about, by its last step.

@@ -64,7 +64,9 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             refused: Image::NONE,
             said_last: None,
             began_ms: None,
+            up_ms: 0,
             asked_ms: None,
+            filled_ms: None,
             checkpoint: None,
             initiator: None,
             reason: None,
@@ -79,15 +81,20 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     ///
     /// # Errors
     /// As [`Journal::open`]; [`Error::OtherFormat`] too where another version of this library wrote
-    /// the note: nothing is said then. The device starts all the same: without a journal nothing is
-    /// installed where logging is required.
+    /// the note, and [`Error::TooLong`] where with these names not every statement fits: nothing is
+    /// said then. The device starts all the same: without a journal nothing is installed where
+    /// logging is required.
     pub fn start(&mut self, running: Image) -> Result<Started, Error> {
         let report = self.journal.reopen()?;
-        if !self.take_note()? {
+        let is_new = !self.take_note()?;
+        if is_new {
             self.progress = Progress::idle(running);
+        }
+        self.check_names()?;
+        self.started = true;
+        if is_new {
             self.take(T::LoggerStarted, None);
         }
-        self.started = true;
         if self.journal.next().is_none() {
             // Nothing can be said, and the note may be older than what runs: `resume` compares.
             return Ok(Started { resume: Resume::Idle, report });
@@ -108,6 +115,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// As [`Journal::open`]; [`Error::Unformatted`] too where no start was ever recorded.
     pub fn attach(&mut self) -> Result<Report, Error> {
         let report = self.journal.reopen()?;
+        self.check_names()?;
         self.started = self.take_note()?;
         if self.started { Ok(report) } else { Err(Error::Unformatted) }
     }

@@ -43,7 +43,7 @@ pub(crate) fn record(unit: &mut Unit<'_>, step: &Step) -> Result<Answer> {
     unit.settle()?;
     if is_private {
         // If the step was refused, no later statement commits in its place.
-        unit.device.commit(Commitments::default());
+        unit.device.commit(Commitments::default()).ok();
         unit.private.settle(&mut unit.device)?;
     }
     taken.map(|logged| answer(unit, event, logged)).map_err(|trouble| told(event, trouble))
@@ -92,7 +92,8 @@ fn because(unit: &mut Unit<'_>, why: &WhyArgs) -> Result<()> {
     let (context, all) = (ClinicalContext::from_name, ClinicalContext::ALL);
     let clinical = named("clinical state", why.clinical.as_ref(), context, all)?;
     let reason = code.map(|code| Reason { code, clinical, campaign: None, policy: None });
-    unit.device.because(initiator, reason);
+    let told = unit.device.because(initiator, reason);
+    told.map_err(|e| Error::new("E-TOO-LONG", format!("the initiator and the reason: {e}")))?;
     Ok(())
 }
 
@@ -108,7 +109,8 @@ fn commit(unit: &mut Unit<'_>, private: &[String]) -> Result<bool> {
     unit.device.flush();
     if let Some((seq, _)) = unit.device.journal().next() {
         unit.private.keep(seq, &secrets)?;
-        unit.device.commit(commitments);
+        let told = unit.device.commit(commitments);
+        told.map_err(|e| Error::new("E-TOO-LONG", format!("the private values: {e}")))?;
     }
     Ok(true)
 }

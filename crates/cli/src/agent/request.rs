@@ -123,7 +123,8 @@ fn error_of(doc: &Value) -> Error {
 
 /// Codes are compared by scripts: they stay the same over the socket.
 fn code_of(code: &str) -> &'static str {
-    let known = ["E-ORDER", "E-NOT-LOGGED", "E-JOURNAL", "E-USAGE", "E-TPM", "E-FORM"];
+    let known =
+        ["E-ORDER", "E-NOT-LOGGED", "E-JOURNAL", "E-TOO-LONG", "E-USAGE", "E-TPM", "E-FORM"];
     known.into_iter().find(|known| *known == code).unwrap_or("E-AGENT")
 }
 

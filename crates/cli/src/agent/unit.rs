@@ -251,6 +251,9 @@ pub(crate) fn journal_error(config: &Config, error: JournalError) -> Error {
         JournalError::OtherFormat | JournalError::OtherGeometry => told
             .exit(Exit::Against)
             .help("nothing was written; use the firmlog and the size that it was made with"),
+        JournalError::TooLong => {
+            told.help("issuer and subject are too long for each statement to fit")
+        }
         _ => told,
     }
 }

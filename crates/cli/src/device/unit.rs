@@ -89,7 +89,9 @@ impl<'w> Unit<'w> {
         if started.report.losses() > 0 {
             return Err(Error::new("E-JOURNAL", format!("{} is damaged", path.display())));
         }
-        device.because(Some(system()), Some(periodic()));
+        device
+            .because(Some(system()), Some(periodic()))
+            .map_err(|e| Error::new("E-JOURNAL", format!("{}: {e}", path.display())))?;
         let (size, root) = world.offer.checkpoint;
         device.saw_checkpoint(CheckpointSeen { size, root: Digest(root) });
         let resume = started.resume;

@@ -62,10 +62,10 @@ fn obey(agent: &mut Agent<'_>, uart: &mut Uart) -> Option<()> {
         b'p' => {
             let digest = Digest(bytes(uart));
             let technician = Commitment { field: FieldId::Technician, digest };
-            agent.commit(Commitments::new(&[technician]).ok()?);
+            agent.commit(Commitments::new(&[technician]).ok()?).ok()?;
             let kind = InitiatorKind::Person;
             let by = Initiator { kind, subject: None, role: None, organisation: None };
-            agent.because(Some(by), None);
+            agent.because(Some(by), None).ok()?;
             let size = u64::from_be_bytes(bytes(uart));
             agent.saw_checkpoint(CheckpointSeen { size, root: Digest(bytes(uart)) });
             Some(())

@@ -1,0 +1,106 @@
+//! What is bounded: how many statements refusals make, and how long a statement is.
+
+use firmlog_agent::journal::Error;
+use firmlog_agent::repeats::Repeats;
+use firmlog_agent::update::{Detail, Identity, LogBeforeInstall, Logged, Updater};
+use firmlog_sim::Device;
+use firmlog_sim::board::{Board, check_order, image};
+use firmlog_sim::history::{PAGE, WORD};
+use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
+use firmlog_statement::event::EventType as T;
+use firmlog_statement::{CheckpointSeen, Digest};
+
+/// UPD-042: images in turn, the log out of reach: few statements, the head hardly worn, all of them
+/// counted, and a good image is installed and recorded all the same.
+#[test]
+fn upd_042_a_flood_of_images_in_turn_is_counted() {
+    let device = Device::new(1);
+    for (images, offers) in [(2, 20_000u32), (3, 300), (200, 20_000)] {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let target = board.target;
+        let (mut updater, _) = board.start(&device).expect("starts");
+        for n in 0..offers {
+            updater.step(T::Check, Detail::default()).expect("in order");
+            let it = image(8 + (n % images) as u8);
+            updater.refuse(T::RefusedBadSignature, it, Detail::default()).expect("in order");
+        }
+        let dropped = updater.journal().dropped().count;
+        for event in [T::Check, T::DownloadStarted, T::Downloaded] {
+            updater.step(event, Detail::default()).expect("in order");
+        }
+        updater.verified(target, Detail::default()).expect("in order");
+        assert_eq!(updater.install_started(Detail::default()), Ok(Logged::Recorded));
+        assert_eq!(dropped, 0, "{images} images");
+        let (next, _) = updater.journal().next().expect("known");
+        assert!(next <= 2 + 2 * u64::from(Repeats::BURST), "{next} statements");
+        let mut left = updater.progress().repeats;
+        let left: u32 = [left.take(), left.take()].into_iter().flatten().map(|it| it.1).sum();
+        let erases = &board.flash.tally.erases;
+        assert!(erases[0].max(erases[1]) < 40, "the head was erased {erases:?} times");
+        let updates = board.updates().expect("readable");
+        let refused = updates.iter().flat_map(|update| update.events.iter());
+        let refused = refused.filter(|event| event.kind == T::RefusedBadSignature);
+        let told: u32 = refused.map(|event| event.count.unwrap_or(1)).sum();
+        assert_eq!((told + left, left), (offers, 0), "{images} images");
+        check_order(&updates).expect("in order");
+    }
+}
+
+/// UPD-053: names with which not every statement fits are refused at the start, and with the
+/// longest that are not, everything fits.
+#[test]
+fn upd_053_every_statement_fits_or_the_start_says_so() {
+    let device = Device::new(1);
+    let name = "n".repeat(255);
+    let mut longest = 0;
+    for len in (10..255).step_by(5) {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let clock = board.clock.clone();
+        let names = Identity { device: device.id, issuer: &name[..len], subject: &name[..len] };
+        let (key, policy) = (device.key().clone(), LogBeforeInstall::Required);
+        let mut updater =
+            Updater::<_, _, _, PAGE, WORD>::new(&mut board.flash, key, clock, names, policy);
+        if let Err(error) = updater.start(image(1)) {
+            assert_eq!(error, Error::TooLong);
+            assert_eq!(updater.flush(), Logged::Recorded, "nothing waits, nothing is said");
+            continue;
+        }
+        longest = len;
+        let root = Digest([9; 32]);
+        updater.saw_checkpoint(CheckpointSeen { size: u64::MAX >> 2, root });
+        let detail = Detail { error: Some(u32::MAX), power: None };
+        for n in 0..12 {
+            for event in [T::ServiceMode, T::Check, T::DownloadStarted, T::Downloaded] {
+                let taken = updater.step(event, detail).expect("in order");
+                assert!(!matches!(taken, Logged::Dropped(_)), "{len}: {taken:?}");
+            }
+            for _ in 0..3 {
+                let refused = updater.refuse(T::RefusedDowngrade, image(50 + n), detail);
+                let taken = refused.expect("in order");
+                assert!(!matches!(taken, Logged::Dropped(Error::TooLong)), "{len}: {taken:?}");
+            }
+        }
+    }
+    assert!((30..150).contains(&longest), "{longest}");
+}
+
+/// UPD-053: what is told besides is refused where a step would not fit with it.
+#[test]
+fn upd_053_what_does_not_fit_is_refused_when_it_is_told() {
+    let device = Device::new(1);
+    let all: Vec<Commitment> =
+        FieldId::ALL.iter().map(|field| Commitment::new(*field, &[1; 16], "x")).collect();
+    let mut fitted = 0;
+    for len in 1..=all.len().min(8) {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let (mut updater, _) = board.start(&device).expect("starts");
+        updater.step(T::Check, Detail::default()).expect("in order");
+        match updater.commit(Commitments::new(&all[..len]).expect("ascending")) {
+            Ok(()) => fitted = len,
+            Err(error) => assert_eq!(error, Error::TooLong),
+        }
+        let refused = updater.refuse(T::RefusedDowngrade, image(50 + len as u8), Detail::default());
+        assert_eq!(refused, Ok(Logged::Recorded), "{len}");
+    }
+    assert!((2..8).contains(&fitted), "{fitted}");
+}
