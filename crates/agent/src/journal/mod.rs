@@ -30,6 +30,7 @@ mod write;
 
 pub use error::{Error, Finding, Report};
 pub use layout::{Covered, Dropped, ENTRY_MAX, NOTE_MAX, WORD_MAX};
+pub use read::EachStatement;
 
 use crate::flash::Flash;
 use firmlog_statement::ChainEntry;

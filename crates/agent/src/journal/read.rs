@@ -1,9 +1,12 @@
 //! Reading statements back, for whoever sends them.
 
-use super::layout::{HEADER, Kind, PageHeader, RecordHeader};
+use super::layout::{ENTRY_MAX, HEADER, Kind, PageHeader, RecordHeader};
 use super::medium::Found;
 use super::{Error, FRAME, Journal};
 use crate::flash::Flash;
+
+/// Takes a statement's seq, hash and bytes.
+pub type EachStatement<'a> = &'a mut dyn FnMut(u64, &[u8; 32], &[u8]);
 
 impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     /// Seq of the oldest statement that may still be here; what is below was erased, all of it
@@ -33,6 +36,33 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             }
         }
         Ok(None)
+    }
+
+    /// Hands each statement that can be read to `each`, oldest first: its seq, its hash, its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Flash`].
+    pub fn each_statement(
+        &mut self,
+        buffer: &mut [u8; ENTRY_MAX],
+        each: EachStatement<'_>,
+    ) -> Result<(), Error> {
+        let mut found = Found::default();
+        for page in self.state.head.oldest..=self.state.head.newest {
+            let place = self.medium.place(page)?;
+            let mut at = FRAME;
+            while let Some(here) = self.medium.next_record(place, at, &mut found)? {
+                let RecordHeader { kind, note_len, entry_len, seq, .. } = found.header;
+                at = here.saturating_add(found.header.padded::<WORD>());
+                if kind == Kind::Statement {
+                    let entry = here.saturating_add(HEADER).saturating_add(usize::from(note_len));
+                    let out = buffer.get_mut(..usize::from(entry_len)).ok_or(Error::Bug)?;
+                    self.medium.read(place, entry, out)?;
+                    each(seq, &found.entry_hash, out);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where in a page the entry of this statement is, and its length.

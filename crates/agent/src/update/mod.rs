@@ -21,6 +21,7 @@ mod line;
 mod progress;
 mod say;
 mod start;
+mod words;
 
 pub use progress::{Image, Progress, Target};
 pub use start::{Resume, Started};

@@ -251,7 +251,7 @@ fn outcome(last: T) -> Outcome {
     }
 }
 
-fn phase(last: T) -> Phase {
+pub(super) fn phase(last: T) -> Phase {
     match last {
         T::DownloadStarted | T::Downloaded | T::DownloadFailed => Phase::Download,
         T::SignatureVerified | T::VerificationFailed => Phase::Verify,

@@ -12,9 +12,10 @@
 //!
 //! Any other image is an `unexpected_version`.
 
-use super::{Clock, Detail, Identity, Image, Line, LogBeforeInstall, Progress, Updater};
+use super::words::{Words, is_try};
+use super::{Clock, Detail, Identity, Image, Line, LogBeforeInstall, Progress, Target, Updater};
 use crate::Flash;
-use crate::journal::{Error, Journal, Report};
+use crate::journal::{ENTRY_MAX, Error, Journal, Report};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{PowerState, Signer, Step, Update};
@@ -103,6 +104,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if lost > 0 {
             self.take(T::LogGap, Some(lost));
         }
+        self.hear_own_words()?;
         let resume = self.compare(running);
         self.flush_if(true, Detail { error: None, power: None });
         Ok(Started { resume, report })
@@ -186,6 +188,34 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.progress.settle();
         self.said_last = self.progress.last;
         Ok(true)
+    }
+
+    /// Puts the device's signed word on what runs above the note's.
+    #[inline(never)]
+    fn hear_own_words(&mut self) -> Result<(), Error> {
+        let (mut words, mut buffer) = (Words::default(), [0; ENTRY_MAX]);
+        let device = &self.identity.device;
+        self.journal.each_statement(&mut buffer, &mut |seq, hash, entry| {
+            words.take(device, seq, hash, entry);
+        })?;
+        let idle = !self.progress.is_under_way();
+        let Progress { last, committed, target, .. } = &mut self.progress;
+        if let Some(runs) = words.runs {
+            *committed = runs;
+        }
+        let is_tried = last.is_some_and(is_try);
+        let is_other = match words.target {
+            Some(said) => said != target.image.sha256,
+            None => words.runs.is_some(),
+        };
+        if idle || (is_tried && is_other) {
+            // Nothing that was said leads to another image: none is on trial.
+            *target = Target { image: *committed, release: [0; 32] };
+        }
+        if words.broken {
+            self.take(T::TamperDetected, None);
+        }
+        Ok(())
     }
 
     fn compare(&mut self, running: Image) -> Resume {
