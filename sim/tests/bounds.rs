@@ -8,7 +8,9 @@ use firmlog_sim::board::{Board, check_order, image};
 use firmlog_sim::history::{PAGE, WORD};
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
-use firmlog_statement::{CheckpointSeen, Digest};
+use firmlog_statement::{
+    CheckpointSeen, Digest, Initiator, InitiatorKind, Reason, ReasonCode, Text,
+};
 
 /// UPD-042: images in turn, the log out of reach: few statements, the head hardly worn, all of them
 /// counted, and a good image is installed and recorded all the same.
@@ -85,6 +87,49 @@ fn upd_053_every_statement_fits_or_the_start_says_so() {
 }
 
 /// UPD-053: what is told besides is refused where a step would not fit with it.
+#[test]
+fn upd_053_whoever_began_it_fits_or_is_refused() {
+    let device = Device::new(1);
+    let (mut taken, mut refused) = (0, 0);
+    for parts in 0..64u32 {
+        let has = |bit: u32| parts >> bit & 1 == 1;
+        let text = |len: usize| "r".repeat(len);
+        let who = Initiator {
+            kind: InitiatorKind::Person,
+            subject: has(0).then_some(Digest([1; 32])),
+            role: has(1).then(|| Text::new(&text(24)).expect("short")),
+            organisation: has(2).then(|| Text::new(&text(32)).expect("short")),
+        };
+        let why = Reason {
+            code: ReasonCode::DataEntryError,
+            clinical: None,
+            campaign: has(3).then_some([2; 16]),
+            policy: has(4).then_some(Digest([3; 32])),
+        };
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let (mut updater, _) = board.start(&device).expect("starts");
+        let root = Digest([9; 32]);
+        updater.saw_checkpoint(CheckpointSeen { size: u64::MAX >> 2, root });
+        let private: Vec<Commitment> =
+            FieldId::ALL[..2].iter().map(|it| Commitment::new(*it, &[1; 16], "x")).collect();
+        updater.step(T::Check, Detail::default()).expect("in order");
+        let told = updater.because(Some(who), Some(why));
+        let told = told.and_then(|()| match has(5) {
+            true => updater.commit(Commitments::new(&private).expect("ascending")),
+            false => Ok(()),
+        });
+        (taken, refused) = (taken + u32::from(told.is_ok()), refused + u32::from(told.is_err()));
+        for event in [T::DownloadStarted, T::Downloaded] {
+            updater.step(event, Detail::default()).expect("in order");
+        }
+        let detail = Detail { error: Some(u32::MAX), power: None };
+        let logged = updater.refuse(T::RefusedDowngrade, image(50), detail);
+        assert_eq!(logged, Ok(Logged::Recorded), "{parts:b}, {told:?}");
+    }
+    assert!(taken > 20 && refused > 2, "{taken} taken, {refused} refused");
+}
+
+/// UPD-053: as many private values as fit.
 #[test]
 fn upd_053_what_does_not_fit_is_refused_when_it_is_told() {
     let device = Device::new(1);

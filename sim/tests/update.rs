@@ -409,7 +409,7 @@ fn upd_034_a_note_of_another_version_ends_the_start() {
 fn upd_050_an_uptime_that_goes_back_is_said() {
     let device = Device::new(1);
     let mut board = Board::new(LogBeforeInstall::Required);
-    board.clock.back = Some((40_000, 30_000));
+    board.clock.back = Some((20_000, 15_000));
     let (mut updater, _) = board.start(&device).expect("starts");
     for _ in 0..6 {
         for _ in 0..5 {

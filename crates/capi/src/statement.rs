@@ -107,7 +107,8 @@ pub unsafe extern "C" fn firmlog_commit(
 /// `len` bytes of it. Its SHA-256 is the digest that ES256 signs. `firmlog_statement_append` makes
 /// the entry of it in the same buffer and takes 56 bytes more; 640 hold every statement.
 ///
-/// With an update machine it may tell only of what happens beside an update.
+/// With an update machine it may tell only of what happens beside an update, with the outcome
+/// `FIRMLOG_OUTCOME_STATE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_statement_build(
     agent: *mut Agent,
@@ -211,15 +212,17 @@ impl Inner {
         done.map_err(|error| self.failed(error))
     }
 
-    /// With an update machine a statement made by hand may not move the update: the machine would
-    /// not know, and its note would be of another step.
+    /// With an update machine a statement made by hand may not move the update, or say how one
+    /// ended: the machine would not know, and its note would be of another step.
     fn check_beside(&mut self, update: &Update) -> Result<(), Status> {
         let moves = |event: &Event| {
             !(event.kind.is_operational() || event.kind == T::InstalledState)
                 || matches!(event.kind, T::UnexpectedVersion | T::FactoryReset | T::Decommissioned)
         };
         let has_machine = on!(&mut self.machine, mode => mode.updater().is_ok());
-        if has_machine && update.events.iter().any(moves) {
+        // An outcome of an update would be taken for the machine's own word at the next start.
+        let tells_of_one = update.outcome != firmlog_statement::Outcome::State;
+        if has_machine && (tells_of_one || update.events.iter().any(moves)) {
             return Err(Status::NotBesideMachine);
         }
         Ok(())

@@ -17,6 +17,7 @@
 //!   decides. Only `install_started` can be withheld, and only if logging is required.
 //! - What runs is compared with what was said at every start; what nobody announced is said.
 
+mod fit;
 mod line;
 mod progress;
 mod say;
@@ -111,6 +112,8 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     said_last: Option<EventType>,
     /// When the attempt began, by the uptime of this boot.
     began_ms: Option<u64>,
+    /// How long the statement of one short step is, bytes.
+    alone: usize,
     /// The latest uptime that the clock told.
     up_ms: u64,
     /// UTC and uptime when last asked.
@@ -289,7 +292,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let has_room = !says || self.journal.has_room(Class::Urgent) != Err(Error::Full);
         if says && has_room {
             // They came before what led to this one.
-            self.line_up_counted(say::STEP);
+            self.line_up_counted(fit::STEP);
         }
         let again = match has_room {
             true => self.progress.repeats.observe(key),

@@ -13,20 +13,6 @@ use firmlog_statement::{
 /// Room for a statement while it is signed.
 const BUFFER: usize = crate::journal::ENTRY_MAX;
 
-/// What a statement may grow by while it waits: the count of what was dropped (56 bytes), and
-/// numbers that grow with time.
-const GROWS: usize = 75;
-
-/// What one more step may add: a refusal with its image and code (55), and a jump of the clock.
-pub(super) const STEP: usize = 69;
-
-/// What the count of earlier refusals adds.
-const COUNT: usize = 55;
-
-/// What a statement may carry besides, once it is known: its release (35 bytes), a checkpoint (47)
-/// and from where the journal was lost (11).
-const LATER: usize = 93;
-
 /// Signs nothing: a statement is only to be measured.
 struct Nobody(PublicKey);
 
@@ -105,42 +91,16 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.journal.append(&Append { entry, note, class, tells_of_dropped, tells_of_lost })
     }
 
-    /// Refuses names with which not each statement fits that a device must be able to make.
-    pub(super) fn check_names(&mut self) -> Result<(), Error> {
-        if self.leaves(STEP + LATER) { Ok(()) } else { Err(Error::TooLong) }
-    }
-
-    /// Whether one more step fits with what waits; where nothing does, whether one fits at all.
-    pub(super) fn fits_another(&mut self) -> bool {
-        self.leaves(STEP)
-    }
-
-    /// Whether the count of earlier refusals fits too, its image with it, and so much more.
-    pub(super) fn fits_a_count(&mut self, more: usize) -> bool {
-        self.leaves(more.saturating_add(COUNT))
-    }
-
-    /// Whether the statement of what waits, or of one step where nothing does, leaves this many
-    /// bytes of the longest there may be.
-    fn leaves(&mut self, room: usize) -> bool {
-        let is_empty = self.line.steps().is_empty();
-        if is_empty {
-            let (kind, at_ms) = (T::Check, self.up_ms);
-            self.line.push(Step { kind, at_ms, code: None, count: None, image: None });
-        }
-        let len = self.measure();
-        if is_empty {
-            self.line.clear();
-        }
-        len.is_some_and(|len| len.saturating_add(room).saturating_add(GROWS) <= BUFFER)
-    }
-
-    /// How long the statement of what waits is; none if there can be none.
+    /// How long the statement of one short step is, in bytes; [`BUFFER`] if there is none.
     #[inline(never)]
-    fn measure(&mut self) -> Option<usize> {
+    pub(super) fn measure(&mut self) -> usize {
         let mut buffer = [0; BUFFER];
-        let entry = self.seal(&mut buffer, Detail::default(), false, Signs::Nothing).ok()?;
-        Some(entry.bytes().len())
+        let (kind, at_ms) = (T::Check, self.up_ms);
+        self.line.push(Step { kind, at_ms, code: None, count: None, image: None });
+        let entry = self.seal(&mut buffer, Detail::default(), false, Signs::Nothing);
+        let len = entry.map_or(BUFFER, |entry| entry.bytes().len());
+        self.line.pop();
+        len
     }
 
     /// What was dropped is told along with something: it may not use up the reserve by itself.
@@ -251,7 +211,7 @@ fn outcome(last: T) -> Outcome {
     }
 }
 
-pub(super) fn phase(last: T) -> Phase {
+fn phase(last: T) -> Phase {
     match last {
         T::DownloadStarted | T::Downloaded | T::DownloadFailed => Phase::Download,
         T::SignatureVerified | T::VerificationFailed => Phase::Verify,

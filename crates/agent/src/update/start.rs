@@ -12,7 +12,7 @@
 //!
 //! Any other image is an `unexpected_version`.
 
-use super::words::{Words, is_try};
+use super::words::Words;
 use super::{Clock, Detail, Identity, Image, Line, LogBeforeInstall, Progress, Target, Updater};
 use crate::Flash;
 use crate::journal::{ENTRY_MAX, Error, Journal, Report};
@@ -65,6 +65,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             refused: Image::NONE,
             said_last: None,
             began_ms: None,
+            alone: 0,
             up_ms: 0,
             asked_ms: None,
             filled_ms: None,
@@ -104,7 +105,9 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if lost > 0 {
             self.take(T::LogGap, Some(lost));
         }
-        self.hear_own_words()?;
+        if !is_new {
+            self.hear_own_words()?;
+        }
         let resume = self.compare(running);
         self.flush_if(true, Detail { error: None, power: None });
         Ok(Started { resume, report })
@@ -203,7 +206,11 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if let Some(runs) = words.runs {
             *committed = runs;
         }
-        let is_tried = last.is_some_and(is_try);
+        let is_tried = matches!(
+            last,
+            Some(T::InstallStarted | T::Installed | T::Reboot | T::BootOk | T::BootFailed)
+                | Some(T::RollbackStarted | T::RollbackFailed)
+        );
         let is_other = match words.target {
             Some(said) => said != target.image.sha256,
             None => words.runs.is_some(),

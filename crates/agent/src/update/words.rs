@@ -10,9 +10,7 @@
 //! seen here, and where none does the next one is a fork to the log.
 
 use super::Image;
-use super::say::phase;
-use firmlog_statement::event::EventType as T;
-use firmlog_statement::{DeviceId, Phase};
+use firmlog_statement::{DeviceId, Outcome as O};
 
 /// What the statements in the journal say.
 #[derive(Default)]
@@ -40,33 +38,22 @@ impl Words {
         }
         let is_first = self.before.replace((seq, *hash)).is_none();
         match said {
-            // A journal begins with it, of what runs.
-            Some(Said { image, last: T::LoggerStarted, .. }) if is_first => {
-                self.runs = Some(image);
-            }
-            Some(Said { image, last: T::Committed | T::UnexpectedVersion, .. }) => {
+            Some(Said { image, outcome: O::Succeeded | O::Unexpected, .. }) => {
                 (self.runs, self.target) = (Some(image), None);
             }
-            Some(Said { image, last, .. }) if is_try(last) => self.target = Some(image.sha256),
+            Some(Said { image, outcome: O::InProgress, .. }) => self.target = Some(image.sha256),
+            // A journal begins with what runs.
+            Some(Said { image, outcome: O::State, .. }) if is_first => self.runs = Some(image),
             _ => {}
         }
     }
 }
 
-/// Whether a statement that ends with this names the image that is being put in.
-pub(super) fn is_try(last: T) -> bool {
-    matches!(
-        phase(last),
-        Phase::Install | Phase::Activate | Phase::Boot | Phase::Rollback if last != T::UnexpectedVersion
-    )
-}
-
 /// The first fields of a statement.
 struct Said {
     image: Image,
+    outcome: O,
     prev: [u8; 32],
-    /// The last event but that of what was dropped.
-    last: T,
 }
 
 impl Said {
@@ -77,11 +64,11 @@ impl Said {
         let sha256 = read.bytes(&[2, 0x58, 32])?;
         let version = u64::from_be_bytes(read.bytes(&[3, 0x48])?);
         let counter = u32::from_be_bytes(read.bytes(&[4, 0x44])?);
-        let _outcome: [u8; 1] = read.bytes(&[5])?;
+        let [outcome] = read.bytes(&[5])?;
         let _seq: [u8; 8] = read.bytes(&[6, 0x48])?;
         let prev = read.bytes(&[7, 0x58, 32])?;
-        let last = read.last_event()?;
-        Some(Self { image: Image { sha256, version, counter }, prev, last })
+        let outcome = O::from_code(outcome.into())?;
+        Some(Self { image: Image { sha256, version, counter }, outcome, prev })
     }
 }
 
@@ -102,48 +89,15 @@ impl Read<'_> {
         self.0 = rest;
         Some(*bytes)
     }
-
-    /// Head and number of the next item (RFC 8949, 3): major type, and value or length.
-    fn item(&mut self) -> Option<(u8, u64)> {
-        let [head] = self.bytes(&[])?;
-        let value = match head & 0x1f {
-            24 => u8::from_be_bytes(self.bytes(&[])?).into(),
-            25 => u16::from_be_bytes(self.bytes(&[])?).into(),
-            26 => u32::from_be_bytes(self.bytes(&[])?).into(),
-            27 => u64::from_be_bytes(self.bytes(&[])?),
-            small @ 0..=23 => small.into(),
-            _ => return None,
-        };
-        Some((head >> 5, value))
-    }
-
-    fn last_event(&mut self) -> Option<T> {
-        let [9] = self.bytes(&[])? else { return None };
-        let (4, events) = self.item()? else { return None };
-        let mut last = None;
-        for _ in 0..events {
-            let (5, fields) = self.item()? else { return None };
-            for _ in 0..fields {
-                match (self.item()?, self.item()?) {
-                    ((0, 1), (0, kind)) if kind != u64::from(T::LogWrap.code()) => {
-                        last = Some(T::from_code(kind)?);
-                    }
-                    (_, (2, 32)) => drop(self.bytes::<32>(&[])?),
-                    (_, (0, _)) => {}
-                    _ => return None,
-                }
-            }
-        }
-        last
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firmlog_statement::event::EventType as T;
     use firmlog_statement::time::{DeviceTime, Source, SyncState};
     use firmlog_statement::{
-        Brief, Outcome, PublicKey, SecurityCounter, Seq, SignError, Signer, Step, VersionCode,
+        Brief, PublicKey, SecurityCounter, Seq, SignError, Signer, Step, VersionCode,
     };
     use std::vec::Vec;
 
@@ -160,15 +114,8 @@ mod tests {
 
     const DEVICE: DeviceId = DeviceId([9; 32]);
 
-    fn entry(seq: u64, prev: [u8; 32], image: Image, kinds: &[T]) -> Vec<u8> {
-        let step = |(n, kind): (usize, &T)| Step {
-            kind: *kind,
-            at_ms: n as u64,
-            code: (n == 0).then_some(70_000),
-            count: (n == 1).then_some(3),
-            image: (n == 1).then_some([4; 32]),
-        };
-        let steps: Vec<Step> = kinds.iter().enumerate().map(step).collect();
+    fn entry(seq: u64, prev: [u8; 32], image: Image, outcome: O) -> Vec<u8> {
+        let step = Step { kind: T::Check, at_ms: 0, code: None, count: None, image: None };
         let time = DeviceTime {
             utc_ms: None,
             zone_min: None,
@@ -186,10 +133,10 @@ mod tests {
             image: &image.sha256,
             version: VersionCode(image.version),
             counter: SecurityCounter(image.counter),
-            outcome: Outcome::State,
+            outcome,
             seq: Seq(seq),
             prev: &prev,
-            steps: &steps,
+            steps: &[step],
             time: &time,
             release: None,
             initiator: None,
@@ -204,45 +151,50 @@ mod tests {
         brief.seal("acme.example", "x", &Key, &mut buffer).expect("seals").bytes().to_vec()
     }
 
-    /// What is read is what was written; of another device, or cut anywhere before the last event,
-    /// nothing.
+    /// What is read is what was written; of another device, or cut anywhere, nothing.
     #[test]
     fn first_fields_are_read_as_written() {
-        let kinds = [T::Check, T::RefusedBadSignature, T::ClockStep, T::Committed];
-        for len in 1..=kinds.len() {
-            let image = Image { sha256: [3; 32], version: 1 << len, counter: len as u32 };
-            let bytes = entry(7, [5; 32], image, &kinds[..len]);
+        for n in [0, 23, 255, u64::from(u32::MAX), 1 << 32, u64::MAX >> 1] {
+            let counter = u32::try_from(n).unwrap_or(u32::MAX);
+            let image = Image { sha256: [3; 32], version: n, counter };
+            let bytes = entry(n, [5; 32], image, O::Failed);
             let said = Said::read(&DEVICE, &bytes).expect("read");
-            assert_eq!((said.image, said.last, said.prev), (image, kinds[len - 1], [5; 32]));
+            assert_eq!((said.image, said.outcome, said.prev), (image, O::Failed, [5; 32]));
             assert!(Said::read(&DeviceId([8; 32]), &bytes).is_none());
             let end = bytes.windows(32).position(|it| it == [5; 32]).expect("there") + 32;
-            assert!((0..end + 5 * len).all(|len| Said::read(&DEVICE, &bytes[..len]).is_none()));
+            assert!((0..end).all(|len| Said::read(&DEVICE, &bytes[..len]).is_none()));
         }
     }
 
     #[test]
     fn upd_035_only_an_unbroken_chain_of_words_tells() {
         let image = |byte| Image { sha256: [byte; 32], version: 1, counter: 1 };
-        let told = |chain: &[(u64, u8, u8, T)]| {
+        let told = |chain: &[(u64, u8, u8, O)]| {
             let mut words = Words::default();
-            for (seq, prev, byte, kind) in chain {
-                let bytes = entry(*seq, [*prev; 32], image(*byte), &[*kind]);
+            for (seq, prev, byte, outcome) in chain {
+                let bytes = entry(*seq, [*prev; 32], image(*byte), *outcome);
                 words.take(&DEVICE, *seq, &[seq.to_be_bytes()[7] + 1; 32], &bytes);
             }
             (words.runs.map(|it| it.sha256[0]), words.target.map(|it| it[0]), words.broken)
         };
-        let first = (0, 0, 1, T::Committed);
+        let first = (0, 0, 1, O::Succeeded);
         assert_eq!(told(&[first]), (Some(1), None, false));
-        assert_eq!(told(&[first, (1, 1, 2, T::InstallStarted)]), (Some(1), Some(2), false));
-        for beside in [T::RefusedBadSignature, T::Check, T::InstalledState, T::ServiceMode] {
-            assert_eq!(told(&[first, (1, 1, 2, beside)]), (Some(1), None, false), "{beside}");
+        assert_eq!(told(&[first, (1, 1, 2, O::InProgress)]), (Some(1), Some(2), false));
+        assert_eq!(told(&[first, (1, 1, 2, O::Unexpected)]), (Some(2), None, false));
+        let tried = [first, (1, 1, 2, O::InProgress)];
+        for other in O::ALL {
+            let after = told(&[tried.as_slice(), &[(2, 2, 3, *other)]].concat());
+            let expected = match other {
+                O::Succeeded | O::Unexpected => (Some(3), None, false),
+                O::InProgress => (Some(1), Some(3), false),
+                _ => (Some(1), Some(2), false),
+            };
+            assert_eq!(after, expected, "{other:?}");
         }
-        assert_eq!(told(&[first, (1, 1, 2, T::UnexpectedVersion)]), (Some(2), None, false));
-        assert_eq!(told(&[(4, 0, 1, T::LoggerStarted)]), (Some(1), None, false));
-        assert_eq!(told(&[first, (1, 1, 2, T::LoggerStarted)]), (Some(1), None, false));
+        assert_eq!(told(&[(4, 0, 1, O::State)]), (Some(1), None, false));
         // One is missing: nobody knows what it said.
-        assert_eq!(told(&[first, (2, 2, 2, T::Reboot)]), (None, Some(2), false));
+        assert_eq!(told(&[first, (2, 2, 2, O::InProgress)]), (None, Some(2), false));
         // One was rewritten.
-        assert_eq!(told(&[first, (1, 7, 2, T::RefusedBadSignature)]), (None, None, true));
+        assert_eq!(told(&[first, (1, 7, 2, O::Refused)]), (None, None, true));
     }
 }
