@@ -144,6 +144,25 @@ fn bnd_018_the_best_anchor_gives_the_rung_and_says_what_is_missing() {
     }
 }
 
+/// `BND-018`: of the entries, those that were asked for must be in the anchored tree.
+#[test]
+fn bnd_018_what_was_asked_for_is_what_must_be_anchored() {
+    let log = story::log();
+    let bundle = bundle(&log, &[FIRST]);
+    let root = log.root("both").with_evm(pins(&["first"]));
+    let whole = ask(&log, &bundle, &pins(&["first"]));
+    assert_eq!(whole.entries.len(), 10);
+    for entry in &whole.entries {
+        let question = Question::Statement(entry.leaf);
+        let report = verify_bundle(&bundle, &root, &RustCrypto, &question);
+        let (state, text) = match entry.index.0 {
+            0..5 => (RungState::Reached, format!("{OF_FIRST}{ALL}")),
+            _ => (RungState::Missing, format!("0 of 1 entries asked for; {OF_FIRST}{ALL}")),
+        };
+        assert_eq!((report.rungs[4].state, &report.rungs[4].detail), (state, &text), "{entry:?}");
+    }
+}
+
 /// `BND-018`: a kind from later is not looked at; with other signatures a note is still anchored.
 #[test]
 fn bnd_018_what_is_not_known_is_not_checked() {
