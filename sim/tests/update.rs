@@ -404,6 +404,36 @@ fn upd_034_a_note_of_another_version_ends_the_start() {
     assert!(kinds.contains(&T::UnexpectedVersion), "{kinds:?}");
 }
 
+/// UPD-012: the committed image, installed once more, leads back to where another update can begin,
+/// wherever power was lost.
+#[test]
+fn upd_012_the_committed_image_may_be_installed_again() {
+    let device = Device::new(1);
+    let way = [T::InstallStarted, T::Installed, T::Reboot];
+    for steps in 1..=way.len() {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let same = Target { image: image(1), release: [0x11; 32] };
+        let (mut updater, _) = board.start(&device).expect("starts");
+        for event in [T::Check, T::DownloadStarted, T::Downloaded] {
+            updater.step(event, Detail::default()).expect("in order");
+        }
+        updater.verified(same, Detail::default()).expect("in order");
+        for event in &way[..steps] {
+            updater.step(*event, Detail::default()).expect("in order");
+        }
+        updater.flush();
+        let (updater, started) = board.start(&device).expect("starts");
+        let resume = if steps == 1 { Resume::InstallAgain } else { Resume::Idle };
+        assert_eq!((started.resume, updater.progress().committed), (resume, image(1)), "{steps}");
+        let (mut updater, _) = board.start(&device).expect("starts");
+        updater.step(T::Check, Detail::default()).expect("another update can begin");
+        let updates = board.updates().expect("readable");
+        check_order(&updates).expect("in order");
+        let end = if steps == 1 { T::InstallFailed } else { T::Committed };
+        assert_eq!(events(&updates).last(), Some(&end), "{steps}");
+    }
+}
+
 /// UPD-050: an uptime that goes back is said, and what waited is said all the same.
 #[test]
 fn upd_050_an_uptime_that_goes_back_is_said() {

@@ -241,7 +241,14 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             Some(T::BootOk) if on_trial => Resume::Decide,
             Some(T::RollbackStarted | T::RollbackFailed) if on_trial => Resume::RollBackAgain,
             _ if running != committed => self.unexpected(running),
-            _ if !self.progress.is_under_way() => Resume::Idle,
+            // The committed image was installed again, and runs.
+            Some(T::Installed) if !self.progress.is_under_way() => {
+                self.stays(&[T::Reboot, T::BootOk, T::Committed])
+            }
+            Some(T::Reboot) if !self.progress.is_under_way() => {
+                self.stays(&[T::BootOk, T::Committed])
+            }
+            Some(T::BootOk) if !self.progress.is_under_way() => self.stays(&[T::Committed]),
             Some(T::InstallStarted) => {
                 let lost = Detail { error: None, power: Some(PowerState::Lost) };
                 self.take(T::InstallFailed, None);
@@ -257,6 +264,13 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             Some(T::RollbackFailed) => self.back(&[T::RollbackStarted, T::RolledBack]),
             _ => Resume::Idle,
         }
+    }
+
+    /// What runs was committed before, and stays.
+    fn stays(&mut self, events: &[T]) -> Resume {
+        self.take_all(events, Resume::Idle);
+        self.flush_if(true, Detail::default());
+        Resume::Idle
     }
 
     fn take_all(&mut self, events: &[T], resume: Resume) -> Resume {
