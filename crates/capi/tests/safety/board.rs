@@ -142,6 +142,7 @@ impl Board {
         let flash = Flash { context, read, program, erase, pages, page_bytes, word_bytes };
         let algorithm = Algorithm::Ed25519 as u8;
         let config = Config {
+            abi: Config::ABI,
             flash,
             key: Key { context, sign: Some(sign), public_key, algorithm },
             clock: Clock { context, now: Some(now) },
