@@ -221,7 +221,7 @@ impl Inner {
         };
         let has_machine = on!(&mut self.machine, mode => mode.updater().is_ok());
         // An outcome of an update would be taken for the machine's own word at the next start.
-        let tells_of_one = update.outcome != firmlog_statement::Outcome::State;
+        let tells_of_one = update.outcome != Outcome::State;
         if has_machine && (tells_of_one || update.events.iter().any(moves)) {
             return Err(Status::NotBesideMachine);
         }
