@@ -1,7 +1,7 @@
 //! The tables of docs/safety/sizing.md: how long a device may be offline, from journals that are
 //! filled by real steps until one is not recorded.
 
-use crate::board::{Board, RUNNING};
+use crate::board::Board;
 use crate::{compare, grouped};
 use firmlog_capi::*;
 use std::collections::BTreeMap;
