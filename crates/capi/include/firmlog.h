@@ -1330,7 +1330,8 @@ firmlog_status firmlog_commit(uint16_t field,
 // `len` bytes of it. Its SHA-256 is the digest that ES256 signs. `firmlog_statement_append` makes
 // the entry of it in the same buffer and takes 56 bytes more; 640 hold every statement.
 //
-// With an update machine it may tell only of what happens beside an update.
+// With an update machine it may tell only of what happens beside an update, with the outcome
+// `FIRMLOG_OUTCOME_STATE`.
 firmlog_status firmlog_statement_build(struct firmlog_agent *agent,
                                        const struct firmlog_statement *statement,
                                        uint8_t *tbs,
