@@ -54,7 +54,7 @@ impl Repeats {
 
     /// How many refusals in a row, each of another image or for another reason, are said one by
     /// one.
-    pub const BURST: u8 = 8;
+    pub const BURST: u8 = 16;
 
     /// After how many milliseconds one more may be said.
     pub const REFILL_MS: u64 = 600_000;
