@@ -4,8 +4,10 @@
 use firmlog_agent::journal::Report;
 use firmlog_agent::update::{Detail, LogBeforeInstall, Resume};
 use firmlog_sim::board::{Board, image};
-use firmlog_sim::history::{PAGE, WORD};
+use firmlog_sim::history::{PAGE, SimJournal, WORD};
 use firmlog_sim::{Device, SimFlash};
+use firmlog_statement::Parsed;
+use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
 
 const FRAME: usize = 128;
@@ -43,16 +45,21 @@ fn newest(flash: &[u8]) -> (usize, usize) {
     found.1
 }
 
+/// Makes the checksums of a record hold again.
+fn seal(record: &mut [u8]) {
+    let body = crc32c(&record[HEADER..]);
+    record[56..60].copy_from_slice(&body.to_be_bytes());
+    let header = crc32c(&record[..60]);
+    record[60..HEADER].copy_from_slice(&header.to_be_bytes());
+}
+
 /// Rewrites the newest note, with checksums that hold.
 fn forge(board: &mut Board, rewrite: impl FnOnce(&mut [u8])) {
     let mut flash = board.flash.image().to_vec();
     let (at, end) = newest(&flash);
     let note = at + HEADER..at + HEADER + usize::from(flash[at + 1]);
     rewrite(&mut flash[note]);
-    let body = crc32c(&flash[at + HEADER..end]);
-    flash[at + 56..at + 60].copy_from_slice(&body.to_be_bytes());
-    let header = crc32c(&flash[at..at + 60]);
-    flash[at + 60..at + 64].copy_from_slice(&header.to_be_bytes());
+    seal(&mut flash[at..end]);
     board.flash = SimFlash::from_image(flash, PAGE, WORD, 1);
 }
 
@@ -65,11 +72,28 @@ fn put(note: &mut [u8], at: usize, byte: u8) {
 
 /// What the start after it says, besides what went before, and where it goes on.
 fn start(board: &mut Board, device: &Device) -> (Vec<T>, Resume, Report) {
-    let before = board.updates().expect("readable").len();
+    let before = next(board);
     let (_, started) = board.start(device).expect("starts");
-    let updates = board.updates().expect("readable");
-    let said = updates[before..].iter().flat_map(|it| it.events.iter().map(|event| event.kind));
-    (said.collect(), started.resume, started.report)
+    (said_from(before, board), started.resume, started.report)
+}
+
+/// The seq of the next statement.
+fn next(board: &mut Board) -> u64 {
+    let (journal, _) = SimJournal::open(board.flash.clone()).expect("opens");
+    journal.next().expect("known").0
+}
+
+/// The steps that were said from there on, whether or not the statements hang together.
+fn said_from(from: u64, board: &mut Board) -> Vec<T> {
+    let (mut journal, _) = SimJournal::open(board.flash.clone()).expect("opens");
+    let mut buffer = [0; 1024];
+    let mut said = Vec::new();
+    for seq in from..journal.next().expect("known").0 {
+        let len = journal.statement(seq, &mut buffer).expect("reads").expect("there");
+        let update = Parsed::parse(&buffer[..len]).and_then(|it| it.update());
+        said.extend(update.expect("an update").events.iter().map(|event| event.kind));
+    }
+    said
 }
 
 /// A board that has been updated to image 2, or that never was.
@@ -161,16 +185,64 @@ fn upd_036_a_rewritten_statement_is_told() {
     let entry = flash[at..end].windows(32).rposition(|it| it == [1; 32]).expect("an image") + at;
     assert!(entry > place, "in the note, and in the statement");
     flash[entry] ^= 1;
-    let body = crc32c(&flash[at + HEADER..end]);
-    flash[at + 56..at + 60].copy_from_slice(&body.to_be_bytes());
-    let header = crc32c(&flash[at..at + 60]);
-    flash[at + 60..at + 64].copy_from_slice(&header.to_be_bytes());
+    seal(&mut flash[at..end]);
     board.flash = SimFlash::from_image(flash, PAGE, WORD, 1);
-    let (mut updater, _) = board.start(&device).expect("starts");
-    let (next, _) = updater.journal().next().expect("known");
-    let mut buffer = [0; 1024];
-    let len = updater.journal().statement(next - 1, &mut buffer).expect("reads").expect("there");
-    let update = firmlog_statement::Parsed::parse(&buffer[..len]).and_then(|it| it.update());
-    let kinds: Vec<T> = update.expect("an update").events.iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, [T::TamperDetected]);
+    let (said, ..) = start(&mut board, &device);
+    assert_eq!(said, [T::TamperDetected]);
+    // It is told: no other start says it again.
+    let (said, ..) = start(&mut board, &device);
+    assert_eq!(said, []);
+}
+
+/// While an update is on trial, the note says that it is of another image, or of none.
+#[test]
+fn upd_035_a_forged_note_hides_no_trial() {
+    use Resume::{Decide, Idle};
+    const TRIED: &[T] = &[T::BootOk];
+    const WENT_BACK: &[T] = &[T::BootFailed, T::RollbackStarted, T::RolledBack];
+    let device = Device::new(1);
+    let mut tried = Board::new(LogBeforeInstall::Required);
+    while tried.boots == image(1) {
+        assert!(!tried.live(&device).expect("lives"));
+    }
+    for forged in [66, 1] {
+        for (boots, expected, resume) in
+            [(66, &[T::UnexpectedVersion][..], Idle), (2, TRIED, Decide), (1, WENT_BACK, Idle)]
+        {
+            let mut board = tried.clone();
+            forge(&mut board, |note| put(note, TARGET, forged));
+            board.boots = image(boots);
+            let (said, went_on, _) = start(&mut board, &device);
+            assert_eq!((&*said, went_on), (expected, resume), "forged {forged}, boots {boots}");
+            let last = board.updates().expect("readable").pop().expect("one");
+            assert_eq!(last.image.0, image(if boots == 66 { 66 } else { 2 }).sha256);
+        }
+    }
+}
+
+/// Where the end of the chain is hidden nothing is compared until it is found: then it is, and by
+/// what was said.
+#[test]
+fn upd_035_a_damaged_end_hides_no_forged_note() {
+    let device = Device::new(1);
+    let mut board = board(&device, true);
+    let (next, hash) = board.start(&device).expect("starts").0.journal().next().expect("known");
+    let head = ChainHead { seq: next.checked_sub(1), hash };
+    forge(&mut board, |note| {
+        put(note, COMMITTED, 66);
+        put(note, TARGET, 66);
+    });
+    // In both copies of the head one more record is counted than there is.
+    let mut flash = board.flash.image().to_vec();
+    for copy in [0, PAGE] {
+        let mut marks = flash[copy + FRAME..copy + PAGE].chunks_exact_mut(WORD);
+        let free = marks.find(|word| word.iter().all(|byte| *byte == 0xff));
+        free.expect("room for a mark").fill(0);
+    }
+    board.flash = SimFlash::from_image(flash, PAGE, WORD, 1);
+    board.boots = image(66);
+    let (mut updater, started) = board.start(&device).expect("starts");
+    assert_eq!((started.resume, updater.journal().next()), (Resume::Idle, None));
+    updater.resume(&head, None, Some(image(66))).expect("goes on");
+    assert_eq!(said_from(next, &mut board), [T::LogGap, T::UnexpectedVersion]);
 }

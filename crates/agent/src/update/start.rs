@@ -92,7 +92,6 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if is_new {
             self.progress = Progress::idle(running);
         }
-        self.check_names()?;
         self.started = true;
         if is_new {
             self.take(T::LoggerStarted, None);
@@ -104,9 +103,6 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let lost = self.journal.untold_lost();
         if lost > 0 {
             self.take(T::LogGap, Some(lost));
-        }
-        if !is_new {
-            self.hear_own_words()?;
         }
         let resume = self.compare(running);
         self.flush_if(true, Detail { error: None, power: None });
@@ -120,7 +116,6 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// As [`Journal::open`]; [`Error::Unformatted`] too where no start was ever recorded.
     pub fn attach(&mut self) -> Result<Report, Error> {
         let report = self.journal.reopen()?;
-        self.check_names()?;
         self.started = self.take_note()?;
         if self.started { Ok(report) } else { Err(Error::Unformatted) }
     }
@@ -177,20 +172,23 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
     }
 
-    /// Takes up where the journal's note says the update stands; false if there is none. One that
-    /// another version wrote is not taken for none: who cannot read it knows nothing of the device.
+    /// Takes up where the journal's note says the update stands, as far as the device's own words
+    /// bear it out; false if there is none. One that another version wrote is not taken for none:
+    /// who cannot read it knows nothing of the device.
     fn take_note(&mut self) -> Result<bool, Error> {
         let note = self.journal.note();
-        if note.as_bytes().is_empty() {
-            return Ok(false);
-        }
-        if self.progress.read(note).is_none() {
+        let is_there = !note.as_bytes().is_empty();
+        if is_there && self.progress.read(note).is_none() {
             self.progress = Progress::NONE;
             return Err(Error::OtherFormat);
         }
-        self.progress.settle();
-        self.said_last = self.progress.last;
-        Ok(true)
+        self.check_names()?;
+        if is_there {
+            self.progress.settle();
+            self.said_last = self.progress.last;
+            self.hear_own_words()?;
+        }
+        Ok(is_there)
     }
 
     /// Puts the device's signed word on what runs above the note's.
@@ -203,21 +201,17 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         })?;
         let idle = !self.progress.is_under_way();
         let Progress { last, committed, target, .. } = &mut self.progress;
-        if let Some(runs) = words.runs {
-            *committed = runs;
-        }
+        *committed = words.runs.unwrap_or(*committed);
         let is_tried = matches!(
             last,
             Some(T::InstallStarted | T::Installed | T::Reboot | T::BootOk | T::BootFailed)
                 | Some(T::RollbackStarted | T::RollbackFailed)
         );
-        let is_other = match words.target {
-            Some(said) => said != target.image.sha256,
-            None => words.runs.is_some(),
-        };
-        if idle || (is_tried && is_other) {
-            // Nothing that was said leads to another image: none is on trial.
-            *target = Target { image: *committed, release: [0; 32] };
+        // On trial is what was said to be; where nothing was, nothing else than what runs.
+        let said = words.target.or(words.runs).filter(|_| is_tried);
+        let image = said.or(idle.then_some(*committed)).unwrap_or(target.image);
+        if image != target.image {
+            *target = Target { image, release: [0; 32] };
         }
         if words.broken {
             self.take(T::TamperDetected, None);
@@ -227,7 +221,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
 
     fn compare(&mut self, running: Image) -> Resume {
         let Progress { last, committed, target, .. } = self.progress;
-        let on_trial = self.progress.is_under_way() && running == target.image;
+        let same = !self.progress.is_under_way();
+        let on_trial = !same && running == target.image;
         match last {
             Some(T::InstallStarted) if on_trial => {
                 self.take_all(&[T::Installed, T::Reboot, T::BootOk], Resume::Decide)
@@ -242,13 +237,9 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             Some(T::RollbackStarted | T::RollbackFailed) if on_trial => Resume::RollBackAgain,
             _ if running != committed => self.unexpected(running),
             // The committed image was installed again, and runs.
-            Some(T::Installed) if !self.progress.is_under_way() => {
-                self.stays(&[T::Reboot, T::BootOk, T::Committed])
-            }
-            Some(T::Reboot) if !self.progress.is_under_way() => {
-                self.stays(&[T::BootOk, T::Committed])
-            }
-            Some(T::BootOk) if !self.progress.is_under_way() => self.stays(&[T::Committed]),
+            Some(T::Installed) if same => self.stays(&[T::Reboot, T::BootOk, T::Committed]),
+            Some(T::Reboot) if same => self.stays(&[T::BootOk, T::Committed]),
+            Some(T::BootOk) if same => self.stays(&[T::Committed]),
             Some(T::InstallStarted) => {
                 let lost = Detail { error: None, power: Some(PowerState::Lost) };
                 self.take(T::InstallFailed, None);

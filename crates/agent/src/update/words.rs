@@ -10,6 +10,7 @@
 //! seen here, and where none does the next one is a fork to the log.
 
 use super::Image;
+use firmlog_statement::event::EventType as T;
 use firmlog_statement::{DeviceId, Outcome as O};
 
 /// What the statements in the journal say.
@@ -18,8 +19,9 @@ pub(super) struct Words {
     /// The image that was committed or found last.
     pub(super) runs: Option<Image>,
     /// The image that an update since then is about.
-    pub(super) target: Option<[u8; 32]>,
-    /// A statement does not name the one before it, though both are whole.
+    pub(super) target: Option<Image>,
+    /// A statement does not name the one before it, though both are whole, and none since then
+    /// tells of it.
     pub(super) broken: bool,
     /// The statement before: its seq and hash.
     before: Option<(u64, [u8; 32])>,
@@ -36,12 +38,13 @@ impl Words {
             (self.runs, self.target) = (None, None);
             self.broken |= follows && said.is_some();
         }
+        self.broken &= !said.as_ref().is_some_and(|it| it.tells_of_tampering);
         let is_first = self.before.replace((seq, *hash)).is_none();
         match said {
             Some(Said { image, outcome: O::Succeeded | O::Unexpected, .. }) => {
                 (self.runs, self.target) = (Some(image), None);
             }
-            Some(Said { image, outcome: O::InProgress, .. }) => self.target = Some(image.sha256),
+            Some(Said { image, outcome: O::InProgress, .. }) => self.target = Some(image),
             // A journal begins with what runs.
             Some(Said { image, outcome: O::State, .. }) if is_first => self.runs = Some(image),
             _ => {}
@@ -54,6 +57,7 @@ struct Said {
     image: Image,
     outcome: O,
     prev: [u8; 32],
+    tells_of_tampering: bool,
 }
 
 impl Said {
@@ -67,8 +71,11 @@ impl Said {
         let [outcome] = read.bytes(&[5])?;
         let _seq: [u8; 8] = read.bytes(&[6, 0x48])?;
         let prev = read.bytes(&[7, 0x58, 32])?;
+        let [] = read.bytes(&[9])?;
+        let tells_of_tampering = read.has_step(T::TamperDetected)?;
         let outcome = O::from_code(outcome.into())?;
-        Some(Self { image: Image { sha256, version, counter }, outcome, prev })
+        let image = Image { sha256, version, counter };
+        Some(Self { image, outcome, prev, tells_of_tampering })
     }
 }
 
@@ -89,12 +96,47 @@ impl Read<'_> {
         self.0 = rest;
         Some(*bytes)
     }
+
+    /// Whether one of the steps, each a map of numbers and digests, is of this kind.
+    fn has_step(&mut self, kind: T) -> Option<bool> {
+        const KIND: u64 = 1;
+        let mut found = false;
+        for _ in 0..self.head(4)? {
+            for _ in 0..self.head(5)? {
+                let key = self.head(0)?;
+                match self.head(0) {
+                    Some(value) => found |= key == KIND && value == u64::from(kind.code()),
+                    None => {
+                        let len = usize::try_from(self.head(2)?).ok()?;
+                        self.0 = self.0.get(len..)?;
+                    }
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// The argument of the head of this major type (RFC 8949, 3.1), if such a one comes next.
+    fn head(&mut self, major: u8) -> Option<u64> {
+        let (first, rest) = self.0.split_first()?;
+        let len = match first & 31 {
+            0..24 => 0,
+            it @ 24..28 => 1usize << (it & 3),
+            _ => return None,
+        };
+        if first >> 5 != major {
+            return None;
+        }
+        let (value, rest) = rest.split_at_checked(len)?;
+        self.0 = rest;
+        let small = u64::from(first & 31);
+        Some(if len == 0 { small } else { value.iter().fold(0, |n, it| n << 8 | u64::from(*it)) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firmlog_statement::event::EventType as T;
     use firmlog_statement::time::{DeviceTime, Source, SyncState};
     use firmlog_statement::{
         Brief, PublicKey, SecurityCounter, Seq, SignError, Signer, Step, VersionCode,
@@ -116,6 +158,10 @@ mod tests {
 
     fn entry(seq: u64, prev: [u8; 32], image: Image, outcome: O) -> Vec<u8> {
         let step = Step { kind: T::Check, at_ms: 0, code: None, count: None, image: None };
+        tell(seq, prev, image, outcome, &[step])
+    }
+
+    fn tell(seq: u64, prev: [u8; 32], image: Image, outcome: O, steps: &[Step]) -> Vec<u8> {
         let time = DeviceTime {
             utc_ms: None,
             zone_min: None,
@@ -136,7 +182,7 @@ mod tests {
             outcome,
             seq: Seq(seq),
             prev: &prev,
-            steps: &[step],
+            steps,
             time: &time,
             release: None,
             initiator: None,
@@ -161,7 +207,10 @@ mod tests {
             let said = Said::read(&DEVICE, &bytes).expect("read");
             assert_eq!((said.image, said.outcome, said.prev), (image, O::Failed, [5; 32]));
             assert!(Said::read(&DeviceId([8; 32]), &bytes).is_none());
+            let steps = [9, 0x81, 0xa2, 1, 0, 2, 0x1a, 0, 1, 0x86, 0xa0];
             let end = bytes.windows(32).position(|it| it == [5; 32]).expect("there") + 32;
+            assert!(bytes[end..].starts_with(&steps), "{:x?}", &bytes[end..]);
+            let end = end + steps.len();
             assert!((0..end).all(|len| Said::read(&DEVICE, &bytes[..len]).is_none()));
         }
     }
@@ -175,7 +224,7 @@ mod tests {
                 let bytes = entry(*seq, [*prev; 32], image(*byte), *outcome);
                 words.take(&DEVICE, *seq, &[seq.to_be_bytes()[7] + 1; 32], &bytes);
             }
-            (words.runs.map(|it| it.sha256[0]), words.target.map(|it| it[0]), words.broken)
+            (words.runs.map(|it| it.sha256[0]), words.target.map(|it| it.sha256[0]), words.broken)
         };
         let first = (0, 0, 1, O::Succeeded);
         assert_eq!(told(&[first]), (Some(1), None, false));
@@ -196,5 +245,32 @@ mod tests {
         assert_eq!(told(&[first, (2, 2, 2, O::InProgress)]), (None, Some(2), false));
         // One was rewritten.
         assert_eq!(told(&[first, (1, 7, 2, O::Refused)]), (None, None, true));
+    }
+    /// A break is told once: by the first statement behind it that says so, whatever else that
+    /// says and wherever in it.
+    #[test]
+    fn upd_036_what_was_told_is_not_told_again() {
+        let image = Image { sha256: [3; 32], version: 1, counter: 1 };
+        let step = |kind| Step { kind, at_ms: 99, code: Some(70_000), count: Some(7), image: None };
+        let named = Step { image: Some([8; 32]), ..step(T::RefusedRollback) };
+        let tells = step(T::TamperDetected);
+        let code = Step { code: Some(100), count: Some(100), ..step(T::LogGap) };
+        for (steps, told) in [
+            (&[tells][..], true),
+            (&[named, tells], true),
+            (&[tells, step(T::LogGap), named], true),
+            (&[code], false),
+            (&[Step { image: Some([100; 32]), ..named }], false),
+        ] {
+            let mut words = Words::default();
+            words.take(&DEVICE, 0, &[1; 32], &entry(0, [0; 32], image, O::State));
+            words.take(&DEVICE, 1, &[2; 32], &entry(1, [9; 32], image, O::State));
+            assert!(words.broken);
+            words.take(&DEVICE, 2, &[3; 32], &tell(2, [2; 32], image, O::State, steps));
+            assert_eq!(words.broken, !told, "{steps:?}");
+            // Another one is another.
+            words.take(&DEVICE, 3, &[4; 32], &entry(3, [9; 32], image, O::State));
+            assert!(words.broken);
+        }
     }
 }
