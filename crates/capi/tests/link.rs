@@ -1,21 +1,20 @@
 //! The outbox as C drives it, against a log with real signatures, over a link that loses answers.
 
-use firmlog_agent::Flash as _;
+mod behind;
+
+use behind::Behind;
 use firmlog_agent::outbox::Receipts as _;
 use firmlog_capi::*;
+use firmlog_sim::SimLog;
 use firmlog_sim::device::Device;
 use firmlog_sim::history::SEED;
 use firmlog_sim::log::LogReceipts;
-use firmlog_sim::{SimFlash, SimLog};
-use firmlog_statement::{PublicKey, Signer as _};
 use firmlog_tlog::merkle::Hash as LeafHash;
 use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 
-/// Everything behind the callbacks.
+/// Behind the callbacks of the link.
 struct World {
-    flash: SimFlash,
-    device: Device,
     log: SimLog,
     receipts: LogReceipts,
     exchanges: u32,
@@ -26,42 +25,6 @@ struct World {
 fn world<'a>(context: *mut c_void) -> &'a mut World {
     // SAFETY: every callback here gets the one world of its test, which runs on one thread.
     unsafe { &mut *context.cast() }
-}
-
-unsafe extern "C" fn read(context: *mut c_void, at: u32, out: *mut u8, len: usize) -> c_int {
-    // SAFETY: the library lends so much.
-    let out = unsafe { std::slice::from_raw_parts_mut(out, len) };
-    world(context).flash.read(at, out).is_err().into()
-}
-
-unsafe extern "C" fn program(context: *mut c_void, at: u32, words: *const u8, n: usize) -> c_int {
-    // SAFETY: the library lends so much.
-    let words = unsafe { std::slice::from_raw_parts(words, n) };
-    world(context).flash.program(at, words).is_err().into()
-}
-
-unsafe extern "C" fn erase(context: *mut c_void, page: u32) -> c_int {
-    world(context).flash.erase(page).is_err().into()
-}
-
-unsafe extern "C" fn sign(
-    context: *mut c_void,
-    message: *const u8,
-    len: usize,
-    _: *const u8,
-    out: *mut u8,
-) -> c_int {
-    // SAFETY: the library lends so much.
-    let message = unsafe { std::slice::from_raw_parts(message, len) };
-    let signature = world(context).device.key().sign(message).expect("signs");
-    // SAFETY: 64 bytes are lent.
-    unsafe { out.copy_from(signature.as_ptr(), 64) };
-    0
-}
-
-unsafe extern "C" fn now(_: *mut c_void, time: *mut Time) {
-    // SAFETY: the library lends it.
-    unsafe { (*time).has_uptime = 1 };
 }
 
 /// Carries it to the log; every third answer is lost. The agent can be used meanwhile.
@@ -113,31 +76,6 @@ unsafe extern "C" fn receipt(
     c_int::from(!good)
 }
 
-fn config(world: &mut World) -> Config {
-    let context = (&raw mut *world).cast();
-    let PublicKey::Ed25519(public) = world.device.key().public_key() else { panic!("Ed25519") };
-    let mut public_key = [0; 64];
-    public_key[..32].copy_from_slice(&public);
-    Config {
-        abi: Config::ABI,
-        flash: Flash {
-            context,
-            read: Some(read),
-            program: Some(program),
-            erase: Some(erase),
-            pages: 40,
-            page_bytes: 1024,
-            word_bytes: 4,
-        },
-        key: Key { context, sign: Some(sign), public_key, algorithm: Algorithm::Ed25519 as u8 },
-        clock: Clock { context, now: Some(now) },
-        device: [0; 32],
-        issuer: c"acme.example/devices".as_ptr(),
-        subject: c"ip-200/app".as_ptr(),
-        log_before_install: Policy::Required as u8,
-    }
-}
-
 /// Sends until nothing is left to send; says how often it had to wait.
 fn send_all(outbox: *mut Outbox, agent: *mut Agent, link: &Link) -> u32 {
     let (mut now_ms, mut waits, mut body) = (0, 0, vec![0_u8; 4096]);
@@ -168,13 +106,13 @@ fn send_all(outbox: *mut Outbox, agent: *mut Agent, link: &Link) -> u32 {
 fn c_sends_every_statement_once_over_a_lossy_link() {
     let log = SimLog::new(SEED);
     let receipts = log.receipts();
-    let (flash, device) = (SimFlash::new(40, 1024, 4, 1), Device::new(1));
+    let mut behind = Box::new(Behind::new([40, 1024, 4], Device::new(1).key().clone()));
     let mut agent = Box::new(std::mem::MaybeUninit::<Agent>::zeroed());
     let mut outbox = Box::new(std::mem::MaybeUninit::<Outbox>::zeroed());
     let (agent, outbox) = (agent.as_mut_ptr(), outbox.as_mut_ptr());
     let (exchanges, answer) = (0, Vec::new());
-    let mut world = Box::new(World { flash, device, log, receipts, exchanges, answer, agent });
-    let config = config(&mut world);
+    let mut world = Box::new(World { log, receipts, exchanges, answer, agent });
+    let config = behind.config();
     let context = (&raw mut *world).cast();
     let checks = Receipts { context, checkpoint: Some(checkpoint), receipt: Some(receipt) };
     let link = Link { context, exchange: Some(exchange), receipts: &raw const checks };

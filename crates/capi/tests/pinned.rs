@@ -4,12 +4,13 @@
 #[path = "../../verify/tests/common/mod.rs"]
 mod common;
 
+mod behind;
+
+use behind::Behind;
 use common::log::{Named, TestLog};
 use common::{Key, ORIGIN, World};
-use firmlog_agent::Flash as _;
 use firmlog_capi::*;
-use firmlog_sim::SimFlash;
-use firmlog_statement::{PublicKey, Signer as _, entry_hash, leaf_hash};
+use firmlog_statement::{entry_hash, leaf_hash};
 use firmlog_tlog::merkle::{LeafIndex, TreeSize};
 use firmlog_tlog::note::{Algorithm as NoteAlgorithm, NoteSigner as _};
 use firmlog_verify::receipt::Receipt;
@@ -218,57 +219,10 @@ fn another_receipt_has_its_status() {
     assert_eq!(pins.receipt(3, &leaf, &cose(&log, 3)), Status::BufferTooSmall);
 }
 
-/// Behind the callbacks of the device.
-struct Board {
-    flash: SimFlash,
-    key: Key,
-}
-
-fn board<'a>(context: *mut c_void) -> &'a mut Board {
-    // SAFETY: every callback here gets the one board of its test, which runs on one thread.
-    unsafe { &mut *context.cast() }
-}
-
-unsafe extern "C" fn read(context: *mut c_void, at: u32, out: *mut u8, len: usize) -> c_int {
-    // SAFETY: the library lends so much.
-    let out = unsafe { std::slice::from_raw_parts_mut(out, len) };
-    board(context).flash.read(at, out).is_err().into()
-}
-
-unsafe extern "C" fn program(context: *mut c_void, at: u32, words: *const u8, n: usize) -> c_int {
-    // SAFETY: the library lends so much.
-    let words = unsafe { std::slice::from_raw_parts(words, n) };
-    board(context).flash.program(at, words).is_err().into()
-}
-
-unsafe extern "C" fn erase(context: *mut c_void, page: u32) -> c_int {
-    board(context).flash.erase(page).is_err().into()
-}
-
-unsafe extern "C" fn sign_it(
-    context: *mut c_void,
-    message: *const u8,
-    len: usize,
-    _: *const u8,
-    out: *mut u8,
-) -> c_int {
-    // SAFETY: the library lends so much.
-    let message = unsafe { std::slice::from_raw_parts(message, len) };
-    let signature = board(context).key.sign(message).unwrap();
-    // SAFETY: 64 bytes are lent.
-    unsafe { out.copy_from(signature.as_ptr(), 64) };
-    0
-}
-
-unsafe extern "C" fn now(_: *mut c_void, time: *mut Time) {
-    // SAFETY: the library lends it.
-    unsafe { (*time).has_uptime = 1 };
-}
-
 /// The first device of the world, with its journal, and the log that has what it said.
 struct Case {
     world: World,
-    board: Box<Board>,
+    board: Box<Behind<Key>>,
     agent: Box<std::mem::MaybeUninit<Agent>>,
     log: TestLog,
     said: Vec<Vec<u8>>,
@@ -281,11 +235,11 @@ impl Case {
     fn new() -> Self {
         let world = World::new();
         let key = world.devices[0].key.clone();
-        let board = Box::new(Board { flash: SimFlash::new(12, 2048, 8, 1), key });
+        let board = Box::new(Behind::new([12, 2048, 8], key));
         let agent = Box::new(std::mem::MaybeUninit::zeroed());
         let log = TestLog::new(world.entries.clone());
         let mut case = Self { world, board, agent, log, said: vec![] };
-        let (flash, seed) = (case.config().flash, case.world.devices[0].seed);
+        let (flash, seed) = (case.board.config().flash, case.world.devices[0].seed);
         let start = Chain { next: 0, hash: seed };
         // SAFETY: both live through the call.
         assert_eq!(unsafe { firmlog_format(&raw const flash, &raw const start) }, Status::Ok);
@@ -298,31 +252,8 @@ impl Case {
         case
     }
 
-    fn config(&mut self) -> Config {
-        let context = (&raw mut *self.board).cast();
-        let PublicKey::P256(public_key) = self.board.key.public_key() else { panic!("P-256") };
-        Config {
-            abi: Config::ABI,
-            flash: Flash {
-                context,
-                read: Some(read),
-                program: Some(program),
-                erase: Some(erase),
-                pages: 12,
-                page_bytes: 2048,
-                word_bytes: 8,
-            },
-            key: firmlog_capi::Key { context, sign: Some(sign_it), public_key, algorithm: 1 },
-            clock: Clock { context, now: Some(now) },
-            device: [0; 32],
-            issuer: c"acme.example/devices".as_ptr(),
-            subject: c"ip-200/app".as_ptr(),
-            log_before_install: Policy::Required as u8,
-        }
-    }
-
     fn start(&mut self) {
-        let config = self.config();
+        let config = self.board.config();
         *self.agent = std::mem::MaybeUninit::zeroed();
         let (agent, size) = (self.agent.as_mut_ptr(), size_of::<Agent>());
         let (config, running) = (&raw const config, &raw const RUNNING);
