@@ -1328,7 +1328,8 @@ firmlog_status firmlog_commit(uint16_t field,
 
 // Builds the next statement of the device chain into `tbs` of `size` bytes: what is to be signed,
 // `len` bytes of it. Its SHA-256 is the digest that ES256 signs. `firmlog_statement_append` makes
-// the entry of it in the same buffer and takes 56 bytes more; 640 hold every statement.
+// the entry of it in the same buffer and takes 56 bytes more. `FIRMLOG_STATUS_TOO_LONG` if that
+// would be more than the 640 bytes of the longest entry: nothing is signed in vain.
 //
 // With an update machine it may tell only of what happens beside an update, with the outcome
 // `FIRMLOG_OUTCOME_STATE`.

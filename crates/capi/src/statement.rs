@@ -14,7 +14,7 @@ use crate::pointer::{answer, borrow, buffer, check, filled, list};
 use crate::slot::with;
 use crate::status::told;
 use crate::{Agent, Detail, Image, Status};
-use firmlog_agent::journal::{Append, Class, Note};
+use firmlog_agent::journal::{Append, Class, ENTRY_MAX, Error, Note};
 use firmlog_statement::disclosure::{self, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
@@ -105,7 +105,8 @@ pub unsafe extern "C" fn firmlog_commit(
 
 /// Builds the next statement of the device chain into `tbs` of `size` bytes: what is to be signed,
 /// `len` bytes of it. Its SHA-256 is the digest that ES256 signs. `firmlog_statement_append` makes
-/// the entry of it in the same buffer and takes 56 bytes more; 640 hold every statement.
+/// the entry of it in the same buffer and takes 56 bytes more. `FIRMLOG_STATUS_TOO_LONG` if that
+/// would be more than the 640 bytes of the longest entry: nothing is signed in vain.
 ///
 /// With an update machine it may tell only of what happens beside an update, with the outcome
 /// `FIRMLOG_OUTCOME_STATE`.
@@ -130,10 +131,19 @@ pub unsafe extern "C" fn firmlog_statement_build(
             let key = firmlog_statement::Signer::public_key(&inner.holder);
             let (issuer, subject) = (inner.identity.issuer, inner.identity.subject);
             let made = firmlog_statement::prepare(&update, issuer, subject, &key, out);
-            let made = made.map_err(|rule| inner.failed(rule_error(rule)))?;
-            if size.saturating_sub(made) < COMPLETED_BY {
+            let len_of_entry = match made {
+                Ok(made) => made.saturating_add(COMPLETED_BY),
+                // Even the longest entry had room.
+                Err(StatementError::BufferTooSmall) if size >= ENTRY_MAX => usize::MAX,
+                Err(rule) => return Err(inner.failed(rule_error(rule))),
+            };
+            if len_of_entry > ENTRY_MAX {
+                return Err(inner.failed(Error::TooLong));
+            }
+            if len_of_entry > size {
                 return Err(Status::BufferTooSmall);
             }
+            let made = len_of_entry.saturating_sub(COMPLETED_BY);
             let told = update.unit.as_ref().and_then(|unit| unit.dropped);
             inner.telling = Some((update.seq.0, told.unwrap_or_default()));
             answer(len, made)
@@ -176,8 +186,8 @@ pub unsafe extern "C" fn firmlog_statement_append(
     }
 }
 
-const fn rule_error(rule: StatementError) -> firmlog_agent::journal::Error {
-    firmlog_agent::journal::Error::NotAnUpdate(rule)
+const fn rule_error(rule: StatementError) -> Error {
+    Error::NotAnUpdate(rule)
 }
 
 impl Inner {

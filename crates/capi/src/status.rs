@@ -160,7 +160,7 @@ impl Status {
         (Self::Unformatted, c"the flash is blank: format it when the device is enrolled"),
         (Self::HeadLost, c"neither copy of the journal's head can be read"),
         (Self::Full, c"no page is free until the log confirms more"),
-        (Self::TooLong, c"longer than a record may be, or than a page holds"),
+        (Self::TooLong, c"longer than a statement may be, or than a page holds"),
         (Self::NotAnUpdate, c"not an update statement in its one spelling"),
         (Self::NotNext, c"not the next statement of the device chain"),
         (Self::ChainUnknown, c"damage hides the end of the chain: ask the log for its head"),

@@ -244,13 +244,18 @@ fn a_statement_that_is_none_changes_nothing() {
     tbs = copy;
     assert_eq!(untouched(&mut board, |board| board.append(&mut tbs, len)), Status::NotNext);
 
-    // With names of 250 bytes each and 16 events a statement is longer than a record may be.
+    // With names of 250 bytes each and 16 events a statement is longer than one may be: whatever the
+    // buffer has room for, nothing is there to be signed.
     let name = std::ffi::CString::new([b'a'; 250]).expect("a name");
     let mut board = Board::formatted(8, 1024, 4);
     (board.config.issuer, board.config.subject) = (name.as_ptr(), name.as_ptr());
     assert_eq!(board.open(), Status::Ok);
-    let len = board.build(&[Event::ServiceMode; 16], &mut tbs).expect("builds");
-    assert_eq!(untouched(&mut board, |board| board.append(&mut tbs, len)), Status::TooLong);
+    for room in [640, 700, 1024] {
+        let build = |board: &mut Board| {
+            board.build(&[Event::ServiceMode; 16], &mut tbs[..room]).expect_err("too long")
+        };
+        assert_eq!(untouched(&mut board, build), Status::TooLong, "room of {room}");
+    }
     assert_eq!(board.close(), Status::Ok);
     // The update machine refuses such names at its start.
     assert_eq!(untouched(&mut board, |board| board.start(&RUNNING)), Status::TooLong);

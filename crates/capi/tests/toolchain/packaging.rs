@@ -23,15 +23,14 @@ fn laid_down() -> &'static Path {
         drop((fs::remove_dir_all(&made), fs::remove_dir_all(&moved)));
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         told(build.args(["build", "--quiet", "--package", "xtask"]));
-        let mut xtask = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(XTASK));
+        // Beside the folder of the tests, wherever the target folder is.
+        let mut xtask = Command::new(folder.with_file_name("debug/xtask"));
         xtask.args(["c-library", "--out"]).arg(&made);
         told(xtask.env("CARGO_TARGET_DIR", folder.join("library")));
         fs::rename(&made, &moved).unwrap();
         moved
     })
 }
-
-const XTASK: &str = "../../target/debug/xtask";
 
 fn sources() -> Vec<PathBuf> {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
