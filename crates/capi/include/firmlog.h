@@ -21,10 +21,10 @@
      (uint64_t)sizeof(firmlog_statement) << 16 | (uint64_t)sizeof(firmlog_started))
 
 // Number of this interface; another one means other structures.
-#define FIRMLOG_ABI_VERSION 3
+#define FIRMLOG_ABI_VERSION 4
 
 // Words of a context.
-#define FIRMLOG_AGENT_WORDS 328
+#define FIRMLOG_AGENT_WORDS 334
 
 // Words of a hash under way.
 #define FIRMLOG_HASH_WORDS 16
@@ -148,6 +148,8 @@ enum firmlog_status
   FIRMLOG_STATUS_FORMAT_CUT = 120,
   // Something else has written to this flash since it was opened: close, and start again.
   FIRMLOG_STATUS_OTHER_WRITER = 121,
+  // Another key signed the newest statement: neither this one nor `earlier_key`.
+  FIRMLOG_STATUS_OTHER_KEY = 122,
   // The step may not follow the last one.
   FIRMLOG_STATUS_OUT_OF_ORDER = 201,
   // Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
@@ -825,6 +827,8 @@ typedef struct firmlog_config {
   struct firmlog_clock clock;
   // Id of the device, the name of its first key; zeros while it still has that key.
   uint8_t device[32];
+  // After a rotation, the name of the key that signed before this one; zeros while none did.
+  uint8_t earlier_key[32];
   // The name its key is enrolled under. Must stay while the context is open.
   const char *issuer;
   // What its statements are about, such as `ip-200/app`. Must stay while the context is open.

@@ -10,10 +10,10 @@ use firmlog_agent::journal::{Error, Report};
 use firmlog_agent::update::{Identity, Refused};
 
 /// Number of this interface; another one means other structures.
-pub const FIRMLOG_ABI_VERSION: u32 = 3;
+pub const FIRMLOG_ABI_VERSION: u32 = 4;
 
 /// Words of a context.
-pub const FIRMLOG_AGENT_WORDS: usize = 328;
+pub const FIRMLOG_AGENT_WORDS: usize = 334;
 
 /// Memory of an agent; what is in it is the library's. Zero it before the first start, and never
 /// copy or move it: a copy is not open.

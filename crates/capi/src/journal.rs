@@ -29,6 +29,8 @@ pub struct Config {
     pub clock: Clock,
     /// Id of the device, the name of its first key; zeros while it still has that key.
     pub device: [u8; 32],
+    /// After a rotation, the name of the key that signed before this one; zeros while none did.
+    pub earlier_key: [u8; 32],
     /// The name its key is enrolled under. Must stay while the context is open.
     pub issuer: *const c_char,
     /// What its statements are about, such as `ip-200/app`. Must stay while the context is open.
@@ -193,7 +195,9 @@ impl Config {
         // SAFETY: as above.
         let subject = unsafe { name(self.subject) }?;
         let identity = Identity { device: DeviceId(device), issuer, subject };
-        Ok(Parts { flash: self.flash, holder, clock: self.clock, identity, policy })
+        let earlier_key = (self.earlier_key != [0; 32]).then_some(self.earlier_key);
+        let (flash, clock) = (self.flash, self.clock);
+        Ok(Parts { flash, holder, clock, identity, policy, earlier_key })
     }
 }
 
@@ -228,7 +232,7 @@ pub unsafe extern "C" fn firmlog_open(
     let done = unsafe {
         open_sized(agent, size, || {
             let parts = borrow(config)?.parts()?;
-            let (machine, report) = Machine::open(parts.flash)?;
+            let (machine, report) = Machine::open(&parts)?;
             told_of = Started::new(Resume::Idle, &report);
             Ok(Inner::new(machine, parts.holder, parts.clock, parts.identity, report))
         })

@@ -6,8 +6,9 @@
 use crate::key::Holder;
 use crate::{Clock, Flash, Status};
 use firmlog_agent::Journal;
-use firmlog_agent::journal::{Error, Report};
-use firmlog_agent::update::{Identity, Image, LogBeforeInstall, Resume, Updater};
+use firmlog_agent::journal::{ENTRY_MAX, Error, Report};
+use firmlog_agent::update::{Identity, Image, LogBeforeInstall, Resume, Updater, signed_by};
+use firmlog_statement::Signer as _;
 use firmlog_statement::chain::ChainHead;
 
 /// A journal, by itself or under an update machine.
@@ -24,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) identity: Identity<'static>,
     pub(crate) policy: LogBeforeInstall,
+    pub(crate) earlier_key: Option<[u8; 32]>,
 }
 
 impl<const PAGE: usize, const WORD: usize> Mode<PAGE, WORD> {
@@ -55,13 +57,23 @@ impl<const PAGE: usize, const WORD: usize> Mode<PAGE, WORD> {
         Journal::<_, PAGE, WORD>::format(flash, start).map(|_| ())
     }
 
-    fn open(flash: Flash) -> Result<(Self, Report), Error> {
-        Journal::open(flash).map(|(journal, report)| (Self::Journal(journal), report))
+    fn open(parts: &Parts) -> Result<(Self, Report), Error> {
+        let (mut journal, report) = Journal::open(parts.flash)?;
+        let mut entry = [0; ENTRY_MAX];
+        let newest = journal.readable().0.checked_sub(1);
+        let len = newest.map(|seq| journal.statement(seq, &mut entry)).transpose()?.flatten();
+        let key = len.and_then(|len| signed_by(entry.get(..len)?)).copied();
+        let own = parts.holder.public_key().thumbprint().0;
+        if key.is_some_and(|key| key != own && Some(key) != parts.earlier_key) {
+            return Err(Error::OtherKey);
+        }
+        Ok((Self::Journal(journal), report))
     }
 
     fn start(parts: &Parts, running: Image) -> Result<(Self, Resume, Report), Error> {
-        let Parts { flash, holder, clock, identity, policy } = parts;
+        let Parts { flash, holder, clock, identity, policy, .. } = parts;
         let mut updater = Updater::new(*flash, *holder, *clock, *identity, *policy);
+        parts.earlier_key.into_iter().for_each(|key| updater.follows_key(key));
         let started = updater.start(running)?;
         Ok((Self::Updater(updater), started.resume, started.report))
     }
@@ -92,14 +104,14 @@ macro_rules! geometries {
                 }
             }
 
-            pub(crate) fn open(flash: Flash) -> Result<(Self, Report), Status> {
-                match (flash.page_bytes, flash.word_bytes) {
+            pub(crate) fn open(parts: &Parts) -> Result<(Self, Report), Status> {
+                match (parts.flash.page_bytes, parts.flash.word_bytes) {
                     $(#[cfg(feature = $feature)]
                     ($page, $word) => {
-                        let (mode, report) = Mode::open(flash)?;
+                        let (mode, report) = Mode::open(parts)?;
                         Ok((Self::$variant(mode), report))
                     })+
-                    _ => Err(not_built(&flash)),
+                    _ => Err(not_built(&parts.flash)),
                 }
             }
 

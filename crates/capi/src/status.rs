@@ -108,6 +108,8 @@ pub enum Status {
     FormatCut = 120,
     /// Something else has written to this flash since it was opened: close, and start again.
     OtherWriter = 121,
+    /// Another key signed the newest statement: neither this one nor `earlier_key`.
+    OtherKey = 122,
     /// The step may not follow the last one.
     OutOfOrder = 201,
     /// Logging is required and failed: flash must not be touched. `firmlog_cause` tells why.
@@ -174,6 +176,7 @@ impl Status {
         (Self::OtherGeometry, c"the journal is for other pages or words than these"),
         (Self::FormatCut, c"formatting was cut short: format again"),
         (Self::OtherWriter, c"something else has written to this flash: start again"),
+        (Self::OtherKey, c"another key signed the newest statement"),
         (Self::OutOfOrder, c"the step may not follow the last one"),
         (Self::NotLogged, c"logging is required and failed: leave flash alone"),
         (Self::Dropped, c"the step was taken, and no statement of it is durable"),
@@ -223,6 +226,7 @@ impl From<Error> for Status {
             Error::OtherGeometry => Self::OtherGeometry,
             Error::FormatCut => Self::FormatCut,
             Error::OtherWriter => Self::OtherWriter,
+            Error::OtherKey => Self::OtherKey,
             _ => Self::Bug,
         }
     }
@@ -300,7 +304,7 @@ mod tests {
         let more = [Error::TooLong, Error::NotNext, Error::ChainUnknown, Error::NeedsOpening];
         let rest = [Error::BufferTooSmall, Error::NotCovering, Error::SignerRefused];
         let other = [Error::OtherFormat, Error::OtherGeometry, Error::FormatCut];
-        let other = other.into_iter().chain([Error::OtherWriter]);
+        let other = other.into_iter().chain([Error::OtherWriter, Error::OtherKey]);
         for error in own.into_iter().chain(more).chain(rest).chain(other) {
             assert_ne!(Status::from(error), Status::Bug, "{error}");
         }

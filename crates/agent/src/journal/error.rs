@@ -46,6 +46,8 @@ pub enum Error {
     /// Something else has written to this flash since it was opened here: one program at a time may
     /// hold the journal. It must be opened again.
     OtherWriter = 18,
+    /// Another key signed the newest statement than this one, or the one before it.
+    OtherKey = 19,
     /// Internal contradiction.
     Bug = 65535,
 }
@@ -73,6 +75,7 @@ impl core::fmt::Display for Error {
             Self::OtherGeometry => "the journal is for other pages or words than these",
             Self::FormatCut => "formatting was cut short: format again",
             Self::OtherWriter => "something else has written to this flash: open the journal again",
+            Self::OtherKey => "another key signed the newest statement",
             Self::Bug => "internal contradiction",
         })
     }

@@ -26,6 +26,7 @@ mod words;
 
 pub use progress::{Image, Progress, Target};
 pub use start::{Resume, Started};
+pub use words::signed_by;
 
 use crate::Flash;
 use crate::journal::{Class, Error, Journal};
@@ -124,6 +125,8 @@ pub struct Updater<'a, F, S, C, const PAGE: usize, const WORD: usize> {
     initiator: Option<Initiator>,
     reason: Option<Reason>,
     commitments: Option<Commitments>,
+    /// The key that signed before this one, by name.
+    earlier_key: Option<[u8; 32]>,
 }
 
 impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
@@ -194,6 +197,12 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
         self.commitments = None;
         Err(Error::TooLong)
+    }
+
+    /// After a rotation: the name of the key that signed before this one. The first start with the
+    /// new key says `key_rotated`, and needs to be told; later ones may be.
+    pub const fn follows_key(&mut self, earlier: [u8; 32]) {
+        self.earlier_key = Some(earlier);
     }
 
     /// Gives the flash back.

@@ -73,6 +73,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             initiator: None,
             reason: None,
             commitments: None,
+            earlier_key: None,
         }
     }
 
@@ -83,8 +84,9 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     ///
     /// # Errors
     /// As [`Journal::open`]; [`Error::OtherFormat`] too where another version of this library wrote
-    /// the note, and [`Error::TooLong`] where with these names not every statement fits: nothing is
-    /// said then. The device starts all the same: without a journal nothing is installed where
+    /// the note, [`Error::OtherKey`] where a key signed the newest statement that is neither this
+    /// one nor [the one before](Self::follows_key), and [`Error::TooLong`] where with these names
+    /// not every statement fits: nothing is said then. The device starts all the same: without a journal nothing is installed where
     /// logging is required.
     pub fn start(&mut self, running: Image) -> Result<Started, Error> {
         let report = self.journal.reopen()?;
@@ -199,6 +201,7 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         self.journal.each_statement(&mut buffer, &mut |seq, hash, entry| {
             words.take(device, seq, hash, entry);
         })?;
+        let is_rotated = self.compares_key(words.key)?;
         let idle = !self.progress.is_under_way();
         let Progress { last, committed, target, .. } = &mut self.progress;
         *committed = words.runs.unwrap_or(*committed);
@@ -216,7 +219,20 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         if words.broken {
             self.take(T::TamperDetected, None);
         }
+        if is_rotated {
+            self.take(T::KeyRotated, None);
+        }
         Ok(())
+    }
+
+    /// Whether the newest statement is signed by the key before this one.
+    fn compares_key(&self, newest: Option<[u8; 32]>) -> Result<bool, Error> {
+        let own = self.signer.public_key().thumbprint().0;
+        match newest.filter(|key| *key != own) {
+            None => Ok(false),
+            other if other == self.earlier_key => Ok(true),
+            Some(_) => Err(Error::OtherKey),
+        }
     }
 
     fn compare(&mut self, running: Image) -> Resume {

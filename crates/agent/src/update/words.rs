@@ -23,6 +23,8 @@ pub(super) struct Words {
     /// A statement does not name the one before it, though both are whole, and none since then
     /// tells of it.
     pub(super) broken: bool,
+    /// The key that signed the newest.
+    pub(super) key: Option<[u8; 32]>,
     /// The statement before: its seq and hash.
     before: Option<(u64, [u8; 32])>,
 }
@@ -39,6 +41,7 @@ impl Words {
             self.broken |= follows && said.is_some();
         }
         self.broken &= !said.as_ref().is_some_and(|it| it.tells_of_tampering);
+        self.key = signed_by(entry).copied();
         let is_first = self.before.replace((seq, *hash)).is_none();
         match said {
             Some(Said { image, outcome: O::Succeeded | O::Unexpected, .. }) => {
@@ -50,6 +53,15 @@ impl Words {
             _ => {}
         }
     }
+}
+
+/// The key that signed an entry, by name: it stands in the protected header, in front of all that
+/// anybody could choose.
+#[must_use]
+pub fn signed_by(entry: &[u8]) -> Option<&[u8; 32]> {
+    const FRONT: [u8; 3] = [4, 0x58, 32];
+    let at = entry.windows(FRONT.len()).position(|it| it == FRONT)?;
+    entry.get(at.checked_add(FRONT.len())?..)?.first_chunk()
 }
 
 /// The first fields of a statement.

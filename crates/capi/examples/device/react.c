@@ -63,6 +63,7 @@ enum reaction reaction_to(firmlog_status status)
     case FIRMLOG_STATUS_FLASH_BOUNDS:
     case FIRMLOG_STATUS_GEOMETRY:
     case FIRMLOG_STATUS_TOO_LONG:
+    case FIRMLOG_STATUS_OTHER_KEY:
     case FIRMLOG_STATUS_NOT_AN_UPDATE:
     case FIRMLOG_STATUS_STATEMENT:
     case FIRMLOG_STATUS_OTHER_GEOMETRY:

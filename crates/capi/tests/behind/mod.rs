@@ -51,6 +51,7 @@ impl<S: Signer> Behind<S> {
             device: [0; 32],
             issuer: c"acme.example/devices".as_ptr(),
             subject: c"ip-200/app".as_ptr(),
+            earlier_key: [0; 32],
             log_before_install: Policy::Required as u8,
         }
     }

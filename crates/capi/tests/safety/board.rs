@@ -150,6 +150,7 @@ impl Board {
             // UPD-060: names of up to 30 bytes in all.
             issuer: c"acme.example/devices".as_ptr(),
             subject: c"ip-200/app".as_ptr(),
+            earlier_key: [0; 32],
             log_before_install: Policy::Required as u8,
         };
         Self { parts, agent: Box::new(MaybeUninit::zeroed()), config }
@@ -180,6 +181,26 @@ impl Board {
     /// What the key's holder returns from here on.
     pub(crate) fn key_answers(&mut self, answer: c_int) {
         self.parts().answer = answer;
+    }
+
+    /// The element signs with the key of this number from here on, and tells its public half. The
+    /// device keeps its name.
+    pub(crate) fn takes_key(&mut self, number: u8) {
+        let parts = self.parts();
+        let device = parts.key.id.0;
+        parts.key.rotate(number);
+        let PublicKey::Ed25519(public) = parts.key.key().public_key() else { panic!("Ed25519") };
+        self.config.key.public_key[..32].copy_from_slice(&public);
+        self.config.device = device;
+    }
+
+    /// The name of its key.
+    pub(crate) fn key_id(&self) -> [u8; 32] {
+        let mut id = [0; 32];
+        // SAFETY: as in `format`.
+        let done = unsafe { firmlog_key_id(&raw const self.config.key, id.as_mut_ptr()) };
+        assert_eq!(done, Status::Ok);
+        id
     }
 
     /// One program or erase fails after `after` more, once; `is_done` says whether flash does it.

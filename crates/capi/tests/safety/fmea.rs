@@ -244,8 +244,8 @@ fn a_statement_that_is_none_changes_nothing() {
     tbs = copy;
     assert_eq!(untouched(&mut board, |board| board.append(&mut tbs, len)), Status::NotNext);
 
-    // With names of 250 bytes each and 16 events a statement is longer than one may be: whatever the
-    // buffer has room for, nothing is there to be signed.
+    // With names of 250 bytes each and 16 events a statement is longer than one may be: whatever
+    // room there is, nothing is there to be signed.
     let name = std::ffi::CString::new([b'a'; 250]).expect("a name");
     let mut board = Board::formatted(8, 1024, 4);
     (board.config.issuer, board.config.subject) = (name.as_ptr(), name.as_ptr());
@@ -322,6 +322,37 @@ fn a_step_that_cannot_be_recorded_is_taken_and_counted() {
     assert_eq!(board.flush(), Status::Ok);
     let room = board.room();
     assert_eq!((room.dropped, room.untold), (1, 0), "the next statement tells of it");
+}
+
+#[test]
+fn another_key_is_seen_before_anything_is_said() {
+    let mut board = Board::started(8, 1024, 4);
+    assert_eq!(board.close(), Status::Ok);
+    let first = board.key_id();
+    board.takes_key(9);
+    // A key that nobody told of, and one that is told of wrongly.
+    for earlier in [[0; 32], [7; 32], board.key_id()] {
+        board.config.earlier_key = earlier;
+        assert_eq!(untouched(&mut board, |board| board.start(&RUNNING)), Status::OtherKey);
+        assert_eq!(untouched(&mut board, Board::open), Status::OtherKey);
+    }
+    // A journal by itself takes what it is handed: whoever makes statements by hand says so.
+    board.config.earlier_key = first;
+    assert_eq!(board.open(), Status::Ok);
+    assert_eq!(board.close(), Status::Ok);
+    assert_eq!(board.start(&RUNNING), Status::Ok);
+    assert_eq!(board.next(), Ok(2), "the rotation is said");
+    assert_eq!(board.close(), Status::Ok);
+    // Once, and the key before need not be told any more.
+    for earlier in [first, [0; 32]] {
+        board.config.earlier_key = earlier;
+        assert_eq!(board.start(&RUNNING), Status::Ok);
+        assert_eq!(board.next(), Ok(2));
+        assert_eq!(board.close(), Status::Ok);
+    }
+    // The first key again, as after a roll-back to an image that still has it.
+    board.takes_key(1);
+    assert_eq!(untouched(&mut board, |board| board.start(&RUNNING)), Status::OtherKey);
 }
 
 #[test]
