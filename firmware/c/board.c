@@ -103,6 +103,12 @@ uint8_t wait_byte(void)
     return (uint8_t)REG(0x40004000u);
 }
 
+uint32_t bench(uint32_t at, uint32_t other)
+{
+    uint32_t word = REG(FLASH_BASE + BENCH + at);
+    return word == BLANK ? other : word;
+}
+
 static uint32_t left = BLANK;
 
 void flash_stop_after(uint32_t words)

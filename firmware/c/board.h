@@ -10,6 +10,7 @@
 #define PAGES 16u
 
 #define FACTORY 0u
+#define BENCH 0x4000u
 #define BOOT 0x8000u
 #define JOURNAL 0x10000u
 #define IMAGE 0x200000u
@@ -26,6 +27,9 @@ void send_text(const char *text);
 void send_hex(const uint8_t *bytes, size_t len);
 void send_number(uint32_t number);
 uint8_t wait_byte(void);
+
+/* What a test bench wrote for this start, ../board/src/bench.rs; `other` if it asks for nothing. */
+uint32_t bench(uint32_t at, uint32_t other);
 
 /* External flash, by address from its beginning: 0 when done. */
 const uint8_t *flash_at(uint32_t at);

@@ -24,6 +24,7 @@ static const char *witnesses[WITNESSES];
 static firmlog_root root;
 static uint8_t image_key[64];
 static uint8_t device_id[32];
+static firmlog_image runs;
 static uint8_t scratch[2048];
 static uint8_t bundle[12288];
 
@@ -118,7 +119,7 @@ static int configure(firmlog_config *config)
                   .read = flash_read,
                   .program = flash_program,
                   .erase = flash_erase,
-                  .pages = PAGES,
+                  .pages = bench(4, PAGES),
                   .page_bytes = PAGE,
                   .word_bytes = WORD},
         .key = {.context = secret, .sign = firmlog_p256_sign, .algorithm = FIRMLOG_ALGORITHM_ES256},
@@ -256,14 +257,14 @@ static void install(void)
 }
 
 /* What the slot holds that runs: whole, and signed by the key that signs images. */
-static int measure(firmlog_image *runs)
+static int measure(void)
 {
     firmlog_decision decision;
     const firmlog_mcuboot slot = mcuboot_at(boot_running(), PAGES * PAGE);
     if (firmlog_measure_mcuboot(&slot, &decision) != FIRMLOG_STATUS_OK) {
         return 1;
     }
-    *runs = decision.target.image;
+    runs = decision.target.image;
     return 0;
 }
 
@@ -289,15 +290,28 @@ static int statements(uint32_t from)
     return 1;
 }
 
+static void hash(const char *hex, uint8_t out[32])
+{
+    for (size_t i = 0; i < 32 && hex[2 * i] && hex[2 * i + 1]; i++) {
+        out[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+    }
+}
+
 /* `next size root`: the gateway has checked the log's receipt. */
 static int receipt(const char *rest)
 {
     firmlog_covered covered = {.next = number(&rest)};
     covered.size = number(&rest);
-    for (size_t i = 0; i < 32 && rest[2 * i] && rest[2 * i + 1]; i++) {
-        covered.root[i] = (uint8_t)(digit(rest[2 * i]) << 4 | digit(rest[2 * i + 1]));
-    }
+    hash(rest, covered.root);
     return firmlog_confirm(&agent, &covered) == FIRMLOG_STATUS_OK;
+}
+
+/* `next hash`: where the log's chain of this device goes on, which the gateway has checked. */
+static int head(const char *rest)
+{
+    firmlog_chain chain = {.next = number(&rest)};
+    hash(rest, chain.hash);
+    return firmlog_chain_resume(&agent, &chain, &runs) == FIRMLOG_STATUS_OK;
 }
 
 static int obey(const char *command, const char *rest)
@@ -321,6 +335,13 @@ static int obey(const char *command, const char *rest)
     }
     if (is(command, "receipt")) {
         return receipt(rest);
+    }
+    if (is(command, "head")) {
+        return head(rest);
+    }
+    if (is(command, "beat")) {
+        return is_step(FIRMLOG_EVENT_INSTALLED_STATE) &&
+               firmlog_flush(&agent, NULL) == FIRMLOG_STATUS_OK;
     }
     if (is(command, "cut")) {
         flash_stop_after(number(&rest));
@@ -365,18 +386,18 @@ int main(void)
 {
     firmlog_config config;
     firmlog_started started;
-    firmlog_image image = {0};
     (void)uptime_ms();
-    if (read_factory() || boot_start() || measure(&image) || configure(&config) ||
+    flash_stop_after(bench(0, ~0u));
+    if (read_factory() || boot_start() || measure() || configure(&config) ||
         format_once(&config)) {
         send_text("the device is not made whole\n");
         return 1;
     }
-    if (firmlog_start(&agent, sizeof agent, &config, &image, &started) != FIRMLOG_STATUS_OK) {
+    if (firmlog_start(&agent, sizeof agent, &config, &runs, &started) != FIRMLOG_STATUS_OK) {
         send_text("the journal does not open\n");
         return 1;
     }
-    greet(&started, image.sha256);
+    greet(&started, runs.sha256);
     for (;;) {
         char line[LINE];
         const char *rest = read_line(line);

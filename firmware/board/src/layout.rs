@@ -1,12 +1,14 @@
 //! Where what is in external flash.
 //!
 //! ```text
-//! 000000 factory page · 008000 boot choice · 010000 journal, 64 KiB
+//! 000000 factory page · 004000 bench page · 008000 boot choice · 010000 journal, 64 KiB
 //! 100000 slot A · 180000 slot B · 200000 download: image · 280000 evidence beside one
 //! ```
 
 /// What the production line wrote.
 pub const FACTORY: usize = 0;
+/// What a test bench asks for.
+pub const BENCH: usize = 0x4000;
 /// Which slot runs.
 pub const BOOT: usize = 0x8000;
 /// The journal.

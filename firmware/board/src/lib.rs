@@ -14,6 +14,7 @@
 //!   images.
 #![no_std]
 
+pub mod bench;
 mod clock;
 pub mod flash;
 pub mod layout;

@@ -2,8 +2,9 @@
 
 use firmlog_agent::Flash as _;
 use firmlog_agent::journal::{Covered, ENTRY_MAX};
-use firmlog_agent::update::{Detail, Logged};
+use firmlog_agent::update::{Detail, Image, Logged};
 use firmlog_board::{Boot, NorFlash, Uart, flash, layout};
+use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
 
 use crate::Agent;
@@ -19,6 +20,7 @@ pub(crate) fn serve(
     agent: &mut Agent<'_>,
     boot: &mut Boot,
     factory: &Factory,
+    running: Image,
 ) -> Result<(), &'static str> {
     loop {
         let mut line = [0; LINE];
@@ -43,6 +45,7 @@ pub(crate) fn serve(
             }
             "statements" => statements(uart, agent, rest),
             "receipt" => receipt(agent, rest),
+            "head" => head(agent, rest, running),
             "cut" => rest.parse().ok().map(flash::stop_after),
             _ => None,
         };
@@ -98,10 +101,22 @@ fn statements(uart: &mut Uart, agent: &mut Agent<'_>, rest: &str) -> Option<()> 
 fn receipt(agent: &mut Agent<'_>, rest: &str) -> Option<()> {
     let mut words = rest.split(' ');
     let (next, size) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let mut root = [0; 32];
-    let hex = words.next()?.as_bytes();
-    for (byte, digits) in root.iter_mut().zip(hex.as_chunks::<2>().0) {
+    let root = hash(words.next()?)?;
+    agent.journal().cover(Covered { next, size, root }).ok()
+}
+
+/// `next hash`: where the log's chain of this device goes on, which the gateway has checked.
+fn head(agent: &mut Agent<'_>, rest: &str, running: Image) -> Option<()> {
+    let (next, hex) = rest.split_once(' ')?;
+    let next: u64 = next.parse().ok()?;
+    let head = ChainHead { seq: next.checked_sub(1), hash: hash(hex)? };
+    agent.resume(&head, None, Some(running)).ok().map(drop)
+}
+
+fn hash(hex: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
         *byte = u8::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
     }
-    agent.journal().cover(Covered { next, size, root }).ok()
+    Some(hash)
 }

@@ -7,6 +7,7 @@
 //! > install                           verified, said, written, said: "installed", or "refused 11"
 //! > statements 0                      "statement 0 d284…", …, "end"
 //! > receipt 7 31 …root…               the log has all below 7
+//! > head 7 …hash…                     damage hides the end: the log's next one is 7
 //! ```
 //!
 //! In scope: what every port does: drivers, trust root, the order of steps. Out of scope: therapy,
@@ -27,7 +28,7 @@ use core::panic::PanicInfo;
 use factory::Factory;
 use firmlog_agent::update::{Identity, LogBeforeInstall, Resume, Started, Updater};
 use firmlog_board::flash::{PAGE, WORD};
-use firmlog_board::{Boot, NorFlash, Uart, entry, halt, layout, ticks};
+use firmlog_board::{Boot, NorFlash, Uart, bench, entry, halt, layout, ticks};
 use firmlog_cortex_m4::Key;
 
 /// The agent of this device.
@@ -47,10 +48,11 @@ fn main() -> ! {
 
 /// One life, from power-up until power goes.
 fn live(uart: &mut Uart) -> Result<(), &'static str> {
+    bench::obey();
     let factory = Factory::read().ok_or("the factory page does not hold")?;
     let mut boot = Boot::start().ok_or("no choice of a slot")?;
     let running = install::measure(boot.running(), &factory).ok_or("no image to run")?;
-    let flash = NorFlash::region(layout::JOURNAL, layout::JOURNAL_PAGES).ok_or("no flash")?;
+    let flash = NorFlash::region(layout::JOURNAL, bench::journal_pages()).ok_or("no flash")?;
     let flash = factory::format_once(flash, &factory).ok_or("the journal cannot be made")?;
     let names =
         Identity { device: factory.device, issuer: factory.issuer, subject: factory.subject };
@@ -59,7 +61,7 @@ fn live(uart: &mut Uart) -> Result<(), &'static str> {
     let mut agent = Updater::new(flash, key, firmlog_board::Uptime, names, policy);
     let started = agent.start(running).map_err(|_| "the journal does not open")?;
     greet(uart, &running.sha256, &started);
-    gateway::serve(uart, &mut agent, &mut boot, &factory)
+    gateway::serve(uart, &mut agent, &mut boot, &factory, running)
 }
 
 fn greet(uart: &mut Uart, running: &[u8; 32], started: &Started) {

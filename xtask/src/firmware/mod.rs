@@ -7,15 +7,18 @@
 //! ```
 //!
 //! In scope: signatures as other providers judge and make them, install, power cut in the middle,
-//! recovery, rollback, refusals, and the history of all of it in the log. Out of scope: every byte
-//! of every history (`cargo xtask power`), sizes (`cargo xtask size`).
+//! recovery, rollback, refusals, lost pages, brown-outs, other builds, floods, and the history of
+//! all of it in the log. Out of scope: every byte of every history (`cargo xtask power`), sizes
+//! (`cargo xtask size`).
 //!
 //! Invariants:
 //! - Power goes by killing the emulator, by its id, while it writes.
 //! - Everything is below `target/firmware`; sockets are on loopback.
 
 mod emulator;
+mod hardships;
 mod images;
+mod journal;
 mod line;
 mod objects;
 mod signatures;
@@ -26,7 +29,7 @@ pub(crate) use emulator::{Emulator, blank_flash};
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::setup::{self, Part, board};
 use crate::sh;
@@ -45,9 +48,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     signatures::compare(&dir)?;
     let images = [("rust", board::built("firmlog-device")), ("c", image_in_c(&dir)?)];
     let releases = story::Releases::publish(&stage)?;
-    for (name, image) in &images {
-        story::play(name, image, &stage, &releases)?;
-    }
+    // Two devices at one log, each with its own flash.
+    std::thread::scope(|scope| {
+        let play = |(name, image): &(&'static str, PathBuf)| {
+            let (name, image, stage, releases) = (*name, image.clone(), &stage, &releases);
+            scope.spawn(move || story::play(name, &image, stage, releases))
+        };
+        let playing: Vec<_> = images.iter().map(play).collect();
+        playing.into_iter().try_for_each(|it| it.join().map_err(|_| anyhow!("a story panicked"))?)
+    })?;
     println!("{} passed, 0 failed", images.len());
     Ok(())
 }

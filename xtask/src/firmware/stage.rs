@@ -90,6 +90,14 @@ impl Stage {
         index(&self.at_log(&["statement", "submit", name])?)
     }
 
+    /// SHA-256 of a file, in hex.
+    pub(super) fn sha256(&self, name: &str) -> Result<String> {
+        let mut openssl = sh::command("openssl");
+        openssl.current_dir(&self.dir).args(["dgst", "-sha256", "-r", name]);
+        let said = sh::read(&mut openssl)?;
+        Ok(said.split(' ').next().context("no digest")?.to_owned())
+    }
+
     /// A statement as JSON.
     pub(super) fn show(&self, name: &str) -> Result<Value> {
         self.json(&["statement", "show", name])
