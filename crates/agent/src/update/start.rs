@@ -86,8 +86,8 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
     /// As [`Journal::open`]; [`Error::OtherFormat`] too where another version of this library wrote
     /// the note, [`Error::OtherKey`] where a key signed the newest statement that is neither this
     /// one nor [the one before](Self::follows_key), and [`Error::TooLong`] where with these names
-    /// not every statement fits: nothing is said then. The device starts all the same: without a journal nothing is installed where
-    /// logging is required.
+    /// not every statement fits: nothing is said then. The device starts all the same: without a
+    /// journal nothing is installed where logging is required.
     pub fn start(&mut self, running: Image) -> Result<Started, Error> {
         let report = self.journal.reopen()?;
         let is_new = !self.take_note()?;
