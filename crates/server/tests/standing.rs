@@ -78,3 +78,32 @@ async fn two_hundred_reviews_hide_no_rejection() {
     let shown = world.get(&format!("/api/v1/releases/{id}")).await.json();
     assert_eq!(text(&shown["release"]["standing"]), "rejected");
 }
+
+/// API-062: who waits for `lag` 0 must not miss what was there then, though more comes meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_list_has_all_that_it_covers() {
+    let world = World::signed().await;
+    let mut device = world.device().await;
+    let statements: Vec<_> = (0..60).map(|_| device.next()).collect();
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let post = async {
+        for statement in &statements {
+            world.post_cose(statement).await;
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let look = async {
+        let mut looked = 0;
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let page = world.get("/api/v1/entries?limit=1").await.json();
+            let covered = number(&page["index"]["covered"]);
+            let newest = page["items"].get(0).map_or(0, |it| number(&it["index"]) + 1);
+            assert!(newest >= covered, "{covered} covered, shown up to {newest}");
+            looked += 1;
+        }
+        looked
+    };
+    let ((), looked) = tokio::join!(post, look);
+    assert!(looked > 10, "looked {looked} times");
+}

@@ -62,6 +62,7 @@ pub(crate) async fn device(
     let cursor = number("cursor", paging.cursor.as_deref())?;
     let limit = limit(paging.limit.as_deref())?;
     let filter = EntryFilter { device: Some(device), ..EntryFilter::default() };
+    let lag = lag(&app).await?;
     let (state, page) = ask(&app, move |index| {
         Ok((index.device(&device)?, index.entries(&filter, cursor, limit)?))
     })
@@ -72,7 +73,7 @@ pub(crate) async fn device(
         standing: standing.word(),
         headline: standing.headline(),
         state: DeviceState::from(&state),
-        history: listed(&app, page).await?,
+        history: listed(lag, page),
     };
     Ok(json(&headers, StatusCode::OK, &answer))
 }
@@ -152,7 +153,8 @@ pub(crate) async fn fleet(
     Parameters(of): Parameters<OfModel>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
+    let index = lag(&app).await?;
     let counts = ask(&app, move |index| index.fleet(of.model.as_deref(), 1000)).await?;
     let items = counts.iter().map(FleetLine::from).collect();
-    Ok(json(&headers, StatusCode::OK, &FleetAnswer { items, index: lag(&app).await? }))
+    Ok(json(&headers, StatusCode::OK, &FleetAnswer { items, index }))
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, Listed};
 use super::when::{self, When};
-use super::{Parameters, ask, digest, json, limit, listed, number};
+use super::{Parameters, ask, digest, json, lag, limit, listed, number};
 use crate::app::App;
 use crate::problem::{self, Problem};
 use crate::scrapi::locate;
@@ -128,8 +128,9 @@ pub(crate) async fn list(
     let filter = which.filter()?;
     let cursor = number("cursor", which.cursor.as_deref())?;
     let limit = limit(which.limit.as_deref())?;
+    let lag = lag(&app).await?;
     let page = ask(&app, move |index| index.entries(&filter, cursor, limit)).await?;
-    let answer: Listed<EntryLine> = listed(&app, page).await?;
+    let answer: Listed<EntryLine> = listed(lag, page);
     Ok(json(&headers, StatusCode::OK, &answer))
 }
 

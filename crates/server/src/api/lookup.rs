@@ -51,6 +51,7 @@ pub(crate) async fn identify(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let image = digest("sha256", &sha256)?;
+    let index = lag(&app).await?;
     let (rows, statements) = ask(&app, move |index| {
         let mut releases = Vec::new();
         for place in index.releases_of_image(&image, HITS_MAX)? {
@@ -66,7 +67,7 @@ pub(crate) async fn identify(
         usable: releases.iter().any(|release| release.usable),
         releases,
         statements: statements.iter().map(EntryLine::from).collect(),
-        index: lag(&app).await?,
+        index,
     };
     Ok(json(&headers, StatusCode::OK, &answer))
 }
@@ -136,9 +137,10 @@ pub(crate) async fn search(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let private = admin::sees_private(&app, &headers)?;
+    let index = lag(&app).await?;
     let items = found(&app, &typed.q, private).await?;
     let private_values = if private { "searched" } else { "not searched" };
-    let answer = SearchAnswer { items, private_values, index: lag(&app).await? };
+    let answer = SearchAnswer { items, private_values, index };
     Ok(admin::not_kept(json(&headers, StatusCode::OK, &answer), private))
 }
 
@@ -226,7 +228,8 @@ pub(crate) async fn findings(
     let device = which.device.as_deref().map(|text| digest("device", text)).transpose()?;
     let cursor = number("cursor", which.cursor.as_deref())?;
     let limit = limit(which.limit.as_deref())?;
+    let lag = lag(&app).await?;
     let page = ask(&app, move |index| index.findings(device.as_ref(), cursor, limit)).await?;
-    let answer: Listed<FindingLine> = listed(&app, page).await?;
+    let answer: Listed<FindingLine> = listed(lag, page);
     Ok(json(&headers, StatusCode::OK, &answer))
 }

@@ -162,7 +162,8 @@ pub(crate) async fn ask<T: Send + 'static>(
     }
 }
 
-/// How far the view is.
+/// How far the view is. Asked before the rows it is told with: they have all that it covers, and
+/// may have more.
 pub(crate) async fn lag(app: &Arc<App>) -> Result<shape::Lag, Problem> {
     let covered = ask(app, Index::covered).await?;
     let size = app.engine.published().head.size.0;
@@ -170,20 +171,18 @@ pub(crate) async fn lag(app: &Arc<App>) -> Result<shape::Lag, Problem> {
 }
 
 /// A page of rows as lines.
-pub(crate) async fn listed<R, L: for<'r> From<&'r R>>(
-    app: &Arc<App>,
+pub(crate) fn listed<R, L: for<'r> From<&'r R>>(
+    index: shape::Lag,
     page: firmlog_index::Page<R>,
-) -> Result<shape::Listed<L>, Problem> {
-    let items = page.rows.iter().map(L::from).collect();
-    listed_as(app, items, page.next).await
+) -> shape::Listed<L> {
+    listed_as(index, page.rows.iter().map(L::from).collect(), page.next)
 }
 
 /// Lines as a page.
-pub(crate) async fn listed_as<L>(
-    app: &Arc<App>,
+pub(crate) fn listed_as<L>(
+    index: shape::Lag,
     items: Vec<L>,
     next: Option<u64>,
-) -> Result<shape::Listed<L>, Problem> {
-    let next_cursor = next.map(|next| next.to_string());
-    Ok(shape::Listed { items, next_cursor, index: lag(app).await? })
+) -> shape::Listed<L> {
+    shape::Listed { items, next_cursor: next.map(|next| next.to_string()), index }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::shape::{EntryLine, Listed, ReleaseState};
-use super::{EntryId, Parameters, ask, json, limit, listed_as, number};
+use super::{EntryId, Parameters, ask, json, lag, limit, listed_as, number};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -43,10 +43,11 @@ pub(crate) async fn list(
 ) -> Result<Response<Body>, Problem> {
     let cursor = number("cursor", which.cursor.as_deref())?;
     let limit = limit(which.limit.as_deref())?;
+    let lag = lag(&app).await?;
     let page = ask(&app, move |index| index.releases(which.name.as_deref(), cursor, limit)).await?;
     let next = page.next;
     let items = states(&app, &page.rows).await?;
-    Ok(json(&headers, StatusCode::OK, &listed_as(&app, items, next).await?))
+    Ok(json(&headers, StatusCode::OK, &listed_as(lag, items, next)))
 }
 
 /// A release and every entry that names it.
