@@ -1,6 +1,6 @@
 //! The outbox over a bad link and a moody log: each statement arrives once, in order.
 
-use firmlog_agent::journal::{Append, Class, Error, Journal, Note};
+use firmlog_agent::journal::{Append, Class, Covered, Error, Journal, Note};
 use firmlog_agent::outbox::{Outbox, Receipts, Reply, Settings, Step, Told, Trouble, Unchecked};
 use firmlog_sim::device::{Device, Said};
 use firmlog_sim::history::{SEED, SimJournal};
@@ -441,6 +441,36 @@ fn out_033_a_hole_is_named() {
     assert_eq!(world.outbox.trouble(), Some(Trouble::Missing { seq: 2 }));
     assert_eq!(world.log.statements(), &world.said[..2]);
     assert_eq!(world.journal().covered().next, 2);
+}
+
+/// OUT-034: the log has what damage took, and the device has gone on from its head: everything
+/// behind that arrives, though no receipt for what is lost was ever asked for.
+#[test]
+fn out_034_what_the_log_has_need_not_be_readable() {
+    for covered in 0..4 {
+        let mut world = World::new(1, Faults::default());
+        (0..4).for_each(|_| world.say());
+        let known = Covered { next: covered, size: covered + 1, root: [1; 32] };
+        world.journal().cover(known).expect("covers");
+        world.log.post(&world.said.concat());
+        // The newest page is lost, and with it all that it held.
+        let mut image = world.journal().flash().image().to_vec();
+        let header = |page: &[u8]| page.starts_with(b"FLp2");
+        let newest = image.chunks_exact_mut(1024).filter(|page| header(page)).last();
+        newest.expect("a page").fill(0xff);
+        let flash = SimFlash::from_image(image, 1024, 8, 1);
+        let (mut journal, report) = Journal::open(flash).expect("opens");
+        assert!(report.losses() > 0);
+        let hash = entry_hash(&world.said[3]);
+        journal.resume(&ChainHead { seq: Some(3), hash }).expect("goes on");
+        world.journal = Some(journal);
+        world.say();
+        let mut receipts = Unchecked;
+        world.run(&mut receipts, DAY_MS);
+        assert_eq!(world.outbox.trouble(), None, "covered {covered}");
+        assert_eq!(world.log.statements(), &world.said, "covered {covered}");
+        assert_eq!(world.journal().covered().next, 5, "covered {covered}");
+    }
 }
 
 /// OUT-022: a batch that is too large for the log, or has one bad item, is sent in smaller parts.

@@ -29,7 +29,7 @@ pub use backoff::{Backoff, RETRY_AFTER_MAX_S, Random};
 pub use proof::{Receipts, Unchecked};
 
 use crate::flash::Flash;
-use crate::journal::{Covered, Error, Journal};
+use crate::journal::{Covered, ENTRY_MAX, Error, Journal};
 use firmlog_tlog::merkle::TreeHead;
 
 /// The most statements under way at a time.
@@ -310,8 +310,11 @@ impl<R: Random> Outbox<R> {
         journal: &mut Journal<F, PAGE, WORD>,
         out: &mut [u8],
     ) -> Result<Step, Error> {
-        let first = self.next.unwrap_or(journal.covered().next);
         let end = journal.next().map(|(end, _)| end);
+        let first = match self.next {
+            Some(next) => next,
+            None => readable_from(journal, journal.covered().next)?,
+        };
         let (mut seq, mut len, mut count) = (first, 0_usize, 0_u8);
         while count < self.limit && end.is_none_or(|end| seq < end) {
             let room = out.get_mut(len..).unwrap_or_default();
@@ -364,4 +367,25 @@ impl<R: Random> Outbox<R> {
         let range = self.range_ms();
         self.backoff.fail_long(now_ms, range, asked_s, &mut self.random);
     }
+}
+
+/// The first statement from `seq` on that can be read. What is missing before it the log may have:
+/// it answers with its head if it does not. `seq` itself if there is none.
+fn readable_from<F: Flash, const PAGE: usize, const WORD: usize>(
+    journal: &mut Journal<F, PAGE, WORD>,
+    seq: u64,
+) -> Result<u64, Error> {
+    let mut buffer = [0; ENTRY_MAX];
+    if journal.next().is_none_or(|(end, _)| seq >= end)
+        || journal.statement(seq, &mut buffer)?.is_some()
+    {
+        return Ok(seq);
+    }
+    let mut first = None::<u64>;
+    journal.each_statement(&mut buffer, &mut |at, _, _| {
+        if at >= seq && first.is_none_or(|first| at < first) {
+            first = Some(at);
+        }
+    })?;
+    Ok(first.unwrap_or(seq))
 }
