@@ -311,7 +311,7 @@ static int head(const char *rest)
 {
     firmlog_chain chain = {.next = number(&rest)};
     hash(rest, chain.hash);
-    return firmlog_chain_resume(&agent, &chain, &runs) == FIRMLOG_STATUS_OK;
+    return firmlog_chain_resume(&agent, &chain, &runs, NULL) == FIRMLOG_STATUS_OK;
 }
 
 static int obey(const char *command, const char *rest)

@@ -206,7 +206,7 @@ impl World {
                 17 => {
                     let chain = Chain { next: b.into(), hash: [a as u8; 32] };
                     self.sound = false;
-                    firmlog_chain_resume(agent, &raw const chain, &raw const image)
+                    firmlog_chain_resume(agent, &raw const chain, &raw const image, std::ptr::null_mut())
                 }
                 18 => {
                     let mut finding = std::mem::MaybeUninit::<Finding>::uninit();

@@ -1178,11 +1178,13 @@ firmlog_status firmlog_chain_next(struct firmlog_agent *agent, struct firmlog_ch
 // Goes on from the log's head, where damage hides the end of the chain and the log has all that
 // can still be read. An update machine says so at once; without one the next statement that is
 // built says so, and until it is appended nothing of this is durable. `running` is what a start
-// was given and could not compare; null without an update machine. That the head is the log's and
+// was given and could not compare; null without an update machine. `resume`, which may be null, is
+// where to go on (`FIRMLOG_RESUME_…`): that start could not tell. That the head is the log's and
 // this device's is for the caller: `firmlog_pinned_newest` checks it.
 firmlog_status firmlog_chain_resume(struct firmlog_agent *agent,
                                     const struct firmlog_chain *chain,
-                                    const struct firmlog_image *running);
+                                    const struct firmlog_image *running,
+                                    uint8_t *resume);
 
 // How full the journal is, what the log has, and what had no room.
 firmlog_status firmlog_room(struct firmlog_agent *agent, struct firmlog_journal_room *room);

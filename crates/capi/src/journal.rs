@@ -307,13 +307,15 @@ pub unsafe extern "C" fn firmlog_chain_next(agent: *mut Agent, chain: *mut Chain
 /// Goes on from the log's head, where damage hides the end of the chain and the log has all that
 /// can still be read. An update machine says so at once; without one the next statement that is
 /// built says so, and until it is appended nothing of this is durable. `running` is what a start
-/// was given and could not compare; null without an update machine. That the head is the log's and
+/// was given and could not compare; null without an update machine. `resume`, which may be null, is
+/// where to go on (`FIRMLOG_RESUME_…`): that start could not tell. That the head is the log's and
 /// this device's is for the caller: `firmlog_pinned_newest` checks it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn firmlog_chain_resume(
     agent: *mut Agent,
     chain: *const Chain,
     running: *const Image,
+    resume: *mut u8,
 ) -> Status {
     // SAFETY: the crate's contract.
     unsafe {
@@ -321,7 +323,8 @@ pub unsafe extern "C" fn firmlog_chain_resume(
             let head = borrow(chain)?.head();
             let running = borrow_if_any(running)?.map(Into::into);
             let done = on!(&mut inner.machine, mode => mode.resume(&head, running));
-            done.map_err(|error| inner.failed(error))
+            let goes_on = done.map_err(|error| inner.failed(error))?;
+            crate::pointer::answer_if_asked(resume, goes_on as u8)
         })
     }
 }

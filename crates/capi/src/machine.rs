@@ -46,10 +46,14 @@ impl<const PAGE: usize, const WORD: usize> Mode<PAGE, WORD> {
     }
 
     /// Goes on from the log's head; an update machine says so at once.
-    pub(crate) fn resume(&mut self, head: &ChainHead, running: Option<Image>) -> Result<(), Error> {
+    pub(crate) fn resume(
+        &mut self,
+        head: &ChainHead,
+        running: Option<Image>,
+    ) -> Result<Resume, Error> {
         match self {
-            Self::Journal(journal) => journal.resume(head),
-            Self::Updater(updater) => updater.resume(head, None, running).map(|_| ()),
+            Self::Journal(journal) => journal.resume(head).map(|()| Resume::Idle),
+            Self::Updater(updater) => updater.resume(head, None, running),
         }
     }
 

@@ -157,7 +157,13 @@ pub unsafe extern "C" fn firmlog_send(
     let asked = unsafe { *request };
     if asked.kind == RequestKind::Wait as u8 || asked.kind == RequestKind::Idle as u8 {
         // SAFETY: as above.
-        return told(unsafe { crate::pointer::answer_if_asked(result, Told::default()) });
+        return unsafe {
+            with(outbox, |outbox| {
+                let trouble = outbox.trouble().filter(|_| asked.kind == RequestKind::Wait as u8);
+                let told = Told::of(&outbox::Told { trouble, ..outbox::Told::default() });
+                crate::pointer::answer_if_asked(result, told)
+            })
+        };
     }
     let reply = link.carry(&asked);
     let (asked, reply) = (&raw const asked, &raw const reply);

@@ -343,7 +343,7 @@ fn a_journal_whose_end_is_damaged_goes_on_where_the_log_proves_it() {
     let newest = case.ask(&pins, &entry, &file).unwrap();
     let (agent, chain) = (case.agent.as_mut_ptr(), &raw const newest.chain);
     // SAFETY: all of it lives through the call.
-    let resumed = unsafe { firmlog_chain_resume(agent, chain, &raw const RUNNING) };
+    let resumed = unsafe { firmlog_chain_resume(agent, chain, &raw const RUNNING, null_mut()) };
     assert_eq!(resumed, Status::Ok);
     let gap = case.entry(4);
     let gap = firmlog_statement::Parsed::parse(&gap).unwrap().update_head().unwrap();

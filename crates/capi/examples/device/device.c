@@ -451,7 +451,12 @@ static void go_on(struct board *board, const firmlog_root *root)
         fprintf(stderr, "the damage hides nothing\n");
         exit(1);
     }
-    CHECK(sending_go_on(&agent, root, &running));
+    uint8_t resume = FIRMLOG_RESUME_IDLE;
+    CHECK(sending_go_on(&agent, root, &running, &resume));
+    if (resume != FIRMLOG_RESUME_IDLE) {
+        fprintf(stderr, "an update is under way that nobody began\n");
+        exit(1);
+    }
 }
 
 static void tell(void)

@@ -30,7 +30,7 @@ firmlog_status sending_all(firmlog_agent *agent, const firmlog_root *root)
 }
 
 firmlog_status sending_go_on(firmlog_agent *agent, const firmlog_root *root,
-                             const firmlog_image *running)
+                             const firmlog_image *running, uint8_t *resume)
 {
     static struct link_body entry, proof;
     firmlog_pinned pinned = {.root = root, .scratch = scratch, .scratch_len = sizeof scratch};
@@ -41,10 +41,11 @@ firmlog_status sending_go_on(firmlog_agent *agent, const firmlog_root *root,
     firmlog_status status = firmlog_pinned_newest(&pinned, agent, entry.bytes, entry.len,
                                                   proof.bytes, proof.len, &newest);
     if (status == FIRMLOG_STATUS_OK) {
-        status = firmlog_chain_resume(agent, &newest.chain, running);
+        /* First: the statement of the gap names the tree that showed the end. */
+        status = firmlog_saw_checkpoint(agent, newest.head.size, newest.head.root);
     }
     if (status == FIRMLOG_STATUS_OK) {
-        status = firmlog_saw_checkpoint(agent, newest.head.size, newest.head.root);
+        status = firmlog_chain_resume(agent, &newest.chain, running, resume);
     }
     return status;
 }

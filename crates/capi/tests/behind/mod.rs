@@ -7,21 +7,21 @@ use firmlog_statement::{PublicKey, Signer};
 use std::ffi::{c_int, c_void};
 
 /// Lent to the library as the context of every callback of a configuration.
-pub struct Behind<S> {
-    pub flash: SimFlash,
-    pub key: S,
+pub(crate) struct Behind<S> {
+    pub(crate) flash: SimFlash,
+    pub(crate) key: S,
     sizes: [u32; 3],
 }
 
 impl<S: Signer> Behind<S> {
     /// Blank flash of so many pages, bytes in a page and bytes in a word.
-    pub fn new(sizes: [u32; 3], key: S) -> Self {
+    pub(crate) fn new(sizes: [u32; 3], key: S) -> Self {
         let [pages, page, word] = sizes.map(|size| usize::try_from(size).unwrap());
         Self { flash: SimFlash::new(pages, page, word, 1), key, sizes }
     }
 
     /// A configuration over this. It may be used as long as this stays where it is.
-    pub fn config(&mut self) -> Config {
+    pub(crate) fn config(&mut self) -> Config {
         let context = (&raw mut *self).cast();
         let mut public_key = [0; 64];
         let algorithm = match self.key.public_key() {

@@ -251,7 +251,7 @@ static void every_call(firmlog_agent *it, int is_open)
         firmlog_status got[] = {
             firmlog_close(it),
             firmlog_chain_next(it, &chain),
-            firmlog_chain_resume(it, &chain, NULL),
+            firmlog_chain_resume(it, &chain, NULL, NULL),
             firmlog_room(it, &room),
             firmlog_finding(it, 0, &finding),
             firmlog_entry_oldest(it, &seq),
@@ -277,7 +277,7 @@ static void every_call(firmlog_agent *it, int is_open)
         return;
     }
     EXPECT(NULL_POINTER, firmlog_chain_next(it, NULL));
-    EXPECT(NULL_POINTER, firmlog_chain_resume(it, NULL, NULL));
+    EXPECT(NULL_POINTER, firmlog_chain_resume(it, NULL, NULL, NULL));
     EXPECT(NULL_POINTER, firmlog_room(it, NULL));
     EXPECT(NULL_POINTER, firmlog_entry_oldest(it, NULL));
     EXPECT(NULL_POINTER, firmlog_entry(it, 0, bytes, sizeof bytes, NULL));
@@ -349,7 +349,7 @@ static void numbers(void)
     firmlog_covered covered = {.next = 2};
     EXPECT(NOT_COVERING, firmlog_confirm(&agent, &covered));
     firmlog_chain chain = {.next = UINT64_MAX};
-    EXPECT(NOT_NEXT, firmlog_chain_resume(&agent, &chain, NULL));
+    EXPECT(NOT_NEXT, firmlog_chain_resume(&agent, &chain, NULL, NULL));
 
     /* A buffer of exactly the entry, and one byte less: valgrind sees a byte too much. */
     EXPECT(OK, firmlog_entry(&agent, 0, bytes, sizeof bytes, &len));

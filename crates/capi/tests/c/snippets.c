@@ -382,17 +382,19 @@ static void a_damaged_end_goes_on_behind_what_the_log_proves(const firmlog_root 
     firmlog_chain before;
     firmlog_chain after;
     firmlog_image running = image(4);
+    uint8_t resume = 9;
     EXPECT(firmlog_chain_next(&agent, &before) == FIRMLOG_STATUS_OK);
     damage_the_newest();
     EXPECT(start(NULL));
     EXPECT(firmlog_chain_next(&agent, &after) == FIRMLOG_STATUS_CHAIN_UNKNOWN);
     printf("LIE 1\n");
     EXPECT(link_newest(&entry, &proof));
-    EXPECT(!go_on(root, &running, entry.bytes, entry.len, proof.bytes, proof.len));
+    EXPECT(!go_on(root, &running, entry.bytes, entry.len, proof.bytes, proof.len, &resume));
     printf("LIE 0\n");
     EXPECT(link_newest(&entry, &proof));
-    EXPECT(go_on(root, &running, entry.bytes, entry.len, proof.bytes, proof.len));
+    EXPECT(go_on(root, &running, entry.bytes, entry.len, proof.bytes, proof.len, &resume));
     EXPECT(firmlog_chain_next(&agent, &after) == FIRMLOG_STATUS_OK);
+    EXPECT(resume == FIRMLOG_RESUME_IDLE);
     /* The gap, and what the start could not compare. */
     EXPECT(after.next > before.next);
 }

@@ -351,7 +351,7 @@ impl Board {
     pub(crate) fn resume(&mut self, next: u64, hash: [u8; 32]) -> Status {
         let chain = Chain { next, hash };
         // SAFETY: as in `format`.
-        unsafe { firmlog_chain_resume(self.agent(), &raw const chain, null()) }
+        unsafe { firmlog_chain_resume(self.agent(), &raw const chain, null(), null_mut()) }
     }
 
     pub(crate) fn confirm(&mut self, next: u64) -> Status {
