@@ -14,7 +14,7 @@ mod times;
 use common::log::TestLog;
 use common::*;
 use firmlog_statement::event::EventType;
-use firmlog_statement::{Meaning, entry_hash, leaf_hash};
+use firmlog_statement::{Meaning, Role, TrustAction, entry_hash, leaf_hash};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 use firmlog_verify::bundle::{Bundle, Object};
 use firmlog_verify::finding::Evidence;
@@ -337,6 +337,30 @@ fn spoiled_objects_are_named() {
     bundle.checkpoints[1] = bundle.checkpoints[1].replacen("\n10\n", "\n11\n", 1);
     let report = ask(&bundle, &story.log, Question::Whole);
     assert_eq!(report.mismatches[0].object, Object::Checkpoint(1));
+}
+
+/// STA-002: however many statements about keys a log has, a key that one of them brought in is good
+/// as long as that one is, whatever became of others.
+#[test]
+fn sta_002_a_key_is_good_however_many_came_before_it() {
+    for place in [4, 62, 63, 64, 65, 127, 128] {
+        let (world, key) = (World::new(), Key::p256(250));
+        let mut entries = world.entries.clone();
+        for n in entries.len()..place {
+            let (key, seed) = (Key::p256(100 + u8::try_from(n).unwrap()), Some([9; 32]));
+            let enrol = enrol(&key, DEVICES, Role::Device, seed);
+            entries.push(world.trust(TrustAction::Enrol(enrol)));
+        }
+        entries.push(world.rotate(&world.release, &key));
+        entries.push(world.revoke(&world.devices[0].key));
+        let release = release(&key, "acme.example", 3);
+        let leaf = leaf_hash(&release);
+        entries.extend([release, world.approval(0, leaf), world.approval(1, leaf)]);
+        let log = TestLog::new(entries);
+        let report = ask(&log.whole(), &log, Question::Release(Hash(leaf)));
+        let [found] = &report.releases[..] else { panic!("{:?}", report.releases) };
+        assert!(found.standing.is_usable(), "place {place}: {found:?}");
+    }
 }
 
 /// STA-006 and the table of `docs/spec/standing.md`: the words that everybody shows.
