@@ -8,6 +8,9 @@
 //! Invariants: a word is programmed once between erases, whole and in place, or the test panics:
 //! the strictest part there is.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::Random;
 use firmlog_agent::{Flash, FlashError};
 
@@ -20,6 +23,23 @@ pub struct Faults {
     pub stuck: Vec<(u32, u8, u8)>,
     /// Erases of these pages fail.
     pub unerasable: Vec<u32>,
+    /// After so many more reads one has a wrong bit, once.
+    pub misread: Option<u64>,
+    /// After so many more operations that change flash each goes wrong.
+    pub failing: Option<(u64, Failing)>,
+}
+
+/// How a part or its driver goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// Nothing is done, and it says so.
+    Nothing,
+    /// Half is done, and it says that it failed.
+    Half,
+    /// All is done, and it says that it failed.
+    Whole,
+    /// All is done but for one bit, and it says that it is done.
+    Flips,
 }
 
 /// What was done to the flash.
@@ -133,6 +153,43 @@ impl SimFlash {
     }
 }
 
+impl Failing {
+    /// How much of an operation it does.
+    const fn done_of(self, len: usize) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Half => len / 2,
+            Self::Whole | Self::Flips => len,
+        }
+    }
+}
+
+impl SimFlash {
+    /// How the operation that begins goes wrong.
+    fn fails(&mut self) -> Option<Failing> {
+        match &mut self.faults.failing {
+            Some((0, how)) => Some(*how),
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// What is said of an operation that began there.
+    fn end(&mut self, failing: Option<Failing>, at: usize) -> Result<(), FlashError> {
+        match failing {
+            None => Ok(()),
+            Some(Failing::Flips) => {
+                self.bytes[at] ^= 1;
+                Ok(())
+            }
+            Some(_) => Err(FlashError::Driver),
+        }
+    }
+}
+
 impl Flash for SimFlash {
     fn pages(&self) -> u32 {
         u32::try_from(self.bytes.len() / self.page).expect("a small flash")
@@ -145,6 +202,14 @@ impl Flash for SimFlash {
         let at = at as usize;
         self.tally.read += out.len() as u64;
         out.copy_from_slice(self.bytes.get(at..at + out.len()).ok_or(FlashError::Bounds)?);
+        match &mut self.faults.misread {
+            Some(0) => {
+                self.faults.misread = None;
+                out[out.len() / 2] ^= 0x10;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
         Ok(())
     }
 
@@ -159,7 +224,9 @@ impl Flash for SimFlash {
         );
         assert!(at / self.page == (at + words.len() - 1) / self.page, "one page at {at}");
         self.tally.programs[at / self.page] += 1;
-        for (offset, byte) in words.iter().enumerate() {
+        let failing = self.fails();
+        let len = failing.map_or(words.len(), |how| how.done_of(words.len()));
+        for (offset, byte) in words.iter().enumerate().take(len) {
             let here = at + offset;
             if here.is_multiple_of(self.word) {
                 assert!(!self.used[here / self.word], "word at {here} is programmed twice");
@@ -172,7 +239,7 @@ impl Flash for SimFlash {
             self.used[here / self.word] = true;
             self.set(here, *byte);
         }
-        Ok(())
+        self.end(failing, at)
     }
 
     fn erase(&mut self, page: u32) -> Result<(), FlashError> {
@@ -181,7 +248,9 @@ impl Flash for SimFlash {
         }
         let (page, size) = (page as usize, self.page);
         self.tally.erases[page] += 1;
-        for at in page * size..(page + 1) * size {
+        let failing = self.fails();
+        let len = failing.map_or(size, |how| how.done_of(size));
+        for at in page * size..page * size + len {
             if !self.spend() {
                 self.tear(at, 0xff);
                 (page * size / self.word..(page + 1) * size / self.word)
@@ -191,7 +260,34 @@ impl Flash for SimFlash {
             self.set(at, 0xff);
         }
         let words = size / self.word;
-        self.used[page * words..(page + 1) * words].fill(false);
-        Ok(())
+        self.used[page * words..page * words + len / self.word].fill(false);
+        self.end(failing, page * size)
+    }
+}
+
+/// One flash for several: for two programs, or for a test that changes what goes wrong meanwhile.
+#[derive(Clone, Debug)]
+pub struct Shared(pub Rc<RefCell<SimFlash>>);
+
+impl Shared {
+    /// A flash to share.
+    #[must_use]
+    pub fn new(flash: SimFlash) -> Self {
+        Self(Rc::new(RefCell::new(flash)))
+    }
+}
+
+impl Flash for Shared {
+    fn pages(&self) -> u32 {
+        self.0.borrow().pages()
+    }
+    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        self.0.borrow_mut().read(at, out)
+    }
+    fn program(&mut self, at: u32, words: &[u8]) -> Result<(), FlashError> {
+        self.0.borrow_mut().program(at, words)
+    }
+    fn erase(&mut self, page: u32) -> Result<(), FlashError> {
+        self.0.borrow_mut().erase(page)
     }
 }

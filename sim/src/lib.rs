@@ -21,7 +21,7 @@ pub mod power;
 pub mod random;
 
 pub use device::Device;
-pub use flash::SimFlash;
+pub use flash::{Shared, SimFlash};
 pub use link::Link;
 pub use log::SimLog;
 pub use random::Random;

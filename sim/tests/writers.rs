@@ -1,48 +1,25 @@
 //! Two programs that hold one journal: what one of them is told is recorded is there.
 
+use firmlog_agent::Journal;
 use firmlog_agent::journal::{Append, Class, Covered, Error, Note};
 use firmlog_agent::update::{Detail, Identity, LogBeforeInstall, Logged, Updater};
-use firmlog_agent::{Flash, FlashError, Journal};
 use firmlog_sim::board::{SimClock, image};
 use firmlog_sim::device::Said;
 use firmlog_sim::history::{PAGE, PAGES, SEED, WORD};
-use firmlog_sim::{Device, Random, SimFlash};
+use firmlog_sim::{Device, Random, Shared, SimFlash};
 use firmlog_statement::chain::ChainHead;
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{ChainEntry, Outcome};
-use std::cell::RefCell;
-use std::rc::Rc;
 
-/// One flash for several.
-#[derive(Clone)]
-struct Shared(Rc<RefCell<SimFlash>>);
-
-impl Shared {
-    fn new() -> Self {
-        let mut flash = SimFlash::new(PAGES, PAGE, WORD, 1);
-        let start = ChainHead::enrolled(SEED);
-        Journal::<_, PAGE, WORD>::format(&mut flash, start).expect("blank flash");
-        Self(Rc::new(RefCell::new(flash)))
-    }
-
-    fn open(&self) -> Journal<Self, PAGE, WORD> {
-        Journal::open(self.clone()).expect("opens").0
-    }
+fn shared() -> Shared {
+    let mut flash = SimFlash::new(PAGES, PAGE, WORD, 1);
+    let start = ChainHead::enrolled(SEED);
+    Journal::<_, PAGE, WORD>::format(&mut flash, start).expect("blank flash");
+    Shared::new(flash)
 }
 
-impl Flash for Shared {
-    fn pages(&self) -> u32 {
-        self.0.borrow().pages()
-    }
-    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), FlashError> {
-        self.0.borrow_mut().read(at, out)
-    }
-    fn program(&mut self, at: u32, words: &[u8]) -> Result<(), FlashError> {
-        self.0.borrow_mut().program(at, words)
-    }
-    fn erase(&mut self, page: u32) -> Result<(), FlashError> {
-        self.0.borrow_mut().erase(page)
-    }
+fn open(shared: &Shared) -> Journal<Shared, PAGE, WORD> {
+    Journal::open(shared.clone()).expect("opens").0
 }
 
 fn say(
@@ -69,8 +46,8 @@ fn say(
 fn jrn_049_one_writer_at_a_time() {
     let device = Device::new(1);
     let mut random = Random::new(49);
-    let shared = Shared::new();
-    let mut both = [shared.open(), shared.open()];
+    let shared = shared();
+    let mut both = [open(&shared), open(&shared)];
     let (mut acknowledged, mut refused) = (Vec::new(), 0);
     for n in 0..400 {
         let journal = &mut both[random.below(2) as usize];
@@ -95,7 +72,7 @@ fn jrn_049_one_writer_at_a_time() {
         }
     }
     assert!(refused > 50 && acknowledged.len() > 50, "{refused}, {}", acknowledged.len());
-    let mut journal = shared.open();
+    let mut journal = open(&shared);
     let mut buffer = [0; 1024];
     let oldest = journal.oldest().expect("readable");
     for (seq, entry) in acknowledged.iter().enumerate().skip(oldest as usize) {
@@ -110,7 +87,7 @@ fn jrn_049_one_writer_at_a_time() {
 #[test]
 fn jrn_049_a_machine_beside_another_starts_again() {
     let device = Device::new(1);
-    let shared = Shared::new();
+    let shared = shared();
     let machine = || {
         let names =
             Identity { device: device.id, issuer: "acme.example/devices", subject: "ip-200/app" };
@@ -146,8 +123,8 @@ fn jrn_049_a_machine_beside_another_starts_again() {
 fn jrn_049_formatted_under_an_open_journal() {
     let device = Device::new(1);
     for said in 1..6 {
-        let shared = Shared::new();
-        let mut journal = shared.open();
+        let shared = shared();
+        let mut journal = open(&shared);
         (0..said).for_each(|n| drop(say(&device, n, &mut journal).expect("has room")));
         let start = ChainHead::enrolled([9; 32]);
         let made = Journal::<_, PAGE, WORD>::format(shared.clone(), start).expect("formats");

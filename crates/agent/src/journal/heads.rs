@@ -118,8 +118,9 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok([first, second])
     }
 
-    /// Makes both copies whole again: the newer head of the two.
-    pub(super) fn mend_heads(&mut self, [first, second]: [Copy; 2], report: &mut Report) {
+    /// Makes both copies whole again: the newer head of the two. False if one cannot be: then the
+    /// other is all there is, and is left alone.
+    pub(super) fn mend_heads(&mut self, [first, second]: [Copy; 2], report: &mut Report) -> bool {
         let Self { medium, state } = self;
         let place = u32::from(second.age() > first.age());
         let newest = first.age().max(second.age());
@@ -149,7 +150,11 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
             if place == 0 {
                 state.head_at = put.ok().map(|used| used.saturating_sub(FRAME));
             }
+            if put.is_err() {
+                return false;
+            }
         }
+        true
     }
 
     /// Whether the first copy of the head is as it was left here: its newest head, the last mark,

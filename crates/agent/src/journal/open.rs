@@ -67,8 +67,11 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
     pub fn reopen(&mut self) -> Result<Report, Error> {
         (self.state.broken, self.state.foreign, self.state.hidden) = (true, false, true);
         let mut report = Report::default();
-        let adopted = self.recover(&mut report)?;
-        self.state.broken = false;
+        let (adopted, mended) = self.recover(&mut report)?;
+        self.state.broken = !mended;
+        if !mended {
+            return Ok(report);
+        }
         let (end, found) = (self.state.head.end, self.state.found_end);
         let ahead = found.number > end.number;
         let end = if ahead { found } else { end };
@@ -79,9 +82,10 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         Ok(report)
     }
 
-    /// What is on flash; true if there are pages that its head does not name.
+    /// What is on flash: whether there are pages that its head does not name, and whether both
+    /// copies of that are whole now.
     #[inline(never)]
-    fn recover(&mut self, report: &mut Report) -> Result<bool, Error> {
+    fn recover(&mut self, report: &mut Report) -> Result<(bool, bool), Error> {
         self.medium.check()?;
         let copies = self.read_heads()?;
         let Head { oldest, newest, .. } = self.state.head;
@@ -90,11 +94,13 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         }
         let adopted = self.adopted()?;
         self.check_none_ahead(adopted)?;
-        self.mend_heads(copies, report);
+        let mended = self.mend_heads(copies, report);
         self.state.head.newest = adopted;
-        self.clean_free(report)?;
+        if mended {
+            self.clean_free(report)?;
+        }
         self.scan(report)?;
-        Ok(adopted != newest)
+        Ok((adopted != newest, mended))
     }
 
     /// The newest page, by what was written before the head could name it: the page behind the one

@@ -157,7 +157,14 @@ impl<F: Flash, const PAGE: usize, const WORD: usize> Journal<F, PAGE, WORD> {
         match self.put(record, &header, turns) {
             // The page does not keep what is written: once more, in the next one.
             Err(Error::Flash(FlashError::Worn)) if !turns && !self.state.broken => {
-                self.put(record, &header, true)
+                self.put(record, &header, true).map_err(|error| match error {
+                    // It may be whole where it was laid, and only the reading back was wrong.
+                    Error::Full => {
+                        self.state.broken = true;
+                        Error::Flash(FlashError::Worn)
+                    }
+                    other => other,
+                })
             }
             done => done,
         }
