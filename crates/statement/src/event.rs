@@ -258,8 +258,10 @@ const RESUMED: u32 = any_of(&[T::SignatureVerified, T::InstallStarted]);
 /// What may follow what a device did, in order of number from 41 on; what is left out is `IDLE`.
 const AFTER: [u32; 15] = [
     // download_started, downloaded, download_failed
-    HEARTBEAT | any_of(&[T::DownloadStarted, T::Downloaded, T::DownloadFailed, T::Reboot]),
-    HEARTBEAT | any_of(&[T::SignatureVerified, T::Reboot]),
+    HEARTBEAT
+        | any_of(&[T::DownloadStarted, T::Downloaded, T::DownloadFailed, T::Reboot])
+        | any_of(&[T::UpdateDeferred]),
+    HEARTBEAT | any_of(&[T::SignatureVerified, T::UpdateDeferred, T::Reboot]),
     IDLE,
     // signature_verified, verification_failed
     HEARTBEAT | any_of(&[T::InstallStarted, T::UpdateDeferred, T::Reboot]),
