@@ -100,6 +100,7 @@ fn config(board: *mut Board) -> Config {
         device: [0; 32],
         issuer: c"acme.example/devices".as_ptr(),
         subject: c"ip-200/app".as_ptr(),
+        earlier_key: [0; 32],
         log_before_install: 0,
     }
 }

@@ -3,9 +3,9 @@
 use firmlog_agent::journal::Error;
 use firmlog_agent::repeats::Repeats;
 use firmlog_agent::update::{Detail, Identity, LogBeforeInstall, Logged, Updater};
-use firmlog_sim::Device;
 use firmlog_sim::board::{Board, check_order, image};
 use firmlog_sim::history::{PAGE, WORD};
+use firmlog_sim::{Device, SimFlash};
 use firmlog_statement::disclosure::{Commitment, Commitments, FieldId};
 use firmlog_statement::event::EventType as T;
 use firmlog_statement::{
@@ -83,7 +83,61 @@ fn upd_053_every_statement_fits_or_the_start_says_so() {
             }
         }
     }
-    assert!((30..150).contains(&longest), "{longest}");
+    // UPD-060 promises names of 30 bytes in all.
+    assert!((15..150).contains(&longest), "{longest}");
+}
+
+/// UPD-053: names that fit once fit for good: with an image on its way in, on trial and after, and
+/// with a clock that was set meanwhile.
+#[test]
+fn upd_053_names_that_fit_once_fit_for_good() {
+    let device = Device::new(1);
+    let name = "n".repeat(255);
+    let detail = Detail { error: Some(u32::MAX), power: None };
+    let (mut taken, mut refused) = (0, 0);
+    for len in 20..90 {
+        let board = Board::new(LogBeforeInstall::Required);
+        let updater = |flash, utc_ms| {
+            let (issuer, subject) = (&name[..len / 2], &name[..len - len / 2]);
+            let names = Identity { device: device.id, issuer, subject };
+            let (key, mut clock) = (device.key().clone(), board.clock.clone());
+            clock.utc_ms = utc_ms;
+            let policy = LogBeforeInstall::Required;
+            Updater::<SimFlash, _, _, PAGE, WORD>::new(flash, key, clock, names, policy)
+        };
+        let mut first = updater(board.flash.clone(), None);
+        if first.start(image(1)).is_err() {
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        let mut flash = first.into_flash();
+        for stage in 0..5 {
+            let mut updater = updater(flash, board.clock.utc_ms);
+            let boots = image(if stage < 3 { 1 } else { 2 });
+            let started = updater.start(boots).map(|_| ());
+            assert_eq!(started, Ok(()), "names of {len} bytes, stage {stage}");
+            if stage < 2 {
+                for event in [T::Check, T::DownloadStarted, T::Downloaded] {
+                    updater.step(event, detail).expect("in order");
+                }
+                updater.verified(board.target, detail).expect("in order");
+            }
+            if stage == 1 || stage == 2 {
+                updater.install_started(detail).expect("recorded");
+            }
+            if stage == 2 {
+                updater.step(T::Installed, detail).expect("in order");
+                updater.step(T::Reboot, detail).expect("in order");
+            }
+            if stage == 4 {
+                updater.committed(detail).expect("in order");
+            }
+            assert_eq!(updater.flush(), Logged::Recorded, "names of {len} bytes, stage {stage}");
+            flash = updater.into_flash();
+        }
+    }
+    assert!(taken > 10 && refused > 10, "{taken} taken, {refused} refused");
 }
 
 /// UPD-053: what is told besides is refused where a step would not fit with it.

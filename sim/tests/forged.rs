@@ -246,3 +246,60 @@ fn upd_035_a_damaged_end_hides_no_forged_note() {
     updater.resume(&head, None, Some(image(66))).expect("goes on");
     assert_eq!(said_from(next, &mut board), [T::LogGap, T::UnexpectedVersion]);
 }
+
+/// An update that is over, or never began to write, is not on trial, whatever the note says.
+#[test]
+fn upd_035_a_forged_note_puts_nothing_back_on_trial() {
+    let device = Device::new(1);
+    let detail = Detail::default();
+    let mut rolled_back = Board::new(LogBeforeInstall::Required);
+    rolled_back.good = false;
+    while !rolled_back.live(&device).expect("lives") {}
+    let upto = |installs: bool| {
+        let mut board = Board::new(LogBeforeInstall::Required);
+        let target = board.target;
+        let (mut updater, _) = board.start(&device).expect("starts");
+        for step in [T::Check, T::DownloadStarted, T::Downloaded] {
+            updater.step(step, detail).expect("in order");
+        }
+        updater.verified(target, detail).expect("in order");
+        if installs {
+            updater.install_started(detail).expect("recorded");
+            updater.step(T::InstallFailed, detail).expect("in order");
+        }
+        updater.flush();
+        board
+    };
+    for (what, over) in
+        [("rolled back", rolled_back), ("verified", upto(false)), ("failed", upto(true))]
+    {
+        for last in 46..=55u8 {
+            let mut board = over.clone();
+            forge(&mut board, |note| {
+                note[LAST] = last;
+                put(note, TARGET, 2);
+            });
+            board.boots = image(2);
+            let (said, resume, _) = start(&mut board, &device);
+            let expected = ([T::UnexpectedVersion].as_slice(), Resume::Idle);
+            assert_eq!((said.as_slice(), resume), expected, "{what}, last step {last}");
+        }
+    }
+}
+
+/// While one really is on trial, its last step is the one that was said.
+#[test]
+fn upd_035_a_forged_step_ends_no_trial() {
+    let device = Device::new(1);
+    let mut tried = Board::new(LogBeforeInstall::Required);
+    while tried.boots == image(1) {
+        assert!(!tried.live(&device).expect("lives"));
+    }
+    for last in [0].into_iter().chain(40..=56).chain(70..=76) {
+        let mut board = tried.clone();
+        forge(&mut board, |note| note[LAST] = last);
+        board.boots = image(2);
+        let (said, resume, _) = start(&mut board, &device);
+        assert_eq!((said.as_slice(), resume), ([T::BootOk].as_slice(), Resume::Decide), "{last}");
+    }
+}

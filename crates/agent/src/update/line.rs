@@ -32,6 +32,23 @@ impl Line {
         self.steps.get(..self.len).unwrap_or_default()
     }
 
+    /// The step by which a statement of these has its outcome and its image: the last one of an
+    /// update, or the heartbeat; only without one what happened beside it.
+    pub(super) fn told(&self) -> Option<EventType> {
+        let kinds = || self.steps().iter().rev().map(|step| step.kind);
+        let beside =
+            |kind: &EventType| kind.is_operational() && *kind != EventType::UnexpectedVersion;
+        kinds().find(|kind| !beside(kind)).or_else(|| kinds().next())
+    }
+
+    /// Whether a heartbeat would share a statement with steps of an update: one image cannot be
+    /// what runs and what is on its way in.
+    pub(super) fn mixes_with(&self, next: EventType) -> bool {
+        let beats = |kind: EventType| kind == EventType::InstalledState;
+        let others = |step: &Step| !step.kind.is_operational() && beats(step.kind) != beats(next);
+        !next.is_operational() && self.steps().iter().any(others)
+    }
+
     /// How many more fit.
     pub(super) const fn room(&self) -> usize {
         ROOM.saturating_sub(self.len)

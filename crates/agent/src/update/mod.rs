@@ -371,7 +371,10 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             return Err(Refused::OutOfOrder { after });
         }
         // A step, a jump of the clock, and two counts of refusals.
-        if self.line.room() < 4 || !(self.line.steps().is_empty() || self.fits_another()) {
+        if self.line.mixes_with(event)
+            || self.line.room() < 4
+            || !(self.line.steps().is_empty() || self.fits_another())
+        {
             self.flush();
         }
         Ok(())

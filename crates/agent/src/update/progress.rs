@@ -76,6 +76,16 @@ impl Progress {
         self.target.image != self.committed
     }
 
+    /// What runs now: from `boot_ok` on until a start finds otherwise, the image on trial.
+    #[must_use]
+    pub fn runs(&self) -> &Image {
+        use EventType as T;
+        match self.last {
+            Some(T::BootOk | T::RollbackStarted | T::RollbackFailed) => &self.target.image,
+            _ => &self.committed,
+        }
+    }
+
     /// Once rolled back nothing is under way. The statement of it still names the target, and so
     /// does the note beside it.
     pub fn settle(&mut self) {

@@ -5,6 +5,7 @@ use crate::Flash;
 use crate::fields::Put;
 use crate::journal::{Append, Class, Error};
 use firmlog_statement::event::EventType as T;
+use firmlog_statement::time::{DeviceTime, ZoneOffset};
 use firmlog_statement::{
     Brief, ChainEntry, Outcome, Phase, PublicKey, SecurityCounter, Seq, SignError, Signer, Step,
     UpdateResult, VersionCode, sha256,
@@ -117,19 +118,25 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         untold: bool,
         signs: Signs,
     ) -> Result<ChainEntry<'b>, SignError> {
-        let time = self.clock.now();
+        let time = match signs {
+            Signs::Really => self.clock.now(),
+            Signs::Nothing => longest(self.clock.now()),
+        };
         let steps = self.line.steps();
-        let last = steps.last().map_or(T::LogWrap, |step| step.kind);
+        let last = self.line.told().unwrap_or(T::LogWrap);
         let (seq, prev) = self.journal.next().unwrap_or_default();
         let image = self.image_of(last);
         let dropped = self.journal.dropped();
         let Progress { target, attempts, .. } = &self.progress;
-        let of_release = target.release != [0; 32] && *image == target.image;
-        let began = self.began_ms.zip(time.uptime_ms).filter(|_| last != T::InstallStarted);
+        // What comes and goes is counted where it is asked whether more fits.
+        let really = signs == Signs::Really;
+        let of_release = really && target.release != [0; 32] && *image == target.image;
+        let began = self.began_ms.zip(time.uptime_ms);
+        let began = began.filter(|_| really && last != T::InstallStarted);
         let result = UpdateResult {
             phase: phase(last),
             error: detail.error,
-            attempts: (*attempts > 1).then_some(*attempts),
+            attempts: (really && *attempts > 1).then_some(*attempts),
             duration_ms: began.map(|(began, now)| now.saturating_sub(began)),
             power: detail.power,
             test: None,
@@ -145,13 +152,13 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             steps,
             time: &time,
             release: of_release.then_some(&target.release),
-            initiator: self.initiator.as_ref(),
-            reason: self.reason.as_ref(),
+            initiator: self.initiator.as_ref().filter(|_| really),
+            reason: self.reason.as_ref().filter(|_| really),
             result: Some(&result),
-            checkpoint: self.checkpoint.as_ref(),
+            checkpoint: self.checkpoint.as_ref().filter(|_| really),
             dropped: untold.then_some((dropped.count, &dropped.root)),
-            commitments: self.commitments.as_ref(),
-            lost_from: self.journal.lost_from(),
+            commitments: self.commitments.as_ref().filter(|_| really),
+            lost_from: self.journal.lost_from().filter(|_| really),
         };
         let Identity { issuer, subject, .. } = self.identity;
         match signs {
@@ -162,12 +169,15 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         }
     }
 
-    /// The image a statement is about, by its last step.
+    /// The image a statement is about, by the step that it tells: without one that moves an update,
+    /// what runs.
     fn image_of(&self, last: T) -> &Image {
         let names_one = self.line.steps().last().is_some_and(|step| step.image.is_some());
         match last {
             _ if names_one => &self.refused,
-            T::UnexpectedVersion | T::InstalledState => &self.progress.committed,
+            T::UnexpectedVersion => &self.progress.committed,
+            T::InstalledState => self.progress.runs(),
+            _ if last.is_operational() => self.progress.runs(),
             _ => &self.progress.target.image,
         }
     }
@@ -193,6 +203,19 @@ impl<F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             Ok(()) => Logged::Recorded,
             Err(_) => Logged::Waiting,
         }
+    }
+}
+
+/// The time as long as it may become: a clock that knows little now may be set later.
+fn longest(now: DeviceTime) -> DeviceTime {
+    const MOST: u64 = 1 << 45;
+    DeviceTime {
+        utc_ms: Some(MOST),
+        zone_min: now.zone_min.or(Some(ZoneOffset::UTC)),
+        uncertainty_ms: Some(u32::MAX),
+        last_sync_ms: Some(MOST),
+        uptime_ms: Some(MOST),
+        ..now
     }
 }
 

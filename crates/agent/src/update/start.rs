@@ -7,6 +7,7 @@
 //! reboot            boot_ok                       boot_failed, rolled back
 //! boot_ok           decide                        rolled back
 //! rollback_started  roll back again               rolled_back
+//! offered           unexpected_version            update_deferred
 //! nothing           unexpected_version            nothing to say
 //! ```
 //!
@@ -205,14 +206,28 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
         let idle = !self.progress.is_under_way();
         let Progress { last, committed, target, .. } = &mut self.progress;
         *committed = words.runs.unwrap_or(*committed);
-        let is_tried = matches!(
+        // Where the device can read its words from before an update began, nothing is on trial but
+        // what they say, and no step of an install was taken.
+        let is_told = words.runs.is_some() || words.trial.is_some();
+        let installs = matches!(
             last,
-            Some(T::InstallStarted | T::Installed | T::Reboot | T::BootOk | T::BootFailed)
-                | Some(T::RollbackStarted | T::RollbackFailed)
+            Some(T::InstallStarted | T::Installed | T::RollbackStarted | T::RollbackFailed)
         );
-        // On trial is what was said to be; where nothing was, nothing else than what runs.
-        let said = words.target.or(words.runs).filter(|_| is_tried);
-        let image = said.or(idle.then_some(*committed)).unwrap_or(target.image);
+        let boots = matches!(last, Some(T::Reboot | T::BootOk | T::BootFailed));
+        let image = match words.trial {
+            Some((image, said)) => {
+                *last = Some(said);
+                image
+            }
+            None if is_told && (installs || boots || words.named != Some(target.image)) => {
+                *committed
+            }
+            None if idle => *committed,
+            None => target.image,
+        };
+        if is_told && words.trial.is_none() && installs {
+            *last = None;
+        }
         if image != target.image {
             *target = Target { image, release: [0; 32] };
         }
@@ -269,6 +284,10 @@ impl<'a, F: Flash, S: Signer, C: Clock, const PAGE: usize, const WORD: usize>
             Some(T::BootOk | T::BootFailed) => self.back(&[T::RollbackStarted, T::RolledBack]),
             Some(T::RollbackStarted) => self.back(&[T::RolledBack]),
             Some(T::RollbackFailed) => self.back(&[T::RollbackStarted, T::RolledBack]),
+            // What was fetched may be gone: it is offered again, or another one is.
+            Some(T::DownloadStarted | T::Downloaded | T::SignatureVerified) => {
+                self.stays(&[T::UpdateDeferred])
+            }
             _ => Resume::Idle,
         }
     }

@@ -2,7 +2,8 @@
 //! writes to the flash can make.
 //!
 //! ```text
-//! statements, oldest first ─▶ last image committed or found · image on trial · chain unbroken
+//! statements, oldest first ─▶ last image committed or found · image on trial and its last step
+//!                          ─▶ chain unbroken · key
 //! ```
 //!
 //! In scope: the first fields of the device's own statements, at the places where it writes them.
@@ -10,7 +11,7 @@
 //! seen here, and where none does the next one is a fork to the log.
 
 use super::Image;
-use firmlog_statement::event::EventType as T;
+use firmlog_statement::event::{EventType as T, Life};
 use firmlog_statement::{DeviceId, Outcome as O};
 
 /// What the statements in the journal say.
@@ -18,8 +19,10 @@ use firmlog_statement::{DeviceId, Outcome as O};
 pub(super) struct Words {
     /// The image that was committed or found last.
     pub(super) runs: Option<Image>,
-    /// The image that an update since then is about.
-    pub(super) target: Option<Image>,
+    /// The image that is on trial since then, and its last step.
+    pub(super) trial: Option<(Image, T)>,
+    /// The image that an update since then was about, on trial or not.
+    pub(super) named: Option<Image>,
     /// A statement does not name the one before it, though both are whole, and none since then
     /// tells of it.
     pub(super) broken: bool,
@@ -37,19 +40,32 @@ impl Words {
         let named = said.as_ref().zip(self.before).is_some_and(|(it, (_, hash))| it.prev == hash);
         if !(follows && named) {
             // What comes next may be about what is missing.
-            (self.runs, self.target) = (None, None);
+            (self.runs, self.trial, self.named) = (None, None, None);
             self.broken |= follows && said.is_some();
         }
-        self.broken &= !said.as_ref().is_some_and(|it| it.tells_of_tampering);
+        self.before = Some((seq, *hash));
         self.key = signed_by(entry).copied();
-        let is_first = self.before.replace((seq, *hash)).is_none();
-        match said {
-            Some(Said { image, outcome: O::Succeeded | O::Unexpected, .. }) => {
-                (self.runs, self.target) = (Some(image), None);
+        let Some(Said { image, outcome, steps, .. }) = said else { return };
+        self.broken &= !steps.tell_of_tampering;
+        match outcome {
+            O::Succeeded | O::Unexpected => {
+                (self.runs, self.trial, self.named) = (Some(image), None, None);
             }
-            Some(Said { image, outcome: O::InProgress, .. }) => self.target = Some(image),
             // A journal begins with what runs.
-            Some(Said { image, outcome: O::State, .. }) if is_first => self.runs = Some(image),
+            O::State if steps.begin => self.runs = Some(image),
+            O::Failed | O::RolledBack => (self.trial, self.named) = (None, Some(image)),
+            O::InProgress | O::RollbackFailed | O::Deferred => {
+                self.named = Some(image);
+                let was_begun = self.trial.is_some();
+                if steps.install || was_begun {
+                    let last = steps.last.or(self.trial.map(|(_, last)| last));
+                    self.trial = last.map(|last| (image, last));
+                }
+            }
+            O::Refused => {
+                let moved = self.trial.zip(steps.last);
+                self.trial = moved.map(|((image, _), last)| (image, last));
+            }
             _ => {}
         }
     }
@@ -69,7 +85,20 @@ struct Said {
     image: Image,
     outcome: O,
     prev: [u8; 32],
-    tells_of_tampering: bool,
+    steps: Steps,
+}
+
+/// What its steps are.
+#[derive(Clone, Copy, Default)]
+struct Steps {
+    /// The device began its journal.
+    begin: bool,
+    /// An image was installed, or that began.
+    install: bool,
+    /// The last one that moves an update.
+    last: Option<T>,
+    /// A statement that does not name the one before it was told of.
+    tell_of_tampering: bool,
 }
 
 impl Said {
@@ -84,10 +113,20 @@ impl Said {
         let _seq: [u8; 8] = read.bytes(&[6, 0x48])?;
         let prev = read.bytes(&[7, 0x58, 32])?;
         let [] = read.bytes(&[9])?;
-        let tells_of_tampering = read.has_step(T::TamperDetected)?;
+        let steps = read.steps()?;
         let outcome = O::from_code(outcome.into())?;
-        let image = Image { sha256, version, counter };
-        Some(Self { image, outcome, prev, tells_of_tampering })
+        Some(Self { image: Image { sha256, version, counter }, outcome, prev, steps })
+    }
+}
+
+impl Steps {
+    fn take(&mut self, kind: T) {
+        self.begin |= kind == T::LoggerStarted;
+        self.install |= matches!(kind, T::InstallStarted | T::Installed);
+        self.tell_of_tampering |= kind == T::TamperDetected;
+        let mut life = Life::after(self.last);
+        life.take(kind);
+        self.last = life.last();
     }
 }
 
@@ -109,15 +148,16 @@ impl Read<'_> {
         Some(*bytes)
     }
 
-    /// Whether one of the steps, each a map of numbers and digests, is of this kind.
-    fn has_step(&mut self, kind: T) -> Option<bool> {
+    /// The steps, each a map of numbers and digests.
+    fn steps(&mut self) -> Option<Steps> {
         const KIND: u64 = 1;
-        let mut found = false;
+        let mut steps = Steps::default();
         for _ in 0..self.head(4)? {
             for _ in 0..self.head(5)? {
                 let key = self.head(0)?;
                 match self.head(0) {
-                    Some(value) => found |= key == KIND && value == u64::from(kind.code()),
+                    Some(value) if key == KIND => steps.take(T::from_code(value)?),
+                    Some(_) => {}
                     None => {
                         let len = usize::try_from(self.head(2)?).ok()?;
                         self.0 = self.0.get(len..)?;
@@ -125,7 +165,7 @@ impl Read<'_> {
                 }
             }
         }
-        Some(found)
+        Some(steps)
     }
 
     /// The argument of the head of this major type (RFC 8949, 3.1), if such a one comes next.
@@ -230,34 +270,60 @@ mod tests {
     #[test]
     fn upd_035_only_an_unbroken_chain_of_words_tells() {
         let image = |byte| Image { sha256: [byte; 32], version: 1, counter: 1 };
-        let told = |chain: &[(u64, u8, u8, O)]| {
+        let told = |chain: &[(u64, u8, u8, O, T)]| {
             let mut words = Words::default();
-            for (seq, prev, byte, outcome) in chain {
-                let bytes = entry(*seq, [*prev; 32], image(*byte), *outcome);
+            for (seq, prev, byte, outcome, kind) in chain {
+                let (kind, image) = (*kind, image(*byte));
+                let step = Step { kind, at_ms: 0, code: None, count: None, image: None };
+                let bytes = tell(*seq, [*prev; 32], image, *outcome, &[step]);
                 words.take(&DEVICE, *seq, &[seq.to_be_bytes()[7] + 1; 32], &bytes);
             }
-            (words.runs.map(|it| it.sha256[0]), words.target.map(|it| it.sha256[0]), words.broken)
+            let trial = words.trial.map(|(image, last)| (image.sha256[0], last));
+            (words.runs.map(|it| it.sha256[0]), trial, words.broken)
         };
-        let first = (0, 0, 1, O::Succeeded);
+        let first = (0, 0, 1, O::Succeeded, T::Committed);
+        let begun = (1, 1, 2, O::InProgress, T::InstallStarted);
+        let trial = |last| Some((2, last));
         assert_eq!(told(&[first]), (Some(1), None, false));
-        assert_eq!(told(&[first, (1, 1, 2, O::InProgress)]), (Some(1), Some(2), false));
-        assert_eq!(told(&[first, (1, 1, 2, O::Unexpected)]), (Some(2), None, false));
-        let tried = [first, (1, 1, 2, O::InProgress)];
-        for other in O::ALL {
-            let after = told(&[tried.as_slice(), &[(2, 2, 3, *other)]].concat());
-            let expected = match other {
-                O::Succeeded | O::Unexpected => (Some(3), None, false),
-                O::InProgress => (Some(1), Some(3), false),
-                _ => (Some(1), Some(2), false),
-            };
-            assert_eq!(after, expected, "{other:?}");
+        assert_eq!(told(&[first, begun]), (Some(1), trial(T::InstallStarted), false));
+        let found = (1, 1, 2, O::Unexpected, T::UnexpectedVersion);
+        assert_eq!(told(&[first, found]), (Some(2), None, false));
+        // Before an install begins nothing is on trial.
+        for step in [T::Check, T::DownloadStarted, T::SignatureVerified, T::Reboot, T::BootOk] {
+            assert_eq!(told(&[first, (1, 1, 2, O::InProgress, step)]), (Some(1), None, false));
         }
-        assert_eq!(told(&[(4, 0, 1, O::State)]), (Some(1), None, false));
+        let rows = [
+            (2, O::InProgress, T::Installed, trial(T::Installed)),
+            (2, O::InProgress, T::Reboot, trial(T::Reboot)),
+            (2, O::InProgress, T::BootOk, trial(T::BootOk)),
+            (2, O::InProgress, T::RollbackStarted, trial(T::RollbackStarted)),
+            (2, O::RollbackFailed, T::RollbackFailed, trial(T::RollbackFailed)),
+            (2, O::RolledBack, T::RolledBack, None),
+            (2, O::Failed, T::InstallFailed, None),
+            // What happens beside it leaves it where it was, whatever that names.
+            (1, O::State, T::ServiceMode, trial(T::InstallStarted)),
+            (2, O::State, T::InstalledState, trial(T::InstallStarted)),
+        ];
+        for (byte, outcome, kind, expected) in rows {
+            let after = told(&[first, begun, (2, 2, byte, outcome, kind)]);
+            assert_eq!(after, (Some(1), expected, false), "{kind:?}");
+        }
+        let ended = told(&[first, begun, (2, 2, 2, O::Succeeded, T::Committed)]);
+        assert_eq!(ended, (Some(2), None, false));
+        // A journal begins with what runs; another statement of a state may be about anything.
+        assert_eq!(told(&[(4, 0, 1, O::State, T::LoggerStarted)]), (Some(1), None, false));
+        for step in [T::ServiceMode, T::InstalledState, T::LogGap, T::TamperDetected] {
+            assert_eq!(told(&[(4, 0, 1, O::State, step)]), (None, None, false));
+        }
         // One is missing: nobody knows what it said.
-        assert_eq!(told(&[first, (2, 2, 2, O::InProgress)]), (None, Some(2), false));
+        assert_eq!(
+            told(&[first, (2, 2, 2, O::InProgress, T::Installed)]),
+            (None, trial(T::Installed), false)
+        );
         // One was rewritten.
-        assert_eq!(told(&[first, (1, 7, 2, O::Refused)]), (None, None, true));
+        assert_eq!(told(&[first, (1, 7, 2, O::Refused, T::RefusedInUse)]), (None, None, true));
     }
+
     /// A break is told once: by the first statement behind it that says so, whatever else that
     /// says and wherever in it.
     #[test]
