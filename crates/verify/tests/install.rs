@@ -291,11 +291,27 @@ fn ins_013_a_downgrade_needs_its_own_authorisation() {
     assert_eq!(decide(|it| it.from_ms = Some(NOW_MS + 1), &newer, &at), refused);
     let back = Running { counter: 2, ..newer };
     assert_eq!(decide(|_| {}, &back, &at), Err(Reason::CounterWentBack));
-    // Taken back.
+    // Taken back, and by nothing else than by what says so: a withdrawal of this one or of all.
     let first = case().lets_back(|_| {});
-    let revoked = case().lets_back(|it| it.event = EventType::AuthorisationRevoked);
-    let taken_back = case().and(first).and(revoked).decide_as(&newer, &at);
-    assert_eq!(taken_back.map(|_| true), refused);
+    let own = Some(Digest(leaf_hash(&first)));
+    let (no, strange) = (EventType::AuthorisationRevoked, Some(Digest([9; 32])));
+    let rows = [
+        (no, None, false),
+        (no, own, false),
+        (no, strange, true),
+        (EventType::UpdateAuthorised, None, true),
+        (EventType::UpdateAuthorised, own, false),
+        (EventType::UpdateAuthorised, strange, true),
+    ];
+    for (event, named, stays) in rows {
+        // About another device, so that it is only asked what it does to the first.
+        let later = case().lets_back(|it| {
+            (it.event, it.authorisation, it.devices) = (event, named, vec![DeviceId([7; 32])]);
+        });
+        let decided = case().and(first.clone()).and(later).decide_as(&newer, &at);
+        let expected = if stays { Ok(true) } else { refused };
+        assert_eq!(decided.map(|_| true), expected, "{event:?} of {named:?}");
+    }
 }
 
 /// INS-014: hardware revisions.
@@ -345,6 +361,37 @@ fn ins_020_revocations_are_learnt_and_hold() {
     assert_eq!(refused(Known { size, ..Known::default() }), Ok(3));
     let known = Known { size: size + 1, ..Known::default() };
     assert_eq!(refused(known), Err(Reason::EvidenceStale));
+}
+
+/// INS-020: what is remembered forbids the release that it names, and where that was recalled its
+/// bytes: no other image, and not the same bytes under another release because one came to its end.
+#[test]
+fn ins_020_what_is_remembered_forbids_no_more_than_it_says() {
+    use EventType::{ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended};
+    let case = Case::new();
+    let of = |release, image, event| {
+        [Revocation::Release { release, image, event, index: LeafIndex(5) }]
+    };
+    let decide = |case: &Case, remembered: &[Revocation]| {
+        let known = Known { revocations: remembered, ..Known::default() };
+        case.decide_as(&case.running(), &known).map(|it| it.version)
+    };
+    let other = Hash([7; 32]);
+    assert_eq!(decide(&case, &of(other, [4; 32], ReleaseRecalled)), Ok(3));
+    for event in [ReleaseSuspended, ReleaseEndOfSupport] {
+        assert_eq!(decide(&case, &of(other, [3; 32], event)), Ok(3), "{event:?}");
+    }
+    assert!(decide(&case, &of(other, [3; 32], ReleaseRecalled)).is_err());
+    // Another release of the same bytes.
+    let first = Hash(case.release);
+    let second = case.world.release_as("acme.example", 4);
+    let leaf = leaf_hash(&second);
+    let approvals = [case.world.approval(0, leaf), case.world.approval(1, leaf)];
+    let both = approvals.into_iter().fold(Case::new().and(second), Case::and);
+    for event in [ReleaseSuspended, ReleaseEndOfSupport] {
+        assert_eq!(decide(&both, &of(first, [3; 32], event)), Ok(4), "{event:?}");
+    }
+    assert!(decide(&both, &of(first, [3; 32], ReleaseRecalled)).is_err());
 }
 
 /// INS-002: any one bit changed, with the checksum put right again: refused, or nothing that the

@@ -363,6 +363,34 @@ fn sta_002_a_key_is_good_however_many_came_before_it() {
     }
 }
 
+/// STA-012: an approver whose enrolment names no issuer permits what the first manufacturer makes,
+/// and forbids what any makes.
+#[test]
+fn sta_012_an_unscoped_approver_permits_for_the_first_and_forbids_for_all() {
+    let (world, other) = (World::new(), Key::p256(60));
+    let enrol = enrol(&other, "other.example", Role::Manufacturer, None);
+    let mut entries = world.entries.clone();
+    entries.push(world.trust(TrustAction::Enrol(enrol)));
+    for (release, author) in [
+        (world.release_as("acme.example", 3), "acme.example"),
+        (release(&other, "other.example", 3), "other.example"),
+    ] {
+        let leaf = leaf_hash(&release);
+        let ask = |words: &[Vec<u8>]| {
+            let log = TestLog::new([&entries[..], &[release.clone()], words].concat());
+            let report = ask(&log.whole(), &log, Question::Release(Hash(leaf)));
+            let [found] = &report.releases[..] else { panic!("{:?}", report.releases) };
+            (found.standing.is_usable(), found.standing.standing)
+        };
+        let approvals = [world.approval(0, leaf), world.approval(1, leaf)];
+        let is_first = author == "acme.example";
+        assert_eq!(ask(&approvals), (is_first, Standing::Published), "{author}");
+        let rejection = world.opinion(0, leaf, Meaning::Rejection);
+        let words = [&approvals[..], &[rejection]].concat();
+        assert_eq!(ask(&words), (false, Standing::Rejected), "{author}");
+    }
+}
+
 /// STA-006 and the table of `docs/spec/standing.md`: the words that everybody shows.
 #[test]
 fn sta_006_every_word_is_that_of_the_specification() {
