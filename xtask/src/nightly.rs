@@ -30,6 +30,23 @@ struct Part {
     run: Box<dyn Fn() -> Result<()>>,
 }
 
+/// What the faults are put into and what finds them: nothing of the anchor client's own tests.
+const PLANTED: &[&str] = &[
+    "crates/agent",
+    "crates/anchor/src",
+    "crates/capi",
+    "crates/cli",
+    "crates/clock",
+    "crates/index",
+    "crates/keys",
+    "crates/log",
+    "crates/server",
+    "crates/statement",
+    "crates/tlog",
+    "crates/verify",
+    "xtask/planted.json",
+];
+
 /// The judge and what it reads.
 const JUDGED: &[&str] = &["crates/verify", "crates/statement", "crates/tlog"];
 
@@ -54,7 +71,7 @@ fn parts() -> Vec<Part> {
         ),
         part(
             "planted",
-            &["crates", "xtask/planted.json"],
+            PLANTED,
             "each of 22 faults of trust put back, and found by a test",
             Box::new(move || judge::run(&planted)),
         ),

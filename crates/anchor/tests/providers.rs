@@ -258,8 +258,9 @@ async fn anc_9_an_interrupted_deployment_goes_on_under_the_same_nonces() {
     };
     let begun = dir.path().join("steps-deploy.json");
     let mut made = None;
-    for _ in 0..100 {
-        let limit = Duration::from_millis(150);
+    for n in 0..100 {
+        // Longer each time: on a busy machine the first get nowhere.
+        let limit = Duration::from_millis(150 + 20 * n);
         // Dropping the future is as sudden as a process that dies.
         if let Ok(done) = tokio::time::timeout(limit, deploy(&sending, &plan, |_| {})).await {
             made = Some(done.expect("deploys"));
@@ -319,8 +320,8 @@ async fn anc_9_what_a_nonce_made_is_compared_before_the_next_is_sent() {
     let council = wallet.address().create(0);
     let begun = dir.path().join("steps-deploy.json");
     // Until the first contract is there; then it is another.
-    for _ in 0..200 {
-        let limit = Duration::from_millis(40);
+    for n in 0..200 {
+        let limit = Duration::from_millis(40 + n);
         let done = tokio::time::timeout(limit, deploy(&sending, &plan, |_| {})).await;
         assert!(done.is_err(), "deployed in one go");
         if node.nonce(wallet.address()).await > 0 {
