@@ -377,7 +377,7 @@ fn sta_012_an_unscoped_approver_permits_for_the_first_and_forbids_for_all() {
     ] {
         let leaf = leaf_hash(&release);
         let ask = |words: &[Vec<u8>]| {
-            let log = TestLog::new([&entries[..], &[release.clone()], words].concat());
+            let log = TestLog::new([&entries[..], std::slice::from_ref(&release), words].concat());
             let report = ask(&log.whole(), &log, Question::Release(Hash(leaf)));
             let [found] = &report.releases[..] else { panic!("{:?}", report.releases) };
             (found.standing.is_usable(), found.standing.standing)

@@ -164,9 +164,7 @@ impl<'b, B: Book> Judge<'b, B> {
 
     #[inline(never)]
     fn counts(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
-        let approves = event_of(&word.parsed) == Some(EventType::ReleaseApproved)
-            && meaning(&word.parsed) == Some(Meaning::Approval)
-            && is_of_image(word, case);
+        let approves = is_approving(word, case) && meaning(&word.parsed) == Some(Meaning::Approval);
         if !approves || !self.permits(word) {
             return false;
         }
@@ -215,7 +213,8 @@ impl<'b, B: Book> Judge<'b, B> {
             return false;
         }
         let Some(by) = self.judge_of(case, word) else { return false };
-        let lifts = |it: Proven<'b>| names(&it, 27, word) && self.permits(&it);
+        let lifts =
+            |it: Proven<'b>| names(&it, 27, word) && is_approving(&it, case) && self.permits(&it);
         !self.later(case, word, by).any(lifts)
     }
 
@@ -344,6 +343,11 @@ impl<'b, B: Book> Judge<'b, B> {
 fn takes_back(later: &Proven<'_>, word: &Proven<'_>) -> bool {
     let revokes = event_of(&later.parsed) == Some(EventType::AuthorisationRevoked);
     names(later, 14, word) || revokes && hash(&later.parsed, 14).is_none()
+}
+
+/// Whether a signature is of the event of approvals, and of these bytes.
+fn is_approving(word: &Proven<'_>, case: &Case<'_>) -> bool {
+    event_of(&word.parsed) == Some(EventType::ReleaseApproved) && is_of_image(word, case)
 }
 
 /// Whether a step follows the very release that it names: its bytes and its codes.

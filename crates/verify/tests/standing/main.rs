@@ -164,7 +164,22 @@ fn sta_011_a_rejection_stands_until_it_is_named() {
     // Of another issuer, naming it is not enough.
     log.put(opinion(APPROVERS[1], person(1), leaf, Meaning::Approval, Some(rejection), 3));
     blocked(&log, Standing::Rejected, Reason::Rejected);
-    log.put(opinion(APPROVERS[0], person(0), leaf, Meaning::Approval, Some(rejection), 4));
+    // Nor on other bytes, or as another event than an approval's.
+    let by = (APPROVERS[0], person(0));
+    for meaning in [Meaning::Approval, Meaning::Review] {
+        let other = Some(firmlog_statement::Digest([8; 32]));
+        log.put(opinion_of(other, by.0, by.1, leaf, meaning, Some(rejection), 4));
+        blocked(&log, Standing::Rejected, Reason::Rejected);
+        for event in [EventType::ReleaseRecalled, EventType::ReleaseVerified] {
+            let word = opinion(by.0, by.1, leaf, meaning, Some(rejection), 5);
+            let parsed = firmlog_statement::Parsed::parse(&word).unwrap().decode().unwrap();
+            let firmlog_statement::Statement::Approval(mut it) = parsed else { panic!() };
+            it.event = event;
+            log.put(sign(firmlog_statement::Statement::Approval(it), by.1, by.0));
+            blocked(&log, Standing::Rejected, Reason::Rejected);
+        }
+    }
+    log.put(opinion(APPROVERS[0], person(0), leaf, Meaning::Approval, Some(rejection), 6));
     assert!(judged(&log).1.is_ok());
 }
 

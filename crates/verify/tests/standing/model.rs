@@ -132,7 +132,9 @@ impl Model {
             }
             let (issuer, good) = (&*self.keys[kid].issuer, self.good(kid, *index));
             if let Some(named) = it.supersedes.map(|named| Hash(named.0)) {
-                if good && rejections.get(&named) == Some(&issuer) {
+                let of_these = it.image.is_none_or(|it| it == image);
+                let lifts = it.event == EventType::ReleaseApproved && of_these;
+                if good && lifts && rejections.get(&named) == Some(&issuer) {
                     rejections.remove(&named);
                 }
                 if approval_of.get(&named) == Some(&issuer) && newest.contains_key(issuer) {
