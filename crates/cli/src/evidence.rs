@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use firmlog_keys::AwsLc;
 use firmlog_statement::Digest;
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, TreeSize};
 use firmlog_verify::TrustRoot;
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::checkpoint::verify_checkpoint;
@@ -29,6 +29,7 @@ use firmlog_verify::report::{
 use serde_json::Value;
 
 use crate::Context;
+use crate::answer::Answer;
 use crate::answer::counted;
 use crate::error::{Error, Exit, Result};
 use crate::http::Client;
@@ -86,7 +87,7 @@ impl<'a> Source<'a> {
                 let report = verify_gathered(&bundle, root, &AwsLc, question, every);
                 let read = Found { bundle, report };
                 let later = ask_bundle(client, root, question);
-                *asked_later &= later.is_ok();
+                *asked_later &= later.as_ref().is_ok_and(|it| answers(&read, it.as_ref()));
                 let later = later.ok().flatten();
                 Some(later.and_then(|later| worse_since(&read, later)).unwrap_or(read))
             }
@@ -103,8 +104,18 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// How complete the answer is, for people and as the JSON value of `searched`.
-    pub(crate) fn completeness(&self) -> (String, &'static str) {
+    /// Adds on what the answer's completeness rests, for people and as JSON: `searched`, and of a
+    /// scan whether the log answered for later entries.
+    pub(crate) fn tell(&self, answer: &mut Answer) {
+        let (how, word) = self.completeness();
+        answer.json["searched"] = word.into();
+        if let Self::Scanned { asked_later, .. } = self {
+            answer.json["later_entries"] = if *asked_later { "asked" } else { "no answer" }.into();
+        }
+        answer.text.push_str(&format!("search: {how}\n"));
+    }
+
+    fn completeness(&self) -> (String, &'static str) {
         match self {
             Self::Scanned { scan, asked_later, .. } => {
                 let later = match asked_later {
@@ -189,10 +200,20 @@ fn ask_bundle(client: &Client, root: &TrustRoot, question: &Question) -> Result<
     }
 }
 
+/// Whether the log answered for what it took after the tree that was read: by evidence of that tree
+/// or a larger one that can be checked, or by none where nothing was found either.
+fn answers(read: &Found, later: Option<&Found>) -> bool {
+    let Some(later) = later else { return read.report.verdict == Verdict::NotFound };
+    later.report.verdict != Verdict::CannotCheck && size(later) >= size(read)
+}
+
+fn size(found: &Found) -> Option<TreeSize> {
+    found.report.head.as_ref().map(|it| it.head.size)
+}
+
 /// What the log itself shows in a later tree than was read, where that is worse: what forbids waits
 /// for no witness, and neither does what convicts the log.
 fn worse_since(read: &Found, later: Found) -> Option<Found> {
-    let size = |found: &Found| found.report.head.as_ref().map(|it| it.head.size);
     let (was, is) = (&read.report, &later.report);
     // The file may still be used, by another release than the one that was read.
     let answered = was.release().map(|it| it.leaf);

@@ -125,6 +125,7 @@ fn a_log_that_cheats_after_the_tree_that_was_read_is_told() {
     let question = ["identify", "image", "--scan"];
     let (code, told) = world.at_log(&question);
     assert_eq!((code, &told["searched"]), (0, &"every entry".into()), "{told}");
+    assert_eq!(told["later_entries"], "asked");
     let entry = std::fs::read(world.dir.path().join("step.cose")).expect("reads");
     let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
     let post = client.post(format!("{}/entries", world.url)).body(entry);
@@ -139,6 +140,8 @@ fn a_log_that_cheats_after_the_tree_that_was_read_is_told() {
     let settings = std::fs::read_to_string(&path).expect("reads");
     std::fs::write(&path, format!("index.enabled = false\n{settings}")).expect("writes");
     world.start_again_lying();
+    let (code, told) = world.at_log(&question);
+    assert_eq!((code, &told["later_entries"]), (0, &"no answer".into()), "{told}");
     let args = [&question[..], &["--log", &world.url, "--trust", "log/log.trust"]].concat();
     let output = command(world.dir.path(), &args).output().expect("starts");
     let said = String::from_utf8_lossy(&output.stdout);

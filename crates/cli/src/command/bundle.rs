@@ -64,13 +64,13 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
         true => source.ask(&Question::Device(DeviceId(subject.0)))?,
         false => source.release(&subject)?,
     };
-    let (how, searched) = source.completeness();
     let Some(Found { mut bundle, report }) = found else {
         let what = if of_device { "statement (still kept) of device" } else { "release" };
         let text = format!("NOT FOUND: {}\n", source.absence(&format!("{what} {subject}")));
-        let json = json!({"verdict": "not found", "subject": subject.to_string(),
-            "searched": searched});
-        return Ok(Answer::new("bundle", json, text).exit(Exit::Incomplete));
+        let json = json!({"verdict": "not found", "subject": subject.to_string()});
+        let mut answer = Answer::new("bundle", json, text).exit(Exit::Incomplete);
+        source.tell(&mut answer);
+        return Ok(answer);
     };
     for path in &args.disclosures {
         add_disclosures(&mut bundle, path)?;
@@ -90,10 +90,9 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
     json["bytes"] = bytes.len().into();
     json["witnesses"] = witnesses.into();
     json["quorum"] = quorum.into();
-    json["searched"] = searched.into();
     let text = format!(
-        "{}wrote {file}: {}, {} bytes, under {} and {}\n{how}\ncheck it anywhere: firmlog verify \
-         {file} --trust FILE\n",
+        "{}wrote {file}: {}, {} bytes, under {} and {}\ncheck it anywhere: firmlog verify {file} \
+         --trust FILE\n",
         report_text(&report, &history),
         counted(bundle.entries.len() as u64, "entry", "entries"),
         bytes.len(),
@@ -104,7 +103,9 @@ pub(crate) fn run(command: &BundleCommand, context: &Context) -> Result<Answer> 
         Exit::Incomplete => Exit::Proven,
         other => other,
     };
-    Ok(Answer::new("bundle", json, text).exit(exit))
+    let mut answer = Answer::new("bundle", json, text).exit(exit);
+    source.tell(&mut answer);
+    Ok(answer)
 }
 
 /// Takes one disclosure per item of a disclosure file.

@@ -83,32 +83,25 @@ pub(crate) fn run(args: &IdentifyArgs, context: &Context) -> Result<Answer> {
         report = found.report;
     }
     let mut answer = answer(&args.file, &file, report);
-    searched(&mut answer, &source);
+    source.tell(&mut answer);
     Ok(answer)
-}
-
-/// Adds on what the answer's completeness rests.
-pub(crate) fn searched(answer: &mut Answer, source: &Source<'_>) {
-    let (how, word) = source.completeness();
-    answer.json["searched"] = word.into();
-    answer.text.push_str(&format!("search: {how}\n"));
 }
 
 /// No release of this file: how sure that is, is told with it.
 fn unknown(file: &Path, sha256: &[u8; 32], source: &Source<'_>) -> Answer {
-    let (_, searched) = source.completeness();
     let (verdict, absence) = (Verdict::NotFound, source.absence("release of this file"));
     let note = "not being found does not prove a file bad";
     let json = json!({"verdict": verdict.word(), "file": file.display().to_string(),
-        "sha256": hex(sha256), "usable": false, "note": note, "absence": absence,
-        "searched": searched});
+        "sha256": hex(sha256), "usable": false, "note": note, "absence": absence});
     let text = format!(
         "{}\n{}\n  sha256 {}\n{absence}\n{note}\n",
         verdict.word().to_uppercase(),
         file.display(),
         grouped(sha256),
     );
-    Answer::new("identify", json, text).exit(exit(verdict))
+    let mut answer = Answer::new("identify", json, text).exit(exit(verdict));
+    source.tell(&mut answer);
+    answer
 }
 
 fn answer(path: &Path, file: &ImageFile, report: Report) -> Answer {

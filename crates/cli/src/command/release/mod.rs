@@ -28,7 +28,6 @@ use serde_json::json;
 
 use crate::Context;
 use crate::answer::Answer;
-use crate::command::identify::searched;
 use crate::command::key;
 use crate::command::trust::unknown;
 use crate::error::{Exit, Result};
@@ -228,15 +227,16 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Answer> {
     let wanted = digest(&args.release)?;
     let mut source = Source::open(&client, &root, args.how, context)?;
     let Some(found) = source.release(&wanted)? else {
-        let (_, searched) = source.completeness();
         let text = format!("NOT FOUND: {}\n", source.absence(&format!("release {wanted}")));
         let json = json!({"verdict": "not found", "release": wanted.to_string(),
-            "usable": false, "searched": searched});
-        return Ok(Answer::new("release-show", json, text).exit(Exit::Incomplete));
+            "usable": false});
+        let mut answer = Answer::new("release-show", json, text).exit(Exit::Incomplete);
+        source.tell(&mut answer);
+        return Ok(answer);
     };
     let json = report_json(&found.report, None, &[]);
     let text = report_text(&found.report, &[]);
     let mut answer = Answer::new("release-show", json, text).exit(exit_of(&found.report));
-    searched(&mut answer, &source);
+    source.tell(&mut answer);
     Ok(answer)
 }
