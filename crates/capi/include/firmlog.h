@@ -41,6 +41,9 @@
 // A revocation of a release.
 #define FIRMLOG_REVOCATION_RELEASE 2
 
+// A refusal of an image: it takes a larger tree to open the way.
+#define FIRMLOG_REVOCATION_REFUSED 3
+
 // Words of an outbox.
 #define FIRMLOG_OUTBOX_WORDS 48
 
@@ -646,16 +649,18 @@ typedef struct firmlog_running {
 
 // A key that is compromised, or a release that was withdrawn: what a device remembers of a bundle.
 typedef struct firmlog_revocation {
-  // `FIRMLOG_REVOCATION_KEY` or `FIRMLOG_REVOCATION_RELEASE`.
+  // `FIRMLOG_REVOCATION_KEY`, `FIRMLOG_REVOCATION_RELEASE` or `FIRMLOG_REVOCATION_REFUSED`.
   uint8_t kind;
-  // Of a release: 5 suspended, 6 recalled, 7 no longer supported. Of a key: 0.
+  // Of a release: 5 suspended, 6 recalled, 7 no longer supported. Else 0.
   uint16_t event;
   // Of a release: where that step stands in the log; what stands after it may lift a suspension.
   // Of a key: what it permitted from this index in the log on counts no more.
+  // Of a refused image: size of the tree that spoke against it.
   uint64_t index;
-  // Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint.
+  // Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint. Of a
+  // refused image: its SHA-256.
   uint8_t name[32];
-  // SHA-256 of the release's image. Of a key: zeros.
+  // SHA-256 of the release's image. Else zeros.
   uint8_t image[32];
 } firmlog_revocation;
 
@@ -673,8 +678,9 @@ typedef struct firmlog_known {
   size_t revocations_len;
   // Handed to `remember`.
   void *context;
-  // Told of every key and every release that the bundle shows revoked or withdrawn, for the
-  // device to keep as it is: older evidence does not show it. May be null.
+  // Told of every key and every release that the bundle shows revoked or withdrawn, and of an
+  // image that is refused for what other evidence would hide, for the device to keep as it is.
+  // May be null.
   void (*remember)(void *context, const struct firmlog_revocation *what);
   // Whether `latest_ms` is known.
   uint8_t has_latest;

@@ -23,6 +23,9 @@ pub const FIRMLOG_REVOCATION_KEY: u8 = 1;
 /// A revocation of a release.
 pub const FIRMLOG_REVOCATION_RELEASE: u8 = 2;
 
+/// A refusal of an image: it takes a larger tree to open the way.
+pub const FIRMLOG_REVOCATION_REFUSED: u8 = 3;
+
 /// What the device pins: one log, by its key and its first entry, and its witnesses.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -78,8 +81,9 @@ pub struct Known {
     pub revocations_len: usize,
     /// Handed to `remember`.
     pub context: *mut c_void,
-    /// Told of every key and every release that the bundle shows revoked or withdrawn, for the
-    /// device to keep as it is: older evidence does not show it. May be null.
+    /// Told of every key and every release that the bundle shows revoked or withdrawn, and of an
+    /// image that is refused for what other evidence would hide, for the device to keep as it is.
+    /// May be null.
     pub remember: Option<unsafe extern "C" fn(context: *mut c_void, what: *const Revocation)>,
     /// Whether `latest_ms` is known.
     pub has_latest: u8,
@@ -89,16 +93,18 @@ pub struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Revocation {
-    /// `FIRMLOG_REVOCATION_KEY` or `FIRMLOG_REVOCATION_RELEASE`.
+    /// `FIRMLOG_REVOCATION_KEY`, `FIRMLOG_REVOCATION_RELEASE` or `FIRMLOG_REVOCATION_REFUSED`.
     pub kind: u8,
-    /// Of a release: 5 suspended, 6 recalled, 7 no longer supported. Of a key: 0.
+    /// Of a release: 5 suspended, 6 recalled, 7 no longer supported. Else 0.
     pub event: u16,
     /// Of a release: where that step stands in the log; what stands after it may lift a suspension.
     /// Of a key: what it permitted from this index in the log on counts no more.
+    /// Of a refused image: size of the tree that spoke against it.
     pub index: u64,
-    /// Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint.
+    /// Of a release: leaf hash of the statement that begins it. Of a key: its thumbprint. Of a
+    /// refused image: its SHA-256.
     pub name: [u8; 32],
-    /// SHA-256 of the release's image. Of a key: zeros.
+    /// SHA-256 of the release's image. Else zeros.
     pub image: [u8; 32],
 }
 
@@ -192,12 +198,13 @@ const RELEASE_TEXTS: &[&CStr] = &[
     c"the release is not newer and nobody authorised a downgrade",
     c"the release has a lower security counter",
     c"the release was proposed and is not published",
-    c"the bundle is of a smaller tree than the device takes",
+    c"it takes a bundle of a larger tree: this one is older than what spoke before",
     c"a statement or the checkpoint is longer than the device's buffer",
     c"the release is for another component",
     c"the device takes no releases of this issuer",
     c"a release of the same bytes was recalled",
     c"a witness is pinned twice",
+    c"a downgrade is authorised, but not at this time or not from what runs",
 ];
 
 const IMAGE_TEXTS: &[&CStr] = &[
@@ -263,7 +270,11 @@ pub(crate) unsafe fn decide(
     evidence.revocations(|revocation| known.tell(&revocation.into()));
     let decided = evidence.installable_as(image, &running, &heard, is_of);
     Ok(decided.map(|installable| *installable).map_err(|reason| {
-        let size = if reason.is_hidden_by_older() { evidence.head().size.0 } else { 0 };
+        let tree = evidence.head().size;
+        if reason.is_hidden() {
+            known.tell(&install::Revocation::Refused { tree, image: *image }.into());
+        }
+        let size = if reason.is_hidden() { tree.0 } else { 0 };
         Decision { size, ..Decision::no(image, reason.code(), reason.event()) }
     }))
 }
@@ -359,7 +370,7 @@ impl Revocation {
     fn is_one(&self) -> bool {
         let Self { kind, event, index, name, image } = *self;
         match kind {
-            FIRMLOG_REVOCATION_KEY => event == 0,
+            FIRMLOG_REVOCATION_KEY | FIRMLOG_REVOCATION_REFUSED => event == 0,
             FIRMLOG_REVOCATION_RELEASE => EventType::from_code(event.into())
                 .and_then(|it| {
                     install::Revocation::withdrawn(Hash(name), image, it, LeafIndex(index))
@@ -386,6 +397,13 @@ impl From<install::Revocation> for Revocation {
                 index: index.0,
                 name: release.0,
                 image,
+            },
+            install::Revocation::Refused { tree, image } => Self {
+                kind: FIRMLOG_REVOCATION_REFUSED,
+                event: 0,
+                index: tree.0,
+                name: image,
+                image: [0; 32],
             },
         }
     }
@@ -427,6 +445,7 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firmlog_tlog::merkle::TreeSize;
 
     #[test]
     fn every_reason_has_its_text() {
@@ -436,7 +455,7 @@ mod tests {
             [R::SignerRevoked, R::ApprovalsMissing, R::Rejected, R::Withdrawn, R::WrongModel];
         let rest = [R::WrongHardware, R::Downgrade, R::CounterWentBack, R::NotPublished];
         let last = [R::EvidenceStale, R::ScratchTooSmall, R::WrongComponent, R::WrongIssuer];
-        let newest = [R::BytesRecalled, R::WitnessTwice];
+        let newest = [R::BytesRecalled, R::WitnessTwice, R::DowngradeNotNow];
         let all = all.iter().chain(&more).chain(&rest).chain(&last).chain(&newest);
         assert_eq!(all.clone().count(), RELEASE_TEXTS.len() - 1);
         for reason in all {
@@ -457,6 +476,7 @@ mod tests {
         let all = [
             install::Revocation::Release { release, image, event, index: LeafIndex(1 << 40) },
             install::Revocation::Key { kid, from },
+            install::Revocation::Refused { tree: TreeSize(11), image },
         ];
         let list = all.map(Revocation::from);
         assert_eq!(Revocation::all(&list), Ok(&all[..]));
@@ -469,7 +489,7 @@ mod tests {
             let other = Revocation { kind, ..list[0] };
             assert_eq!(Revocation::all(&[other]), Err(Status::Range), "{kind}");
         }
-        assert_eq!(Revocation::all(&[Revocation { kind: 3, ..list[1] }]), Err(Status::Range));
+        assert_eq!(Revocation::all(&[Revocation { kind: 4, ..list[1] }]), Err(Status::Range));
     }
 
     fn text(reason: u16) -> &'static str {

@@ -68,9 +68,9 @@ pub use hash::{FIRMLOG_HASH_WORDS, Hash};
 pub use hash::{firmlog_hash_add, firmlog_hash_finish, firmlog_hash_start, firmlog_sha256};
 #[cfg(feature = "install")]
 pub use install::{
-    Decision, FIRMLOG_ISSUERS_MAX, FIRMLOG_REVOCATION_KEY, FIRMLOG_REVOCATION_RELEASE,
-    FIRMLOG_WITNESSES_MAX, Known, Revocation, Root, Running, firmlog_check_install,
-    firmlog_reason_text,
+    Decision, FIRMLOG_ISSUERS_MAX, FIRMLOG_REVOCATION_KEY, FIRMLOG_REVOCATION_REFUSED,
+    FIRMLOG_REVOCATION_RELEASE, FIRMLOG_WITNESSES_MAX, Known, Revocation, Root, Running,
+    firmlog_check_install, firmlog_reason_text,
 };
 pub use journal::{Chain, Config, Covered, Finding, FindingKind, Room, Started};
 pub use journal::{

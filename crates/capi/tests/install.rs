@@ -152,7 +152,20 @@ fn what_may_not_be_installed_has_its_reason_and_event() {
     });
     is(found, 11, Event::RefusedDowngrade);
     // INS-022: an older tree may hold an authorisation that is gone.
-    assert_eq!(found.1.size, case.entries.len() as u64);
+    let tree = case.entries.len() as u64;
+    assert_eq!(found.1.size, tree);
+    // INS-023: nor is the image taken from that tree, whatever a bundle leaves out.
+    let image = Revocation {
+        kind: FIRMLOG_REVOCATION_REFUSED,
+        event: 0,
+        index: tree,
+        name: [3; 32],
+        image: [0; 32],
+    };
+    assert_eq!(case.remembered, [image]);
+    assert_eq!(case.knowing(&bundle, &[image]), (Status::NotInstallable, 14));
+    let before = Revocation { index: tree - 1, ..image };
+    assert_eq!(case.knowing(&bundle, &[before]), (Status::Ok, 0));
     let found = case.decide_with(&bundle, |_, _, known| {
         known.size = 1000;
         1024

@@ -1,7 +1,7 @@
 //! Which statements a question depends on: one gatherer, over the log itself, its view, or a scan.
 //!
 //! ```text
-//! release 8fa9… ─▶ later steps, approvals, authorisations, remarks
+//! release 8fa9… ─▶ later steps, approvals, authorisations, remarks, and what names those
 //!               ─▶ every release of the same bytes, and what is said of those
 //!               ─▶ releases of the same version
 //! each signer   ─▶ every Trust statement about its key, and so on up to the genesis
@@ -205,6 +205,10 @@ impl<S: Source> Gathering<'_, S> {
                 Ok(())
             }
             Ok(Statement::Release(it)) => self.release(index, &parsed, &it, subjects),
+            // What forbids counts whatever statement about the release it names.
+            Ok(Statement::Approval(_) | Statement::Authorisation(_)) => {
+                self.want(Wanted::About(Hash(parsed.leaf_hash())))
+            }
             Ok(Statement::Update(update)) if asks_for(question, &update.device) => {
                 if let Some(leaf) = update.release.map(|leaf| Hash(leaf.0)) {
                     subjects.leaves.insert(leaf);
@@ -231,7 +235,7 @@ impl<S: Source> Gathering<'_, S> {
         let is_subject =
             subjects.leaves.contains(&leaf) || subjects.images.contains(&release.image.0);
         if release.release.is_some() {
-            return Ok(());
+            return self.want(Wanted::About(leaf));
         }
         if !is_subject {
             self.passed.push(index);

@@ -177,17 +177,15 @@ fn ins_010_each_reason_by_name() {
     let other = both(&case.log(), &twin.whole(), &[3; 32], &now, &known);
     assert_eq!(other, Err(Reason::EvidenceIncomplete));
     let log = case.log();
-    let other = both(&log, &log.whole(), &[8; 32], &now, &known);
-    assert_eq!(other, Err(Reason::ReleaseNotFound));
-    let one_approval = both(&log, &log.bundle(&[0, 4, 5]), &[3; 32], &now, &known);
-    assert_eq!(one_approval, Err(Reason::ApprovalsMissing));
+    let found = |bundle: &Bundle, image| both(&log, bundle, image, &now, &known);
+    assert_eq!(found(&log.whole(), &[8; 32]), Err(Reason::ReleaseNotFound));
+    assert_eq!(found(&log.bundle(&[0, 4, 5]), &[3; 32]), Err(Reason::ApprovalsMissing));
     let size = log.entries.len();
     let mut bundle = log.whole();
     bundle.checkpoints[1] = log.checkpoint(size, 1);
-    assert_eq!(both(&log, &bundle, &[3; 32], &now, &known), Err(Reason::NotWitnessed));
+    assert_eq!(found(&bundle, &[3; 32]), Err(Reason::NotWitnessed));
     // A key that nobody enrolled, as far as this bundle tells.
-    let unknown = both(&log, &log.bundle(&[4, 5, 6]), &[3; 32], &now, &known);
-    assert_eq!(unknown, Err(Reason::EvidenceIncomplete));
+    assert_eq!(found(&log.bundle(&[4, 5, 6]), &[3; 32]), Err(Reason::EvidenceIncomplete));
     assert_eq!(Reason::Downgrade.event(), EventType::RefusedDowngrade);
 }
 
@@ -217,6 +215,7 @@ fn ins_010_the_specification_names_each_reason_and_its_event() {
         R::WrongIssuer,
         R::BytesRecalled,
         R::WitnessTwice,
+        R::DowngradeNotNow,
     ];
     assert_eq!(rows.len(), reasons.len());
     for (row, reason) in rows.iter().zip(reasons) {
@@ -281,14 +280,15 @@ fn ins_013_a_downgrade_needs_its_own_authorisation() {
     assert_eq!(decide(|it| it.devices = vec![DeviceId([7; 32])], &newer, &at), refused);
     assert_eq!(decide(|it| it.models = vec!["ip-300".into()], &newer, &at), refused);
     assert_eq!(decide(|it| it.models = vec!["ip-200".into()], &newer, &at), Ok(true));
-    assert_eq!(decide(|it| it.over_version = Some(VersionCode(10)), &newer, &at), refused);
+    let not_now = Err(Reason::DowngradeNotNow);
+    assert_eq!(decide(|it| it.over_version = Some(VersionCode(10)), &newer, &at), not_now);
     assert_eq!(decide(|it| it.over_version = Some(VersionCode(9)), &newer, &at), Ok(true));
     // Limits of time hold if the device knows the time well enough.
     assert_eq!(decide(|it| it.until_ms = Some(NOW_MS + 1000), &newer, &at), Ok(true));
-    assert_eq!(decide(|it| it.until_ms = Some(NOW_MS + 999), &newer, &at), refused);
-    assert_eq!(decide(|it| it.until_ms = Some(u64::MAX), &newer, &Known::default()), refused);
+    assert_eq!(decide(|it| it.until_ms = Some(NOW_MS + 999), &newer, &at), not_now);
+    assert_eq!(decide(|it| it.until_ms = Some(u64::MAX), &newer, &Known::default()), not_now);
     assert_eq!(decide(|it| it.from_ms = Some(NOW_MS), &newer, &at), Ok(true));
-    assert_eq!(decide(|it| it.from_ms = Some(NOW_MS + 1), &newer, &at), refused);
+    assert_eq!(decide(|it| it.from_ms = Some(NOW_MS + 1), &newer, &at), not_now);
     let back = Running { counter: 2, ..newer };
     assert_eq!(decide(|_| {}, &back, &at), Err(Reason::CounterWentBack));
     // Taken back, and by nothing else than by what says so: a withdrawal of this one or of all.

@@ -3,6 +3,7 @@
 //! ```text
 //! key 9f2c… 41                               compromised: what it permitted from entry 41 on
 //! release 5f0c… 0303… release_suspended 57   withdrawn by entry 57, and its image
+//! refused 0303… 4118                         an image that the tree of this size spoke against
 //! tree 4120                                  the largest tree whose bundle was taken
 //! ```
 //!
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use firmlog_statement::Thumbprint;
 use firmlog_statement::event::EventType;
-use firmlog_tlog::merkle::{Hash, LeafIndex};
+use firmlog_tlog::merkle::{Hash, LeafIndex, TreeSize};
 use firmlog_verify::install::Revocation;
 
 use crate::answer::hex;
@@ -160,6 +161,10 @@ impl Line {
                 EventType::from_name(event)?,
                 LeafIndex(index.parse().ok()?),
             )?),
+            ["refused", image, tree] => Self::Revocation(Revocation::Refused {
+                tree: TreeSize(tree.parse().ok()?),
+                image: Hash::from_hex(image)?.0,
+            }),
             ["tree", size] => Self::Tree(size.parse().ok()?),
             _ => return None,
         })
@@ -172,6 +177,9 @@ impl Line {
             }
             Self::Revocation(Revocation::Release { release, image, event, index }) => {
                 format!("release {release} {} {} {}\n", hex(image), event.name(), index.0)
+            }
+            Self::Revocation(Revocation::Refused { tree, image }) => {
+                format!("refused {} {}\n", hex(image), tree.0)
             }
             Self::Tree(size) => format!("tree {size}\n"),
         }
@@ -194,6 +202,7 @@ mod tests {
         };
         let mut all: Vec<_> = steps.into_iter().zip(1..).map(release).collect();
         all.push(Revocation::Key { kid: Thumbprint([5; 32]), from: LeafIndex(7) });
+        all.push(Revocation::Refused { tree: TreeSize(9), image: [6; 32] });
         all
     }
 

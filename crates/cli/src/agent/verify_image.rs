@@ -20,7 +20,7 @@ use firmlog_statement::ReleaseHead;
 use firmlog_statement::event::EventType;
 use firmlog_statement::time::DeviceTime;
 use firmlog_statement::time::Quality;
-use firmlog_tlog::merkle::Hash;
+use firmlog_tlog::merkle::{Hash, TreeSize};
 use firmlog_verify::bundle::Bundle;
 use firmlog_verify::install::{Evidence, Installable, Known, Reason, Revocation, Root, Running};
 use firmlog_verify::{TrustRoot, Verified, verify_release_as};
@@ -115,9 +115,11 @@ fn decide(config: &Config, offer: &Offer, status: &Value) -> Result<Decided> {
     if believed {
         let (revocations, size) = shown(bytes, &root);
         heard.learn(&revocations)?;
-        // What was refused is not taken from an older tree, where it may stand better.
-        if decided.as_ref().is_err_and(Reason::is_hidden_by_older) {
+        // What was refused is not taken from an older tree, where it may stand better, nor from
+        // one of this size that leaves something out.
+        if decided.as_ref().is_err_and(Reason::is_hidden) {
             heard.take(size)?;
+            heard.learn(&[Revocation::Refused { tree: TreeSize(size), image: *sha256 }])?;
         }
     }
     let decided = match decided {

@@ -61,7 +61,7 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "REF")]
     training: Option<String>,
     /// Approvers and authorisers: an issuer whose releases they may speak about; may be given
-    /// again; left out, the log's first manufacturer
+    /// again; left out, the log's one manufacturer, if it has one by now
     #[arg(long = "for", value_name = "ISSUER")]
     issuers: Vec<String>,
     /// Certificate chain or key attestation; its SHA-256 is logged

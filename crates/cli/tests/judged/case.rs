@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use firmlog_keys::FileKey;
 use firmlog_log::{Batch, Config, Log, Outcome, Registration};
-use firmlog_statement::{Digest, Role, Statement};
+use firmlog_statement::event::EventType;
+use firmlog_statement::{Digest, Parsed, Role, Statement};
 use firmlog_tlog::merkle::leaf_hash;
 use firmlog_tlog::note::Algorithm;
+use firmlog_verify::bundle::Bundle;
 use firmlog_verify::crypto::RustCrypto;
 use serde_json::Value;
 use sha2::Digest as _;
@@ -133,6 +135,26 @@ impl Case {
     pub(crate) fn step(&self, release: &Release, step: &str, who: Who) -> String {
         let done = self.world.done(&stepping(release, step, who));
         text(&done, "leaf_hash").to_owned()
+    }
+
+    /// A step of this release that names something else.
+    pub(crate) fn step_naming(
+        &self,
+        release: &Release,
+        named: Digest,
+        event: EventType,
+        who: Who,
+    ) -> Vec<u8> {
+        self.world.at_log(&["bundle", "release", &release.leaf, "--out", "begins.fwb"]);
+        let bytes = std::fs::read(self.dir().join("begins.fwb")).expect("a bundle");
+        let bundle = Bundle::parse(&bytes).expect("a bundle");
+        let begins = bundle.entries.iter().find(|it| hex_of(&it.bytes) == release.leaf);
+        let parsed = Parsed::parse(&begins.expect("the release").bytes).expect("a statement");
+        let Ok(Statement::Release(begins)) = parsed.decode() else { panic!("a release") };
+        let (supersedes, time) = (None, crate::people::now());
+        let release = Some(named);
+        let step = firmlog_statement::Release { release, event, time, supersedes, ..begins };
+        self.sign(who, Statement::Release(step))
     }
 
     pub(crate) fn revoke(&self, by_whom: Who, whose: Who, reason: &str, more: &[&str]) -> String {

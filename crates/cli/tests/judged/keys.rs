@@ -245,7 +245,7 @@ fn j20_an_approver_speaks_for_the_issuers_of_its_enrolment() {
     case.refuses_command(&reject, OUT_OF_SCOPE);
     let third: Who = ("third.pem", "third.example");
     let nameless = case.sign(ADMIN, enrolment(case.dir(), third, Role::Approver, &[]));
-    case.refuses(&nameless, "the log has several manufacturers: name the ones");
+    case.refuses(&nameless, "the log has no manufacturer yet, or several: name the ones");
     case.everywhere(&pump, &open, &NOT_APPROVED);
     case.lie();
     case.world.done(&approve);

@@ -94,6 +94,11 @@ fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).expect("a time")
 }
 
+/// A time that is not before what was said so far.
+pub(crate) fn now() -> DeviceTime {
+    time(now_ms())
+}
+
 fn time(utc_ms: u64) -> DeviceTime {
     DeviceTime {
         utc_ms: Some(utc_ms),

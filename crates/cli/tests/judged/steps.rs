@@ -1,9 +1,12 @@
 //! Steps in a release's life: J2, J3, J4, J7, J21, J22.
 
-use crate::case::{Case, OUT_OF_SCOPE, judging, stepping};
+use firmlog_statement::Meaning;
+use firmlog_statement::event::EventType;
+
+use crate::case::{Case, OUT_OF_SCOPE, digest, hex_of, judging, stepping};
 use crate::device::Pump;
-use crate::people::{ADMIN, BUILD, QUALITY, ZETA, ZETA_QUALITY, policy};
-use crate::says::{BYTES_RECALLED, MAY_BE_USED, RECALLED, SUSPENDED, Says};
+use crate::people::{ADMIN, BUILD, QUALITY, SAFETY, ZETA, ZETA_QUALITY, opinion, policy};
+use crate::says::{BYTES_RECALLED, MAY_BE_USED, RECALLED, REJECTED, SUSPENDED, Says};
 
 const ENDED: Says<'_> =
     Says { standing: "ended", banner: "ENDED by entry ", headline: "ENDED by entry ", ..RECALLED };
@@ -47,6 +50,41 @@ fn j03_nothing_brings_a_recalled_release_back() {
     for (release, says) in releases {
         case.step(&release, "published", BUILD);
         case.everywhere(&pump, &release, &says.of_a_liar(&["against_rules", "withdrawn"]));
+    }
+}
+
+/// J3: a recall that names a step or a signature instead of the release. An honest log refuses it;
+/// of one that takes it nobody hears less, and everybody is told of the log.
+#[test]
+fn j03_what_forbids_counts_whatever_it_names() {
+    let mut case = Case::new(1);
+    let pump = Pump::new(&case);
+    let names = "what it names is a step in the life of a release: name the release";
+    let recalled = [2, 3, 4].map(|n| {
+        let release = case.begin("propose", n, &format!("4.2.{n}"), BUILD, &[]);
+        let published = case.step(&release, "published", BUILD);
+        let approval = case.judge(&release, "approval", QUALITY);
+        case.everywhere(&pump, &release, &MAY_BE_USED);
+        let (named, why) = match n {
+            2 => (published, names),
+            _ => (approval, "the log has no such release"),
+        };
+        let (named, event) = (digest(&named), EventType::ReleaseRecalled);
+        let word = match n {
+            4 => opinion(case.dir(), SAFETY, named, Meaning::Rejection, None, 0),
+            _ => case.step_naming(&release, named, event, BUILD),
+        };
+        case.refuses(&word, why);
+        (release, word, if n == 4 { REJECTED } else { RECALLED })
+    });
+    case.lie();
+    for (_, word, _) in &recalled {
+        case.say(word);
+    }
+    for (release, word, says) in recalled {
+        let found = ["against_rules", says.findings[0]];
+        case.everywhere(&pump, &release, &says.of_a_liar(&found));
+        case.is_hidden_without(&pump, &release, &hex_of(&word), says.device);
     }
 }
 

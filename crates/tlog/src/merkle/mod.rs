@@ -111,6 +111,7 @@ pub struct LeafIndex(pub u64);
 
 /// How many entries a tree has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
 pub struct TreeSize(pub u64);
 
 impl fmt::Display for LeafIndex {

@@ -27,7 +27,7 @@ use firmlog_statement::event::EventType;
 use firmlog_statement::{DeviceId, Kind, Parsed, PublicKey, ReleaseHead, Thumbprint};
 use firmlog_tlog::checkpoint::{CheckpointError, Unverified};
 use firmlog_tlog::cosignature::{self, CosignatureError};
-use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, verify_inclusion_path};
+use firmlog_tlog::merkle::{Hash, LeafIndex, TreeHead, TreeSize, verify_inclusion_path};
 use firmlog_tlog::note::VerifierKey;
 
 #[cfg(feature = "alloc")]
@@ -132,6 +132,14 @@ pub enum Revocation {
         /// SHA-256 of its image: a recall forbids the same bytes under another name too.
         image: [u8; 32],
     } = 2,
+    /// An image was refused for what an older or a shorter bundle would hide
+    /// ([`Reason::is_hidden`]): it takes a larger tree to open the way.
+    Refused {
+        /// Size of the tree that spoke against it.
+        tree: TreeSize,
+        /// SHA-256 of the image.
+        image: [u8; 32],
+    } = 3,
 }
 
 impl Revocation {
@@ -163,20 +171,21 @@ refusals! {
         Downgrade = 11: "the release is not newer and nobody authorised a downgrade",
         CounterWentBack = 12: "the release has a lower security counter",
         NotPublished = 13: "the release was proposed and is not published",
-        EvidenceStale = 14: "the bundle is of a smaller tree than the device takes",
+        EvidenceStale = 14: "it takes a bundle of a larger tree: this one is older than what spoke before",
         ScratchTooSmall = 15: "a statement or the checkpoint is longer than the device's buffer",
         WrongComponent = 16: "the release is for another component",
         WrongIssuer = 17: "the device takes no releases of this issuer",
         BytesRecalled = 18: "a release of the same bytes was recalled",
         WitnessTwice = 19: "a witness is pinned twice",
+        DowngradeNotNow = 20: "a downgrade is authorised, but not at this time or not from what runs",
     }
 }
 
 impl Reason {
-    /// Whether an older bundle would hide it (INS-022): what is withdrawn or compromised is
-    /// remembered by itself.
+    /// Whether an older bundle would hide it (INS-022), or one of the same tree that leaves
+    /// something out (INS-023): what is withdrawn or compromised is remembered by itself.
     #[must_use]
-    pub const fn is_hidden_by_older(&self) -> bool {
+    pub const fn is_hidden(&self) -> bool {
         matches!(
             self,
             Self::NotPublished | Self::Rejected | Self::ApprovalsMissing | Self::Downgrade
@@ -204,7 +213,9 @@ impl Reason {
             Self::WrongModel | Self::WrongHardware | Self::WrongComponent => {
                 EventType::RefusedWrongModel
             }
-            Self::Downgrade | Self::CounterWentBack => EventType::RefusedDowngrade,
+            Self::Downgrade | Self::DowngradeNotNow | Self::CounterWentBack => {
+                EventType::RefusedDowngrade
+            }
         }
     }
 }

@@ -48,7 +48,15 @@ pub(crate) fn decide<B: Book>(
             decided = found;
         }
     }
-    decided
+    let refused = |it: &Revocation| {
+        matches!(it, Revocation::Refused { tree, image: of }
+            if of == image && book.head().size <= *tree)
+    };
+    match decided {
+        // Another bundle of that tree may leave out what spoke against it.
+        Ok(_) if known.revocations.iter().any(refused) => Err(Reason::EvidenceStale),
+        decided => decided,
+    }
 }
 
 /// Decides as [`decide`] of an image that says which release it is of (STA-051): `is_of` tells, by
@@ -92,9 +100,11 @@ fn judge_one<'b, B: Book>(
     if head.counter < running.counter {
         return Err(Reason::CounterWentBack);
     }
-    let downgrade = authorisation.is_some_and(|it| allows_downgrade(&it, running, known));
-    if head.version <= running.version && !downgrade {
-        return Err(Reason::Downgrade);
+    if head.version <= running.version {
+        let it = authorisation.filter(allows_downgrade).ok_or(Reason::Downgrade)?;
+        if !holds_now(&it, running, known) {
+            return Err(Reason::DowngradeNotNow);
+        }
     }
     let ReleaseStanding { approvals, .. } = standing;
     Ok(Installable {
@@ -157,17 +167,21 @@ const fn event(standing: Standing) -> Option<EventType> {
     }
 }
 
-/// Whether it lets this device go back now. A limit that the device cannot judge, because it does
+/// Whether it lets a device go back.
+fn allows_downgrade(it: &Proven<'_>) -> bool {
+    it.parsed.field(37).is_some_and(|mut d| d.bool() == Ok(true))
+}
+
+/// Whether it holds now, and from what runs. A limit that the device cannot judge, because it does
 /// not know the time well enough, does not hold.
-fn allows_downgrade(it: &Proven<'_>, running: &Running<'_>, known: &Known<'_>) -> bool {
+fn holds_now(it: &Proven<'_>, running: &Running<'_>, known: &Known<'_>) -> bool {
     let it = &it.parsed;
     let from = number(it, 35).is_none_or(|from| from <= known.earliest_ms);
     let until =
         number(it, 36).is_none_or(|until| known.latest_ms.is_some_and(|latest| latest <= until));
     let over = it.field(39).and_then(|mut d| d.array().copied().ok());
     let over = over.is_none_or(|over| running.version >= u64::from_be_bytes(over));
-    let said = it.field(37).is_some_and(|mut d| d.bool() == Ok(true));
-    said && from && until && over
+    from && until && over
 }
 
 /// Whether an authorisation names this device and its model, as far as it names any.

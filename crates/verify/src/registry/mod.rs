@@ -64,7 +64,7 @@ refusals! {
         StepOfAnotherIssuer = 22: "the release is another issuer's, and its steps belong to that one",
         ReleaseFinal = 23: "the release was recalled or ended, and that is final",
         OutOfScope = 24: "the key was not enrolled to speak about releases of that issuer",
-        ScopeMissing = 25: "the log has several manufacturers: name the ones this key may speak for",
+        ScopeMissing = 25: "the log has no manufacturer yet, or several: name the ones this key may speak for",
         StepNamesNone = 26: "a step after the first names the release it is of, by leaf hash",
         NotARelease = 27: "what it names is a step in the life of a release: name the release",
     }

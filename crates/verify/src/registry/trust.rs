@@ -53,7 +53,15 @@ impl Registry {
         match decode(parsed)?.action {
             TrustAction::Genesis(genesis) => self.judge_genesis(&genesis, parsed.kid()),
             _ if !self.has_genesis() => Err(Refusal::GenesisMissing),
-            TrustAction::Enrol(enrol) => judge_enrol(&self.keys, &enrol),
+            TrustAction::Enrol(enrol) => {
+                judge_enrol(&self.keys, &enrol)?;
+                // The first may have been left out of a part.
+                let one = match self.keys.manufacturers() {
+                    0 => self.heads.part,
+                    manufacturers => manufacturers == 1,
+                };
+                judge_scope(&enrol, one)
+            }
             TrustAction::Rotate(rotate) => {
                 let view = self.keys.find(&rotate.old).ok_or(Refusal::KeyUnknown)?;
                 if rotate.device.is_some_and(|device| device != view.holder) {
@@ -139,7 +147,7 @@ impl Registry {
         }
         let bit = role_bit(Role::Manufacturer);
         let manufacturers = roles.values().filter(|roles| **roles & bit != 0).count();
-        genesis.keys.iter().try_for_each(|enrol| judge_scope(enrol, manufacturers))
+        genesis.keys.iter().try_for_each(|enrol| judge_scope(enrol, manufacturers == 1))
     }
 
     fn begin(&mut self, genesis: &Genesis, index: LeafIndex) -> Result<(), Refusal> {
@@ -190,14 +198,13 @@ fn judge_enrol(keys: &Keys, enrol: &Enrol) -> Result<(), Refusal> {
     if enrol.role == Role::Device && enrol.chain_seed.is_none() {
         return Err(Refusal::ChainSeedMissing);
     }
-    judge_scope(enrol, keys.manufacturers())?;
     judge_roles(keys.roles_of(&enrol.issuer) | role_bit(enrol.role))
 }
 
-/// Where several release firmware, who approves or authorises does so for some by name.
-fn judge_scope(enrol: &Enrol, manufacturers: usize) -> Result<(), Refusal> {
+/// Unless one alone releases firmware by then, who approves or authorises does so for some by name.
+fn judge_scope(enrol: &Enrol, one: bool) -> Result<(), Refusal> {
     let judges = matches!(enrol.role, Role::Approver | Role::Authoriser);
-    if judges && manufacturers > 1 && enrol.issuers.is_empty() {
+    if judges && !one && enrol.issuers.is_empty() {
         return Err(Refusal::ScopeMissing);
     }
     Ok(())

@@ -26,7 +26,7 @@ impl Run<'_> {
             self.releases.push(it);
         }
         released::contradictions(&judge, &asked, &mut self.replay.findings);
-        let leaves = asked.iter().map(Proven::leaf).collect();
+        let about = released::places(&judge, &asked);
         let mut compromised = Vec::new();
         for (entry, report) in bundle.entries.iter().zip(&mut self.entries) {
             let Ok(parsed) = Parsed::parse(&entry.bytes) else { continue };
@@ -36,9 +36,7 @@ impl Run<'_> {
             report.asked = match self.question {
                 Question::Whole => true,
                 Question::Device(device) => update.is_some_and(|head| head.device == device),
-                Question::Release(_) | Question::Image(_) => {
-                    good && released::is_about(&it, &leaves)
-                }
+                Question::Release(_) | Question::Image(_) => about.contains(&entry.index),
                 Question::Statement(leaf) => report.leaf == leaf,
             };
             if let Some(head) = update.filter(|_| good && !judge.permits(&it)) {

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use firmlog_statement::{Kind, Parsed};
-use firmlog_tlog::merkle::TreeHead;
+use firmlog_tlog::merkle::{Hash, TreeHead};
 
 use super::{EntryReport, EntryState};
 use crate::bundle::Bundle;
@@ -15,25 +15,28 @@ use crate::standing::{Book, Judge, Proven};
 pub(crate) struct Ledger<'a> {
     trusts: Vec<Proven<'a>>,
     words: Vec<Proven<'a>>,
+    /// Words about releases that do not count, and may be named.
+    ignored: Vec<Proven<'a>>,
     head: TreeHead,
 }
 
 impl<'a> Ledger<'a> {
     pub(crate) fn new(bundle: &'a Bundle, reports: &[EntryReport], head: TreeHead) -> Self {
-        let good = bundle.entries.iter().zip(reports);
-        let good = good.filter(|(_, it)| it.state == EntryState::Good);
-        let proven = good.filter_map(|(entry, _)| {
+        let all = bundle.entries.iter().zip(reports).filter_map(|(entry, report)| {
             let parsed = Parsed::parse(&entry.bytes).ok()?;
-            Some(Proven { index: entry.index, parsed })
+            Some((Proven { index: entry.index, parsed }, report.state))
         });
-        Self::of(proven, head)
+        Self::of(all, head)
     }
 
-    /// Of entries that are known to be good.
-    pub(super) fn of(good: impl Iterator<Item = Proven<'a>>, head: TreeHead) -> Self {
-        let mut ledger = Self { trusts: Vec::new(), words: Vec::new(), head };
-        for proven in good {
+    /// Of entries of which it is known what became of them.
+    pub(super) fn of(all: impl Iterator<Item = (Proven<'a>, EntryState)>, head: TreeHead) -> Self {
+        let (trusts, words, ignored) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ledger = Self { trusts, words, ignored, head };
+        for (proven, state) in all {
             match proven.parsed.kind() {
+                _ if state.is_ignored() => ledger.ignored.push(proven),
+                _ if !state.is_heard() => {}
                 Kind::Trust => ledger.trusts.push(proven),
                 Kind::Release | Kind::Approval | Kind::Authorisation => ledger.words.push(proven),
                 Kind::Update | Kind::Annotation | Kind::Audit => {}
@@ -63,6 +66,10 @@ impl Book for Ledger<'_> {
 
     fn words(&self) -> impl Iterator<Item = Proven<'_>> {
         self.words.iter().copied()
+    }
+
+    fn said(&self, leaf: &Hash) -> Option<Proven<'_>> {
+        self.words.iter().chain(&self.ignored).find(|it| it.leaf() == *leaf).copied()
     }
 
     fn head(&self) -> TreeHead {

@@ -270,6 +270,20 @@ pub enum EntryState {
     NotInLog,
 }
 
+impl EntryState {
+    /// Whether the judge hears it: what forbids counts although it names no release as the rules
+    /// ask for.
+    pub(crate) const fn is_heard(self) -> bool {
+        use Refusal::{NotARelease, StepNamesNone};
+        matches!(self, Self::Good | Self::AgainstRules(NotARelease | StepNamesNone))
+    }
+
+    /// Whether it says something of a release that does not count, but may be named.
+    pub(crate) const fn is_ignored(self) -> bool {
+        matches!(self, Self::AgainstRules(refusal) if refusal.is_of_release()) && !self.is_heard()
+    }
+}
+
 /// One entry of the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryReport {

@@ -5,10 +5,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use firmlog_statement::{Kind, Meaning, Statement};
+use firmlog_statement::{Meaning, Statement};
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
 use super::{Evidence, Finding, Ledger, Question, Released, Word};
+use crate::registry::Refusal;
 use crate::standing::{Blocker, Judge, Proven, ReleaseStanding, event_of, hash, meaning};
 
 /// The releases that are asked for, of those that begin in the ledger. `named` are those that a
@@ -39,7 +40,7 @@ pub(super) fn released<'b>(judge: &Judge<'b, Ledger<'_>>, begins: &Proven<'b>) -
     let leaf = begins.leaf();
     let standing = judge.standing(begins)?;
     let Ok(Statement::Release(statement)) = begins.parsed.decode() else { return None };
-    let words = judge.said_of(leaf).filter_map(|it| {
+    let words = judge.said_of(begins).filter_map(|it| {
         Some(Word {
             index: it.index,
             kind: it.parsed.kind(),
@@ -67,11 +68,12 @@ pub(super) fn findings<'b>(
     out: &mut Vec<Finding>,
 ) {
     let (release, standing) = (it.leaf, it.standing);
+    let amiss = amiss(judge, begins, out);
     let mut found = |evidence: Evidence, entries: Vec<LeafIndex>| {
         let severity = evidence.kind().severity();
         out.push(Finding { severity, evidence, entries });
     };
-    let both = |at: LeafIndex| Vec::from([it.index, at]);
+    let both = |at: LeafIndex| Vec::from([it.index.min(at), it.index.max(at)]);
     match standing.blocker {
         Some(Blocker::SignerCompromised) => {
             found(Evidence::SignerCompromised { release }, [it.index].into());
@@ -90,10 +92,8 @@ pub(super) fn findings<'b>(
     for at in judge.rejections(begins) {
         found(Evidence::Rejected { release }, [at].into());
     }
-    // The log cannot have known what it is about.
-    for early in judge.said_of(release).filter(|early| early.index < it.index) {
-        let refusal = crate::registry::Refusal::ReleaseUnknown;
-        found(Evidence::AgainstRules(refusal), Vec::from([early.index, it.index]));
+    for (refusal, at) in amiss {
+        found(Evidence::AgainstRules(refusal), both(at));
     }
     for at in judge.approvals_lost(begins) {
         found(Evidence::ApproverCompromised { release }, [at].into());
@@ -104,6 +104,28 @@ pub(super) fn findings<'b>(
         let entries = [it.index].into_iter().chain(said.map(|word| word.index)).collect();
         found(Evidence::ApprovalsMissing { release, expected, got }, entries);
     }
+}
+
+/// What is said of a release and should not be in the log, if nothing found says so yet.
+fn amiss<'b>(
+    judge: &Judge<'b, Ledger<'_>>,
+    begins: &Proven<'b>,
+    found: &[Finding],
+) -> Vec<(Refusal, LeafIndex)> {
+    let release = begins.leaf();
+    let refusal = |word: Proven<'_>| {
+        let refusal = match hash(&word.parsed, 13) {
+            // The log cannot have known what it is about.
+            Some(named) if named == release && word.index < begins.index => Refusal::ReleaseUnknown,
+            Some(named) if named == release => return None,
+            _ => Refusal::NotARelease,
+        };
+        let said = |it: &Finding| {
+            matches!(it.evidence, Evidence::AgainstRules(_)) && it.entries.contains(&word.index)
+        };
+        (!found.iter().any(said)).then_some((refusal, word.index))
+    };
+    judge.said_of(begins).filter_map(refusal).collect()
 }
 
 /// Pairs of releases of which each is asked for, or contradicts one that is.
@@ -161,9 +183,12 @@ fn overlap(one: &[String], other: &[String]) -> bool {
     one.is_empty() || other.is_empty() || one.iter().any(|it| other.contains(it))
 }
 
-/// Whether an entry is about one of these releases.
-pub(super) fn is_about(it: &Proven<'_>, releases: &BTreeSet<Hash>) -> bool {
-    let named = hash(&it.parsed, 13);
-    let speaks = matches!(it.parsed.kind(), Kind::Release | Kind::Approval | Kind::Authorisation);
-    speaks && (releases.contains(&it.leaf()) || named.is_some_and(|it| releases.contains(&it)))
+/// Where these releases begin, and where something is said of them.
+pub(super) fn places<'b>(
+    judge: &Judge<'b, Ledger<'_>>,
+    releases: &[Proven<'b>],
+) -> BTreeSet<LeafIndex> {
+    let said = |it| judge.said_of(it).map(|word| word.index);
+    let begun = releases.iter().map(|it| it.index);
+    begun.chain(releases.iter().flat_map(said)).collect()
 }

@@ -34,9 +34,9 @@ impl Crypto for Checked {
 /// checked when it took them. Everybody else asks [`verify_bundle`](super::verify_bundle).
 #[must_use]
 pub fn standing_of(entries: &[(LeafIndex, Vec<u8>)], question: &Question) -> Vec<Released> {
-    let good = good(entries);
+    let replayed = replayed(entries);
     let (mut named, mut runs) = (BTreeSet::new(), BTreeSet::new());
-    for it in &good {
+    for (it, _) in replayed.iter().filter(|(_, state)| *state == EntryState::Good) {
         if let (Question::Device(device), Ok(update)) = (question, it.parsed.update())
             && update.device == *device
         {
@@ -44,7 +44,7 @@ pub fn standing_of(entries: &[(LeafIndex, Vec<u8>)], question: &Question) -> Vec
             runs.insert(update.image.0);
         }
     }
-    let ledger = ledger(&good);
+    let ledger = ledger(&replayed);
     let mut marks = ledger.marks();
     let judge = ledger.judge(&[], &mut marks);
     let asked = released::asked(&judge, question, &named, &runs);
@@ -59,26 +59,27 @@ pub fn standing_of(entries: &[(LeafIndex, Vec<u8>)], question: &Question) -> Vec
 pub fn is_by_good_key(entries: &[(LeafIndex, Vec<u8>)], leaf: &Hash) -> Option<bool> {
     let is_asked = |entry: &[u8]| leaf_hash(entry) == *leaf;
     entries.iter().find(|(_, entry)| is_asked(entry))?;
-    let good = good(entries);
-    let ledger = ledger(&good);
+    let replayed = replayed(entries);
+    let ledger = ledger(&replayed);
     let mut marks = ledger.marks();
     let judge = ledger.judge(&[], &mut marks);
-    Some(good.iter().any(|it| it.leaf() == *leaf && judge.permits(it)))
+    let mut heard = replayed.iter().filter(|(_, state)| state.is_heard());
+    Some(heard.any(|(it, _)| it.leaf() == *leaf && judge.permits(it)))
 }
 
-/// The entries that the log's rules admit, each where it stands first.
-fn good(entries: &[(LeafIndex, Vec<u8>)]) -> Vec<Proven<'_>> {
+/// What becomes of the statements, each where it stands first.
+fn replayed(entries: &[(LeafIndex, Vec<u8>)]) -> Vec<(Proven<'_>, EntryState)> {
     let (mut replay, mut seen) = (Replay::default(), BTreeSet::new());
     let all = entries.iter().filter_map(|(index, entry)| {
         let parsed = Parsed::parse(entry).ok()?;
         let first = seen.insert(parsed.leaf_hash());
-        let good = first && replay.entry(&parsed, *index, &Checked) == EntryState::Good;
-        good.then_some(Proven { index: *index, parsed })
+        let state = first.then(|| replay.entry(&parsed, *index, &Checked))?;
+        Some((Proven { index: *index, parsed }, state))
     });
     all.collect()
 }
 
-fn ledger<'a>(good: &[Proven<'a>]) -> Ledger<'a> {
+fn ledger<'a>(replayed: &[(Proven<'a>, EntryState)]) -> Ledger<'a> {
     let head = TreeHead { size: TreeSize(0), root: Hash([0; 32]) };
-    Ledger::of(good.iter().copied(), head)
+    Ledger::of(replayed.iter().copied(), head)
 }

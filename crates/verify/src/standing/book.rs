@@ -25,6 +25,10 @@ pub(crate) trait Book {
     fn trusts(&self) -> impl Iterator<Item = Proven<'_>>;
     /// Releases, approvals and authorisations, in the order of the log.
     fn words(&self) -> impl Iterator<Item = Proven<'_>>;
+    /// The statement of this leaf hash about a release, whether or not its own word counts.
+    fn said(&self, leaf: &Hash) -> Option<Proven<'_>> {
+        self.words().find(|it| it.leaf() == *leaf)
+    }
     /// The tree that all of them are in.
     fn head(&self) -> TreeHead;
 }

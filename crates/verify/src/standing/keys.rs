@@ -123,8 +123,25 @@ impl<'b, B: Book> Keys<'b, B> {
         })
     }
 
-    /// The issuer that releases firmware where an enrolment names none: the first manufacturer.
-    pub(crate) fn first_manufacturer(&self) -> Option<&'b str> {
+    /// The issuer that a key judges for whose enrolment names none: the first manufacturer, if that
+    /// was enrolled with it or before. A later one is not meant: the first may have been left out.
+    #[inline(never)]
+    pub(crate) fn judges_for(&self, kid: &Thumbprint) -> Option<&'b str> {
+        let (mut kid, mut before) = (*kid, self.before);
+        loop {
+            let place = Self::before(self.book, before).introduced(&kid)?;
+            let trust = self.book.trusts().nth(place)?;
+            match Action::read(&trust.parsed)? {
+                Action::Rotate { old, .. } => (kid, before) = (old, place),
+                _ => {
+                    let then = Self::before(self.book, place.saturating_add(1));
+                    return then.first_manufacturer();
+                }
+            }
+        }
+    }
+
+    fn first_manufacturer(&self) -> Option<&'b str> {
         self.actions().find_map(|(_, action)| {
             let mut keys = action.enrols();
             keys.find(|it| it.role == Role::Manufacturer).map(|it| it.issuer)

@@ -25,9 +25,9 @@ mod release;
 
 pub(crate) use book::{Book, Proven, event_of, hash, lists, lists_some, number};
 pub(crate) use keys::{Action, Enrolled, Keys};
-pub(crate) use release::withdraws;
 #[cfg(feature = "alloc")]
-pub(crate) use release::{begins, is_final, may_step, meaning};
+pub(crate) use release::is_final;
+pub(crate) use release::{begins, forbids, may_step, meaning, withdraws};
 
 use firmlog_statement::event::EventType;
 use firmlog_statement::{Kind, Thumbprint};
@@ -195,20 +195,23 @@ impl<'b, B: Book> Judge<'b, B> {
         required.unwrap_or(u8::MAX)
     }
 
-    /// Whether this signer's enrolment lets it judge releases of `author`. Where it names no issuer
-    /// it may permit for the first manufacturer, and forbid for any: which was the first, part of a
-    /// log cannot show.
-    fn is_for(&self, signer: &Enrolled<'_>, author: &str, forbids: bool) -> bool {
+    /// Whether the enrolment of who says this lets it judge releases of `author`. Where it names no
+    /// issuer it may forbid for any, and permit for the manufacturer that was enrolled by then.
+    fn is_for(&self, word: &Proven<'_>, signer: &Enrolled<'_>, author: &str) -> bool {
         match &signer.issuers {
             Some(issuers) => issuers.clone().any(|it| it == author),
-            None => forbids || self.keys().first_manufacturer() == Some(author),
+            None => forbids(word) || self.keys().judges_for(word.parsed.kid()) == Some(author),
         }
     }
 
-    /// What is said about a release: statements of this kind that name it.
-    fn about(&self, kind: Kind, release: Hash) -> impl Iterator<Item = Proven<'b>> + use<'b, B> {
+    /// What is said about a release: statements of this kind that [are about it](is_about).
+    fn about<'c>(
+        &'c self,
+        kind: Kind,
+        begins: &'c Proven<'b>,
+    ) -> impl Iterator<Item = Proven<'b>> + use<'b, 'c, B> {
         let all = self.book.words();
-        all.filter(move |it| it.parsed.kind() == kind && hash(&it.parsed, 13) == Some(release))
+        all.filter(move |it| it.parsed.kind() == kind && is_about(self.book, it, begins))
     }
 
     /// Releases that begin with this image, in the order of the log.
@@ -222,14 +225,18 @@ impl<'b, B: Book> Judge<'b, B> {
 
     /// Every release that begins: later steps name the first.
     pub(crate) fn begun(&self) -> impl Iterator<Item = Proven<'b>> + use<'b, B> {
-        let all = self.book.words();
-        all.filter(|it| it.parsed.kind() == Kind::Release && hash(&it.parsed, 13).is_none())
+        let first =
+            |it: &Proven<'_>| it.parsed.kind() == Kind::Release && hash(&it.parsed, 13).is_none();
+        self.book.words().filter(move |it| first(it) && event_of(&it.parsed).is_some_and(begins))
     }
 
     /// Every statement about a release, in the order of the log.
     #[cfg(feature = "alloc")]
-    pub(crate) fn said_of(&self, release: Hash) -> impl Iterator<Item = Proven<'b>> + use<'b, B> {
-        self.book.words().filter(move |it| hash(&it.parsed, 13) == Some(release))
+    pub(crate) fn said_of<'c>(
+        &'c self,
+        release: &'c Proven<'b>,
+    ) -> impl Iterator<Item = Proven<'b>> + use<'b, 'c, B> {
+        self.book.words().filter(move |it| is_about(self.book, it, release))
     }
 
     /// Keys that are compromised, as the book tells.
@@ -259,6 +266,31 @@ fn mark<B: Book>(book: &B, known: &[Revocation], marks: &mut [u64]) {
     }
 }
 
+/// Whether a statement is about a release. What permits must name the statement that begins it.
+/// What forbids may name any statement about it; a withdrawal that names none is about every
+/// release of its bytes.
+#[inline(never)]
+fn is_about<B: Book>(book: &B, word: &Proven<'_>, begins: &Proven<'_>) -> bool {
+    let Some(mut named) = hash(&word.parsed, 13) else { return is_of_bytes(word, begins) };
+    let release = begins.leaf();
+    // Nothing names itself, however long the way: a hash is made after what it is of.
+    while named != release {
+        if !forbids(word) {
+            return false;
+        }
+        let next = book.said(&named).and_then(|it| hash(&it.parsed, 13));
+        let Some(next) = next else { return false };
+        named = next;
+    }
+    true
+}
+
+/// Whether a withdrawal that names no release is about the bytes of this one.
+fn is_of_bytes(word: &Proven<'_>, begins: &Proven<'_>) -> bool {
+    let image = |it: &Proven<'_>| it.parsed.release_head().map(|head| head.image);
+    word.parsed.kind() == Kind::Release && forbids(word) && image(word) == image(begins)
+}
+
 #[inline(never)]
 fn is_compromised<B: Book>(
     book: &B,
@@ -269,7 +301,7 @@ fn is_compromised<B: Book>(
     let hit = |(key, from): (Thumbprint, LeafIndex)| key == *kid && from <= at;
     let heard = known.iter().any(|it| match it {
         Revocation::Key { kid, from } => hit((*kid, *from)),
-        Revocation::Release { .. } => false,
+        Revocation::Release { .. } | Revocation::Refused { .. } => false,
     });
     heard || book.trusts().any(|it| Action::compromises(&it.parsed).is_some_and(hit))
 }

@@ -41,6 +41,16 @@ pub(crate) const fn withdraws(event: EventType) -> bool {
     matches!(event, ReleaseSuspended | ReleaseRecalled | ReleaseEndOfSupport)
 }
 
+/// Whether a word forbids: it withdraws a release, rejects it, or takes authorisations back.
+pub(crate) fn forbids(word: &Proven<'_>) -> bool {
+    let event = event_of(&word.parsed);
+    match word.parsed.kind() {
+        Kind::Release => event.is_some_and(withdraws),
+        Kind::Approval => meaning(&word.parsed) == Some(Meaning::Rejection),
+        _ => event == Some(EventType::AuthorisationRevoked),
+    }
+}
+
 impl<'b, B: Book> Judge<'b, B> {
     /// Judges a release by the statement that begins it; none if nobody enrolled its signer.
     #[inline(never)]
@@ -86,7 +96,7 @@ impl<'b, B: Book> Judge<'b, B> {
         let mut life = Life::default();
         let begins = event_of(&case.release.parsed) == Some(EventType::ReleasePublished);
         life.published = (begins && self.permits(&case.release)).then_some(case.release.index);
-        for step in self.about(Kind::Release, case.leaf) {
+        for step in self.about(Kind::Release, &case.release) {
             let (Some(event), Some(by)) = (event_of(&step.parsed), self.signer(step.parsed.kid()))
             else {
                 continue;
@@ -146,9 +156,11 @@ impl<'b, B: Book> Judge<'b, B> {
 
     /// Approvals of a release that do not count because of the key that signed them.
     #[cfg(feature = "alloc")]
-    pub(crate) fn approvals_lost(&self, begins: &Proven<'b>) -> impl Iterator<Item = LeafIndex> {
-        let case = self.case(begins);
-        let words = case.into_iter().flat_map(|case| self.about(Kind::Approval, case.leaf));
+    pub(crate) fn approvals_lost<'c>(
+        &'c self,
+        begins: &'c Proven<'b>,
+    ) -> impl Iterator<Item = LeafIndex> + use<'b, 'c, B> {
+        let words = self.about(Kind::Approval, begins);
         let lost =
             words.filter(|it| meaning(&it.parsed) == Some(Meaning::Approval) && !self.permits(it));
         lost.map(|it| it.index)
@@ -158,7 +170,8 @@ impl<'b, B: Book> Judge<'b, B> {
     /// that is good, of these bytes, and not followed by a rejection or taken back.
     #[inline(never)]
     fn approvals(&self, case: &Case<'b>) -> u8 {
-        let counted = self.about(Kind::Approval, case.leaf).filter(|it| self.counts(case, it));
+        let words = self.about(Kind::Approval, &case.release);
+        let counted = words.filter(|it| self.counts(case, it));
         u8::try_from(counted.count()).unwrap_or(u8::MAX)
     }
 
@@ -188,7 +201,7 @@ impl<'b, B: Book> Judge<'b, B> {
     #[inline(never)]
     fn rejected(&self, case: &Case<'b>) -> Option<LeafIndex> {
         let mut newest = None;
-        for word in self.about(Kind::Approval, case.leaf) {
+        for word in self.about(Kind::Approval, &case.release) {
             if self.rejects(case, &word) {
                 newest = Some(word.index);
             }
@@ -198,12 +211,14 @@ impl<'b, B: Book> Judge<'b, B> {
 
     /// Every rejection of a release that stands.
     #[cfg(feature = "alloc")]
-    pub(crate) fn rejections(&self, begins: &Proven<'b>) -> impl Iterator<Item = LeafIndex> {
+    pub(crate) fn rejections<'c>(
+        &'c self,
+        begins: &'c Proven<'b>,
+    ) -> impl Iterator<Item = LeafIndex> + use<'b, 'c, B> {
         let case = self.case(begins);
-        case.into_iter().flat_map(move |case| {
-            let all = self.about(Kind::Approval, case.leaf);
-            all.filter(move |word| self.rejects(&case, word)).map(|word| word.index)
-        })
+        let all = self.about(Kind::Approval, begins);
+        let stand = all.filter(move |word| case.is_some_and(|case| self.rejects(&case, word)));
+        stand.map(|word| word.index)
     }
 
     /// Whether this is a rejection that stands: no word of its issuer, by a good key, names it.
@@ -226,31 +241,28 @@ impl<'b, B: Book> Judge<'b, B> {
             Kind::Approval => Role::Approver,
             _ => Role::Authoriser,
         };
-        let forbids = meaning(&word.parsed) == Some(Meaning::Rejection)
-            || event_of(&word.parsed) == Some(EventType::AuthorisationRevoked);
-        (by.role == judges && self.is_for(&by, case.author, forbids)).then_some(by.issuer)
+        (by.role == judges && self.is_for(word, &by, case.author)).then_some(by.issuer)
     }
 
     /// Later signatures of the same issuer on the same release.
-    fn later(
-        &self,
-        case: &Case<'b>,
+    fn later<'c>(
+        &'c self,
+        case: &'c Case<'b>,
         word: &Proven<'_>,
         by: &'b str,
-    ) -> impl Iterator<Item = Proven<'b>> {
+    ) -> impl Iterator<Item = Proven<'b>> + use<'b, 'c, B> {
         let index = word.index;
-        let all = self.about(Kind::Approval, case.leaf);
+        let all = self.about(Kind::Approval, &case.release);
         all.filter(move |it| it.index > index && self.judge_of(case, it) == Some(by))
     }
 
-    /// A recalled release of the same bytes that no approved release of this author names, made
-    /// after the recall.
+    /// A recalled release of the same bytes that no approved release names which was made after the
+    /// recall, by who may bring the bytes back.
     #[inline(never)]
     fn same_bytes_recalled(&self, case: &Case<'b>, required: u8) -> Option<Hash> {
         let image = case.release.parsed.release_head()?.image;
-        let forbids = |leaf: Hash, at| {
-            leaf != case.leaf && !self.answers(case, &image, (&leaf, at), required)
-        };
+        let forbids =
+            |leaf: Hash, at| leaf != case.leaf && !self.answers(&image, (&leaf, at), required);
         for other in self.releases(&image) {
             let leaf = other.leaf();
             if self.recalled(&other).is_some_and(|at| forbids(leaf, at)) {
@@ -273,31 +285,40 @@ impl<'b, B: Book> Judge<'b, B> {
     }
 
     #[inline(never)]
-    fn answers(
-        &self,
-        case: &Case<'b>,
-        image: &[u8; 32],
-        (recalled, at): (&Hash, LeafIndex),
-        required: u8,
-    ) -> bool {
+    fn answers(&self, image: &[u8; 32], (recalled, at): (&Hash, LeafIndex), required: u8) -> bool {
+        // Whose it was, nobody can say of one that is not there.
+        let Some(recalled) = self.releases(image).find(|it| it.leaf() == *recalled) else {
+            return false;
+        };
         for it in self.releases(image) {
-            let names = it.index > at && hash(&it.parsed, 27) == Some(*recalled);
+            let names = it.index > at && names(&it, 27, &recalled);
             // Who recalled must not be who brings it back alone, whatever the policy.
-            if names && self.is_approved(&it, case.author, required.max(1)) {
+            if names
+                && self.may_bring_back(&it, image, recalled.index)
+                && self.is_approved(&it, required.max(1))
+            {
                 return true;
             }
         }
         false
     }
 
-    /// Whether this is a release of `author` that counts, that as many approve, and that is on
-    /// offer.
+    /// Whether the issuer of a release may bring back bytes of which one that begins here was
+    /// recalled: it released them itself, then or before.
     #[inline(never)]
-    fn is_approved(&self, begins: &Proven<'b>, author: &str, by: u8) -> bool {
+    fn may_bring_back(&self, it: &Proven<'b>, image: &[u8; 32], recalled: LeafIndex) -> bool {
+        let author = |it: &Proven<'_>| self.signer(it.parsed.kid()).map(|by| by.issuer);
+        let by = author(it);
+        self.releases(image).any(|one| one.index <= recalled && author(&one) == by)
+    }
+
+    /// Whether this is a release that counts, that as many approve, and that is on offer.
+    #[inline(never)]
+    fn is_approved(&self, begins: &Proven<'b>, by: u8) -> bool {
         self.permits(begins)
-            && self.case(begins).is_some_and(|case| {
-                case.author == author && self.approvals(&case) >= by && self.is_offered(&case)
-            })
+            && self
+                .case(begins)
+                .is_some_and(|case| self.approvals(&case) >= by && self.is_offered(&case))
     }
 
     /// Whether a release is published and nothing speaks against it.
@@ -317,7 +338,7 @@ impl<'b, B: Book> Judge<'b, B> {
     ) -> Option<Proven<'b>> {
         let case = self.case(begins)?;
         let mut newest = None;
-        for word in self.about(Kind::Authorisation, case.leaf) {
+        for word in self.about(Kind::Authorisation, begins) {
             if fits(&word.parsed) && self.authorises(&case, &word) {
                 newest = Some(word);
             }
@@ -333,7 +354,7 @@ impl<'b, B: Book> Judge<'b, B> {
             && is_of_image(word, case);
         may && self.permits(word)
             && self.judge_of(case, word).is_some()
-            && !self.about(Kind::Authorisation, case.leaf).any(|it| {
+            && !self.about(Kind::Authorisation, &case.release).any(|it| {
                 it.index > word.index && self.judge_of(case, &it).is_some() && takes_back(&it, word)
             })
     }
@@ -389,7 +410,6 @@ pub(crate) const fn is_final(event: EventType) -> bool {
 }
 
 /// The steps that may begin a release: any other names the one that it is of.
-#[cfg(feature = "alloc")]
 pub(crate) const fn begins(event: EventType) -> bool {
     matches!(event, EventType::ReleaseProposed | EventType::ReleasePublished)
 }

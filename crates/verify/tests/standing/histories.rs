@@ -54,6 +54,10 @@ struct Cast {
     all: Vec<(Key, &'static str, Role)>,
     releases: Vec<Hash>,
     opinions: Vec<Hash>,
+    /// Every statement.
+    said: Vec<Hash>,
+    /// The next one is not as the rules ask for.
+    amiss: bool,
     words: Vec<Hash>,
     next: u8,
 }
@@ -75,7 +79,8 @@ fn history(draw: &mut Draw) -> Log {
     for _ in 0..8 + draw.below(18) {
         let entry = word(draw, &mut cast);
         // An operator that signs what it likes, now and then.
-        if draw.below(12) == 0 {
+        cast.said.push(leaf_hash(&entry));
+        if draw.below(12) == 0 || core::mem::take(&mut cast.amiss) {
             log.force(entry);
         } else {
             log.offer(entry);
@@ -93,21 +98,21 @@ fn word(draw: &mut Draw, cast: &mut Cast) -> Vec<u8> {
             use EventType as E;
             let events = [E::ReleasePublished, E::ReleaseSuspended, E::ReleaseRecalled];
             let event = if draw.below(6) == 0 { E::ReleaseEndOfSupport } else { draw.one(&events) };
-            let of = draw.one(&cast.releases);
+            let of = named(draw, cast);
             let (by, issuer) = match draw.below(4) {
                 0 => (draw.one(&cast.admins), ADMIN),
                 _ => draw.one(&cast.builds),
             };
             // Now and then of other bytes, or of another version.
             let (image, version) = (draw.one(&[3, 3, 3, 4]), draw.one(&[3, 3, 4]));
-            let named = Some(Digest(of.0));
+            let named = (!cast.amiss || draw.below(2) == 0).then_some(Digest(of.0));
             let it = Release { release: named, event, ..of_image(image, version, release(n)) };
             released(by, issuer, it)
         }
         7..=10 => {
             let meanings =
                 [Meaning::Approval, Meaning::Approval, Meaning::Rejection, Meaning::Review];
-            let (meaning, of) = (draw.one(&meanings), draw.one(&cast.releases));
+            let (meaning, of) = (draw.one(&meanings), named(draw, cast));
             let ((by, issuer), names) = (draw.one(&cast.approvers), draw.maybe(&cast.opinions));
             let image = draw.one(&[None, None, Some(Digest(IMAGE)), Some(Digest([4; 32]))]);
             let entry = opinion_of(image, by, issuer, of, meaning, names, n);
@@ -116,7 +121,7 @@ fn word(draw: &mut Draw, cast: &mut Cast) -> Vec<u8> {
         }
         11 => {
             let events = [EventType::UpdateAuthorised, EventType::AuthorisationRevoked];
-            let (event, of) = (draw.one(&events), draw.one(&cast.releases));
+            let (event, of) = (draw.one(&events), named(draw, cast));
             let entry = authorisation(AUTHORISER, of, event, draw.maybe(&cast.words), n);
             cast.words.push(leaf_hash(&entry));
             entry
@@ -154,6 +159,12 @@ fn begin(draw: &mut Draw, cast: &mut Cast, n: u8) -> Vec<u8> {
     let entry = released(by, issuer, it);
     cast.releases.push(leaf_hash(&entry));
     entry
+}
+
+/// The release that a word is about; now and then another statement, which no honest log takes.
+fn named(draw: &mut Draw, cast: &mut Cast) -> Hash {
+    cast.amiss = draw.below(8) == 0;
+    if cast.amiss { draw.one(&cast.said) } else { draw.one(&cast.releases) }
 }
 
 fn every(cast: &Cast) -> Vec<(Key, &'static str, Role)> {
@@ -245,6 +256,13 @@ fn lifts(entry: &[u8]) -> bool {
         Statement::Approval(it) => it.supersedes.is_some() || it.esig.meaning == Meaning::Approval,
         // The enrolment of who lifts.
         Statement::Trust(_) => true,
+        _ => false,
+    }
+}
+
+fn begins(entry: &[u8]) -> bool {
+    match Parsed::parse(entry).unwrap().decode().unwrap() {
+        Statement::Release(it) => it.release.is_none(),
         _ => false,
     }
 }
@@ -375,7 +393,9 @@ fn subset(sealed: &Sealed<'_>, draw: &mut Draw, seed: u64) {
                 | Blocker::Withdrawn(firmlog_verify::standing::Standing::Recalled)
                 | Blocker::Withdrawn(firmlog_verify::standing::Standing::Ended)
         );
-        let lifted = !is_final && lifts(&log.entries[more]);
+        // Who had the bytes first may bring them back: a release that was left out shows it.
+        let first = matches!(before, Blocker::BytesRecalled(_)) && begins(&log.entries[more]);
+        let lifted = !is_final && (first || lifts(&log.entries[more]));
         assert!(!gone || lifted, "seed {seed}: {before:?} is gone with entry {more}");
     }
 }

@@ -7,6 +7,7 @@ mod common;
 mod histories;
 mod keys;
 mod model;
+mod named;
 mod times;
 mod told;
 mod words;

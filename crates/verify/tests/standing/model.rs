@@ -23,6 +23,8 @@ struct Key {
 /// What was said, in order; entries that the rules refuse are not in it.
 pub(crate) struct Model {
     said: Vec<(usize, Hash, Thumbprint, Statement)>,
+    /// What does not count, and may be named.
+    ignored: Vec<(Hash, Statement)>,
     keys: BTreeMap<Thumbprint, Key>,
     first_manufacturer: Option<String>,
     /// Compromised keys, and from which index on.
@@ -39,11 +41,21 @@ pub(crate) struct Answer {
 
 impl Model {
     pub(crate) fn new(log: &Log) -> Self {
-        let mut model =
-            Self { said: vec![], keys: BTreeMap::new(), first_manufacturer: None, stolen: vec![] };
+        let mut model = Self {
+            said: vec![],
+            ignored: vec![],
+            keys: BTreeMap::new(),
+            first_manufacturer: None,
+            stolen: vec![],
+        };
         for (index, entry) in log.entries.iter().enumerate() {
             let parsed = Parsed::parse(entry).unwrap();
             if log.refused.contains(&index) {
+                if let Ok(it) = parsed.decode()
+                    && log.named.contains(&index)
+                {
+                    model.ignored.push((Hash(parsed.leaf_hash()), it));
+                }
                 continue;
             }
             let statement = parsed.decode().unwrap();
@@ -127,7 +139,7 @@ impl Model {
         for (index, leaf, kid, statement) in &self.said {
             let Statement::Approval(it) = statement else { continue };
             let forbids = it.esig.meaning == Meaning::Rejection;
-            if it.release.0 != release.0 || !self.speaks_for(kid, author, forbids) {
+            if !self.is_about(statement, release) || !self.speaks_for(kid, author, forbids) {
                 continue;
             }
             let (issuer, good) = (&*self.keys[kid].issuer, self.good(kid, *index));
@@ -163,6 +175,39 @@ impl Model {
         (newest.values().filter(|good| **good).count(), !rejections.is_empty())
     }
 
+    /// What permits names the release; what forbids may name anything that was said of it, and a
+    /// withdrawal the bytes alone.
+    fn is_about(&self, statement: &Statement, release: &Hash) -> bool {
+        use EventType::{ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended};
+        let (named, forbids) = match statement {
+            Statement::Release(it) => {
+                let withdraws =
+                    [ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended].contains(&it.event);
+                if withdraws && it.release.is_none() {
+                    return it.image == self.body(release).image;
+                }
+                (it.release, withdraws)
+            }
+            Statement::Approval(it) => (Some(it.release), it.esig.meaning == Meaning::Rejection),
+            _ => return false,
+        };
+        named.is_some_and(|it| it.0 == release.0) || forbids && self.leads_to(statement, release)
+    }
+
+    fn leads_to(&self, statement: &Statement, release: &Hash) -> bool {
+        let named = match statement {
+            Statement::Release(it) => it.release,
+            Statement::Approval(it) => Some(it.release),
+            Statement::Authorisation(it) => Some(it.release),
+            _ => None,
+        };
+        let Some(named) = named else { return false };
+        let said = self.said.iter().map(|(_, leaf, _, it)| (leaf, it));
+        let mut all = said.chain(self.ignored.iter().map(|(leaf, it)| (leaf, it)));
+        let mut other = || all.find(|(leaf, _)| leaf.0 == named.0);
+        named.0 == release.0 || other().is_some_and(|(_, it)| self.leads_to(it, release))
+    }
+
     fn body(&self, release: &Hash) -> &Release {
         let begun = self.said.iter().find(|it| it.1 == *release).unwrap();
         let Statement::Release(body) = &begun.3 else { panic!("no release") };
@@ -176,7 +221,7 @@ impl Model {
         for (index, leaf, kid, statement) in &self.said {
             let Statement::Release(it) = statement else { continue };
             let begins = leaf == release && it.release.is_none();
-            if !begins && it.release.map(|named| named.0) != Some(release.0) {
+            if !begins && !self.is_about(statement, release) {
                 continue;
             }
             let key = &self.keys[kid];
@@ -229,7 +274,7 @@ impl Model {
         let usable = word == "published"
             && self.good(kid, *index)
             && approvals >= usize::from(required)
-            && !self.bytes_recalled(release, author, &body.image.0, required);
+            && !self.bytes_recalled(release, &body.image.0, required);
         Answer { word, usable, approvals, required }
     }
 
@@ -240,26 +285,34 @@ impl Model {
         approvals >= usize::from(by) && !rejected && life.published && !stopped
     }
 
-    fn bytes_recalled(&self, of: &Hash, author: &str, image: &[u8; 32], required: u8) -> bool {
+    fn bytes_recalled(&self, of: &Hash, image: &[u8; 32], required: u8) -> bool {
         let begun = || {
             self.said.iter().filter_map(|(index, leaf, kid, statement)| match statement {
-                Statement::Release(it) if it.release.is_none() && it.image.0 == *image => {
+                Statement::Release(it)
+                    if it.release.is_none()
+                        && it.image.0 == *image
+                        && [EventType::ReleaseProposed, EventType::ReleasePublished]
+                            .contains(&it.event) =>
+                {
                     Some((*index, *leaf, *kid, it))
                 }
                 _ => None,
             })
         };
         let mut others = begun().filter(|it| it.1 != *of);
-        others.any(|(_, other, kid, _)| {
+        others.any(|(began, other, kid, _)| {
             let Some(at) = self.steps(&other, &self.keys[&kid].issuer).recalled else {
                 return false;
             };
             !begun().any(|(index, leaf, kid, it)| {
+                let (leaf, kid) = (&leaf, &kid);
                 index > at
                     && it.supersedes.map(|named| named.0) == Some(other.0)
-                    && self.keys[&kid].issuer == author
-                    && self.good(&kid, index)
-                    && self.is_offered(&leaf, author, required.max(1))
+                    && begun().any(|(first, _, by, _)| {
+                        first <= began && self.keys[&by].issuer == self.keys[kid].issuer
+                    })
+                    && self.good(kid, index)
+                    && self.is_offered(leaf, &self.keys[kid].issuer, required.max(1))
             })
         })
     }

@@ -112,6 +112,8 @@ pub(crate) struct Log {
     pub(crate) registry: Registry,
     /// Entries that the rules refuse.
     pub(crate) refused: Vec<usize>,
+    /// Those of them that may still be named.
+    pub(crate) named: Vec<usize>,
 }
 
 impl Log {
@@ -130,6 +132,15 @@ impl Log {
             scoped(OTHER_APPROVER, "zeta.example/quality", Role::Approver, ZETA),
             scoped(AUTHORISER, FIELD, Role::Authoriser, ACME),
         ];
+        Self::of(approvals, keys)
+    }
+
+    /// An administrator alone.
+    pub(crate) fn bare(approvals: u8) -> Self {
+        Self::of(approvals, vec![enrolled(ADMIN_KEY, ADMIN, Role::Admin)])
+    }
+
+    fn of(approvals: u8, keys: Vec<Enrol>) -> Self {
         let genesis = TrustAction::Genesis(Genesis {
             origin: ORIGIN.into(),
             log_keys: vec![],
@@ -138,7 +149,8 @@ impl Log {
             keys,
             policy: None,
         });
-        let mut log = Self { entries: vec![], registry: Registry::new(), refused: vec![] };
+        let mut log =
+            Self { entries: vec![], registry: Registry::new(), refused: vec![], named: vec![] };
         log.put(sign(trust(genesis), ADMIN, ADMIN_KEY));
         log
     }
@@ -178,8 +190,21 @@ impl Log {
     pub(crate) fn force(&mut self, entry: Vec<u8>) -> Hash {
         // That no other administrator is there, part of a log cannot show: readers take it.
         let parsed = Parsed::parse(&entry).unwrap();
-        let last = self.registry.check(&parsed, &Cheap) == Err(Refusal::LastAdmin);
-        if !self.admit(&entry) && !last {
+        let checked = self.registry.check(&parsed, &Cheap);
+        let last = checked == Err(Refusal::LastAdmin);
+        let refusal = checked.ok().and_then(|candidate| match self.registry.admit(&candidate) {
+            Decision::Refuse(refusal) => Some(refusal),
+            _ => None,
+        });
+        if refusal.is_some_and(Refusal::is_of_release) {
+            self.named.push(self.entries.len());
+        }
+        // What forbids is heard whatever it names.
+        let heard = refusal.is_some_and(|it| {
+            use Refusal::{NotARelease, ReleaseUnknown, StepNamesNone};
+            matches!(it, NotARelease | ReleaseUnknown | StepNamesNone)
+        });
+        if !self.admit(&entry) && !last && !heard {
             self.refused.push(self.entries.len());
         }
         let leaf = leaf_hash(&entry);
