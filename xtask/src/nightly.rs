@@ -112,11 +112,11 @@ fn parts() -> Vec<Part> {
             Box::new(move || bench::run(&quick)),
         ),
     ];
-    let eighths = (1..=mutants::SHARDS).map(|n| {
-        let about = "an eighth of the mutants of standing, registry and report";
-        part(&format!("mutants-{n}"), mutants::SOURCES, about, Box::new(move || mutants::run(n)))
+    let mutated = (1..).zip(mutants::PARTS).map(|(n, files)| {
+        let about = "mutants of its files, of standing, registry and report";
+        part(&format!("mutants-{n}"), files, about, Box::new(move || mutants::run(n)))
     });
-    all.extend(eighths);
+    all.extend(mutated);
     all
 }
 
