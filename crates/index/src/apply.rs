@@ -255,6 +255,11 @@ impl<'c> Batch<'c> {
                 .prepare_cached("INSERT OR IGNORE INTO trust VALUES (?1, ?2)")?
                 .execute((kid.as_slice(), stored(index)))?;
         }
+        if let Some(digest) = &record.also {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO also VALUES (?1, ?2)")?
+                .execute((digest.as_slice(), stored(index)))?;
+        }
         if let Some(action) = &record.trust {
             everybody::record(self.connection, index, action)?;
         }

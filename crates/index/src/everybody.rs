@@ -60,11 +60,11 @@ impl Everybody for Known<'_> {
         self.kept(done);
     }
 
-    fn is_first_manufacturer(&mut self) -> bool {
+    fn is_new_manufacturer(&mut self, issuer: &str) -> bool {
         let done = self
             .connection
-            .prepare_cached("INSERT OR IGNORE INTO meta VALUES ('manufacturer', 1)")
-            .and_then(|mut it| it.execute([]));
+            .prepare_cached("INSERT OR IGNORE INTO manufacturer VALUES (?1)")
+            .and_then(|mut it| it.execute([issuer]));
         self.kept(done) > 0
     }
 }
@@ -91,14 +91,16 @@ impl Index {
             Wanted::About(leaf) => self.places(
                 &format!(
                     "SELECT idx FROM entry WHERE target = {digest} AND kind IN (1, 2, 3, 5)
-                     AND idx < ?2 ORDER BY idx"
+                     AND idx < ?2
+                     UNION SELECT idx FROM also WHERE digest = ?1 AND idx < ?2 ORDER BY idx"
                 ),
                 &[&leaf.0.as_slice(), &stored(size)],
             ),
             Wanted::Image(image) => self.places(
                 &format!(
                     "SELECT idx FROM entry INDEXED BY entry_release WHERE image = {digest}
-                     AND kind = 1 AND target IS NULL AND idx < ?2 ORDER BY idx"
+                     AND kind = 1 AND target IS NULL AND idx < ?2
+                     UNION SELECT idx FROM also WHERE digest = ?1 AND idx < ?2 ORDER BY idx"
                 ),
                 &[&image.as_slice(), &stored(size)],
             ),

@@ -5,7 +5,7 @@ use firmlog_statement::{
     Statement, Trust, TrustAction, Update,
 };
 use firmlog_verify::finding::FindingKind;
-use firmlog_verify::gather::keys_of;
+use firmlog_verify::gather::{keys_of, withdraws};
 
 use crate::Record;
 use crate::record::{Chain, Runs};
@@ -66,6 +66,7 @@ fn release(record: &mut Record, it: &Release) {
     record.counter = Some(it.counter.0);
     record.image = Some(it.image.0);
     record.target = it.release.map(|digest| digest.0);
+    record.also = withdraws(it.event).then_some(it.image.0);
     record.model = (!it.models.is_empty()).then(|| it.models.join(", "));
 }
 
@@ -74,11 +75,13 @@ fn approval(record: &mut Record, it: &Approval) {
     record.event = Some(u64::from(it.event.code()));
     record.image = it.image.map(|digest| digest.0);
     record.target = Some(it.release.0);
+    record.also = it.supersedes.map(|digest| digest.0);
     record.meaning = Some(u64::from(it.esig.meaning.code()));
 }
 
 fn authorisation(record: &mut Record, it: &Authorisation) {
     record.stated_ms = it.time.utc_ms;
+    record.also = it.authorisation.map(|digest| digest.0);
     record.event = Some(u64::from(it.event.code()));
     record.image = it.image.map(|digest| digest.0);
     record.target = Some(it.release.0);

@@ -45,6 +45,8 @@ pub struct Record {
     pub image: Option<[u8; 32]>,
     /// Leaf hash of the entry this one is about (a release approved, a statement corrected).
     pub target: Option<[u8; 32]>,
+    /// The signature that this one takes the place of; of a withdrawal, the image.
+    pub also: Option<[u8; 32]>,
     /// Device model.
     pub model: Option<String>,
     /// What an approval means.

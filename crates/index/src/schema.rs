@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main   meta name digest device entry release approval trust
-//!        everybody admin finding seen                                         rebuilt by reindex
+//!        everybody admin manufacturer also finding seen                       rebuilt by reindex
 //!        entries                                                             a view for people
 //! kept   disclosure erased                           not in the log: a file of its own, durable
 //! ```
@@ -18,7 +18,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::Error;
 
 /// Increased when a table changes; an older or newer file is refused, and reindexed.
-pub(crate) const FORMAT: i64 = 6;
+pub(crate) const FORMAT: i64 = 7;
 
 /// Marks the file as ours for `file(1)` and for us: "FLOG".
 const APPLICATION_ID: i64 = 0x464c_4f47;
@@ -132,6 +132,12 @@ CREATE TABLE everybody (
   idx INTEGER PRIMARY KEY   -- Trust statement that every question depends on
 );
 CREATE TABLE admin (kid BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE manufacturer (issuer TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE also (
+  digest BLOB NOT NULL,     -- the signature that this one takes the place of; of a withdrawal, the image
+  idx INTEGER NOT NULL,
+  PRIMARY KEY (digest, idx)
+) WITHOUT ROWID;
 CREATE TABLE finding (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -169,6 +175,8 @@ DROP TABLE IF EXISTS finding;
 DROP TABLE IF EXISTS trust;
 DROP TABLE IF EXISTS everybody;
 DROP TABLE IF EXISTS admin;
+DROP TABLE IF EXISTS manufacturer;
+DROP TABLE IF EXISTS also;
 DROP TABLE IF EXISTS approval;
 DROP TABLE IF EXISTS release;
 DROP TABLE IF EXISTS entry;
@@ -180,7 +188,7 @@ DROP TABLE IF EXISTS seen;
 ";
 
 /// Tables that follow from the entries.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 14] = [
     "meta",
     "seen",
     "name",
@@ -192,6 +200,8 @@ pub(crate) const TABLES: [&str; 12] = [
     "trust",
     "everybody",
     "admin",
+    "manufacturer",
+    "also",
     "finding",
 ];
 

@@ -5,7 +5,7 @@
 //!               ─▶ every release of the same bytes, and what is said of those
 //!               ─▶ releases of the same version
 //! each signer   ─▶ every Trust statement about its key, and so on up to the genesis
-//! always        ─▶ genesis, policies, Trust about administrators, the first manufacturer
+//! always        ─▶ genesis, policies, Trust about administrators, each manufacturer's first key
 //! ```
 //!
 //! In scope: the set of entries. Out of scope: finding them, which is a [`Source`]'s, believing
@@ -19,8 +19,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use firmlog_statement::event::EventType;
 use firmlog_statement::{
-    DeviceId, Kind, Parsed, Release, Role, Statement, Thumbprint, TrustAction,
+    DeviceId, Digest, Kind, Parsed, Release, Role, Statement, Thumbprint, TrustAction,
 };
 use firmlog_tlog::merkle::{Hash, LeafIndex};
 
@@ -36,9 +37,10 @@ pub enum Wanted {
     Trust(Thumbprint),
     /// The statement with this leaf hash, wherever it stands.
     Leaf(Hash),
-    /// Releases, approvals, authorisations and annotations that name this statement.
+    /// Releases, approvals, authorisations and annotations that name this statement, as what they
+    /// are about or as what they take the place of.
     About(Hash),
-    /// Releases that begin with this image.
+    /// Releases that begin with this image, and what withdraws any of it.
     Image([u8; 32]),
     /// Releases that begin with this version code, by an issuer of this name.
     Version(String, u64),
@@ -205,10 +207,8 @@ impl<S: Source> Gathering<'_, S> {
                 Ok(())
             }
             Ok(Statement::Release(it)) => self.release(index, &parsed, &it, subjects),
-            // What forbids counts whatever statement about the release it names.
-            Ok(Statement::Approval(_) | Statement::Authorisation(_)) => {
-                self.want(Wanted::About(Hash(parsed.leaf_hash())))
-            }
+            Ok(Statement::Approval(it)) => self.word(&parsed, it.release),
+            Ok(Statement::Authorisation(it)) => self.word(&parsed, it.release),
             Ok(Statement::Update(update)) if asks_for(question, &update.device) => {
                 if let Some(leaf) = update.release.map(|leaf| Hash(leaf.0)) {
                     subjects.leaves.insert(leaf);
@@ -224,6 +224,13 @@ impl<S: Source> Gathering<'_, S> {
         }
     }
 
+    /// What forbids counts whatever statement about a release it names, and what it names has to be
+    /// there: else it may be about any.
+    fn word(&mut self, parsed: &Parsed<'_>, named: Digest) -> Result<(), GatherError<S::Error>> {
+        self.want(Wanted::About(Hash(parsed.leaf_hash())))?;
+        self.want(Wanted::Leaf(Hash(named.0)))
+    }
+
     fn release(
         &mut self,
         index: LeafIndex,
@@ -234,8 +241,8 @@ impl<S: Source> Gathering<'_, S> {
         let leaf = Hash(parsed.leaf_hash());
         let is_subject =
             subjects.leaves.contains(&leaf) || subjects.images.contains(&release.image.0);
-        if release.release.is_some() {
-            return self.want(Wanted::About(leaf));
+        if let Some(named) = release.release {
+            return self.word(parsed, named);
         }
         if !is_subject {
             self.passed.push(index);
@@ -253,7 +260,7 @@ fn asks_for(question: &Question, device: &DeviceId) -> bool {
 }
 
 /// Which `Trust` statements every question depends on: the genesis, policies, those about
-/// administrators, and the one that enrolled the first manufacturer.
+/// administrators, and those that enrolled a manufacturer's first key.
 ///
 /// `Trust` statements are shown to it in the order of the log.
 pub trait Everybody {
@@ -261,20 +268,20 @@ pub trait Everybody {
     fn is_admin(&mut self, kid: &Thumbprint) -> bool;
     /// Remembers an administrator's key.
     fn admin(&mut self, kid: Thumbprint);
-    /// Whether no manufacturer was enrolled before; from now on one was.
-    fn is_first_manufacturer(&mut self) -> bool;
+    /// Whether no key of this manufacturer was enrolled before; from now on one was.
+    fn is_new_manufacturer(&mut self, issuer: &str) -> bool;
 
     /// Whether a statement is one of them.
     fn concerns(&mut self, action: &TrustAction) -> bool {
         match action {
             TrustAction::Genesis(genesis) => {
                 for key in &genesis.keys {
-                    self.enrols(key.role, key.key.thumbprint());
+                    self.enrols(key.role, &key.issuer, key.key.thumbprint());
                 }
                 true
             }
             TrustAction::Policy(_) => true,
-            TrustAction::Enrol(it) => self.enrols(it.role, it.key.thumbprint()),
+            TrustAction::Enrol(it) => self.enrols(it.role, &it.issuer, it.key.thumbprint()),
             TrustAction::Rotate(it) => {
                 let admin = self.is_admin(&it.old);
                 if admin {
@@ -287,13 +294,13 @@ pub trait Everybody {
     }
 
     /// Whether an enrolment is one of them.
-    fn enrols(&mut self, role: Role, kid: Thumbprint) -> bool {
+    fn enrols(&mut self, role: Role, issuer: &str, kid: Thumbprint) -> bool {
         match role {
             Role::Admin => {
                 self.admin(kid);
                 true
             }
-            Role::Manufacturer => self.is_first_manufacturer(),
+            Role::Manufacturer => self.is_new_manufacturer(issuer),
             _ => false,
         }
     }
@@ -329,19 +336,32 @@ pub fn found_by(entry: &[u8], everybody: &mut impl Everybody) -> Vec<Wanted> {
                 out.push(Wanted::Everybody);
             }
         }
-        Ok(Statement::Release(it)) => match it.release {
-            Some(begun) => out.push(Wanted::About(Hash(begun.0))),
-            None => {
+        Ok(Statement::Release(it)) => {
+            out.extend(it.release.map(|begun| Wanted::About(Hash(begun.0))));
+            if it.release.is_none() || withdraws(it.event) {
                 out.push(Wanted::Image(it.image.0));
+            }
+            if it.release.is_none() {
                 out.push(Wanted::Version(parsed.issuer().to_string(), it.version.0));
             }
-        },
-        Ok(Statement::Approval(it)) => out.push(Wanted::About(Hash(it.release.0))),
-        Ok(Statement::Authorisation(it)) => out.push(Wanted::About(Hash(it.release.0))),
+        }
+        Ok(Statement::Approval(it)) => out.extend(about(it.release, it.supersedes)),
+        Ok(Statement::Authorisation(it)) => out.extend(about(it.release, it.authorisation)),
         Ok(Statement::Annotation(it)) => out.push(Wanted::About(Hash(it.subject.0))),
         _ => {}
     }
     out
+}
+
+/// Whether a step takes a release out of use: it is found by its image too.
+#[must_use]
+pub const fn withdraws(event: EventType) -> bool {
+    crate::standing::withdraws(event)
+}
+
+fn about(release: Digest, replaced: Option<Digest>) -> impl Iterator<Item = Wanted> {
+    let replaced = replaced.filter(|it| *it != release);
+    [release].into_iter().chain(replaced).map(|leaf| Wanted::About(Hash(leaf.0)))
 }
 
 /// What is found by what, in memory: for who read every entry.
@@ -349,7 +369,7 @@ pub fn found_by(entry: &[u8], everybody: &mut impl Everybody) -> Vec<Wanted> {
 pub struct Catalogue {
     places: BTreeMap<Wanted, Vec<LeafIndex>>,
     admins: BTreeSet<Thumbprint>,
-    manufacturer: bool,
+    manufacturers: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -376,7 +396,7 @@ impl Everybody for Catalogue {
         self.admins.insert(kid);
     }
 
-    fn is_first_manufacturer(&mut self) -> bool {
-        !core::mem::replace(&mut self.manufacturer, true)
+    fn is_new_manufacturer(&mut self, issuer: &str) -> bool {
+        self.manufacturers.insert(issuer.to_string())
     }
 }

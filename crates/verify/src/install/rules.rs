@@ -42,6 +42,8 @@ pub(crate) fn decide<B: Book>(
         let keeps = match (&found, &decided) {
             (Err(Reason::WrongIssuer), Err(other)) => *other != Reason::ReleaseNotFound,
             (Err(_), Ok(_)) => true,
+            // What another bundle could leave out is told first: the device has to remember it.
+            (Err(found), Err(other)) => other.is_hidden() && !found.is_hidden(),
             _ => false,
         };
         if !keeps {
@@ -95,16 +97,13 @@ fn judge_one<'b, B: Book>(
         return Err(reason(blocker));
     }
     fits(&release.parsed, running)?;
-    let authorisation = judge.authorisation(release, |it| names(it, running));
+    let mut authorisation = judge.authorisation(release, &|it| names(it, running));
     let head = release.parsed.release_head().ok_or(Reason::EvidenceAltered)?;
     if head.counter < running.counter {
         return Err(Reason::CounterWentBack);
     }
     if head.version <= running.version {
-        let it = authorisation.filter(allows_downgrade).ok_or(Reason::Downgrade)?;
-        if !holds_now(&it, running, known) {
-            return Err(Reason::DowngradeNotNow);
-        }
+        authorisation = Some(downgrade(judge, release, running, known)?);
     }
     let ReleaseStanding { approvals, .. } = standing;
     Ok(Installable {
@@ -118,6 +117,25 @@ fn judge_one<'b, B: Book>(
         authorisation: authorisation.map(|it| it.leaf()),
         head: book.head(),
     })
+}
+
+/// The authorisation that lets this device go back now.
+#[inline(never)]
+fn downgrade<'b, B: Book>(
+    judge: &Judge<'b, B>,
+    release: &Proven<'b>,
+    running: &Running<'_>,
+    known: &Known<'_>,
+) -> Result<Proven<'b>, Reason> {
+    let allows = |it: &Parsed<'_>| names(it, running) && allows_downgrade(it);
+    let now = |it: &Parsed<'_>| allows(it) && holds_now(it, running, known);
+    if let Some(it) = judge.authorisation(release, &now) {
+        return Ok(it);
+    }
+    // That one is gone another bundle could leave out.
+    let late = judge.authorisation(release, &allows).is_some();
+    let not_now = late && !judge.had_authorisation(release, &allows);
+    Err(if not_now { Reason::DowngradeNotNow } else { Reason::Downgrade })
 }
 
 const fn reason(blocker: Blocker) -> Reason {
@@ -168,14 +186,13 @@ const fn event(standing: Standing) -> Option<EventType> {
 }
 
 /// Whether it lets a device go back.
-fn allows_downgrade(it: &Proven<'_>) -> bool {
-    it.parsed.field(37).is_some_and(|mut d| d.bool() == Ok(true))
+fn allows_downgrade(it: &Parsed<'_>) -> bool {
+    it.field(37).is_some_and(|mut d| d.bool() == Ok(true))
 }
 
 /// Whether it holds now, and from what runs. A limit that the device cannot judge, because it does
 /// not know the time well enough, does not hold.
-fn holds_now(it: &Proven<'_>, running: &Running<'_>, known: &Known<'_>) -> bool {
-    let it = &it.parsed;
+fn holds_now(it: &Parsed<'_>, running: &Running<'_>, known: &Known<'_>) -> bool {
     let from = number(it, 35).is_none_or(|from| from <= known.earliest_ms);
     let until =
         number(it, 36).is_none_or(|until| known.latest_ms.is_some_and(|latest| latest <= until));

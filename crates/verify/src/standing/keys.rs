@@ -123,8 +123,8 @@ impl<'b, B: Book> Keys<'b, B> {
         })
     }
 
-    /// The issuer that a key judges for whose enrolment names none: the first manufacturer, if that
-    /// was enrolled with it or before. A later one is not meant: the first may have been left out.
+    /// The issuer that a key judges for whose enrolment names none: the one manufacturer that was
+    /// enrolled with it or before. A later one is not meant: the first may have been left out.
     #[inline(never)]
     pub(crate) fn judges_for(&self, kid: &Thumbprint) -> Option<&'b str> {
         let (mut kid, mut before) = (*kid, self.before);
@@ -135,17 +135,31 @@ impl<'b, B: Book> Keys<'b, B> {
                 Action::Rotate { old, .. } => (kid, before) = (old, place),
                 _ => {
                     let then = Self::before(self.book, place.saturating_add(1));
-                    return then.first_manufacturer();
+                    return then.manufacturer().ok()?;
                 }
             }
         }
     }
 
-    fn first_manufacturer(&self) -> Option<&'b str> {
-        self.actions().find_map(|(_, action)| {
-            let mut keys = action.enrols();
-            keys.find(|it| it.role == Role::Manufacturer).map(|it| it.issuer)
-        })
+    /// Whether an approver or authoriser is enrolled for nobody by name where there are several
+    /// manufacturers.
+    fn is_for_nobody(&self, it: &Enrolled<'_>) -> bool {
+        let judges = matches!(it.role, Role::Approver | Role::Authoriser);
+        judges && it.issuers.is_none() && self.manufacturer().is_err()
+    }
+
+    /// The manufacturer, if there is one; an error if there are several.
+    #[inline(never)]
+    fn manufacturer(&self) -> Result<Option<&'b str>, ()> {
+        let mut one = None;
+        for (_, action) in self.actions() {
+            for it in action.enrols().filter(|it| it.role == Role::Manufacturer) {
+                if *one.get_or_insert(it.issuer) != it.issuer {
+                    return Err(());
+                }
+            }
+        }
+        Ok(one)
     }
 
     /// Whether a `Trust` statement may follow these, as far as they alone can tell.
@@ -155,7 +169,7 @@ impl<'b, B: Book> Keys<'b, B> {
         let is_new = |key: &Written<'_>| key.thumbprint().is_some_and(|kid| !is_known(&kid));
         match action {
             Action::Genesis { .. } => false,
-            Action::Enrol(it) => is_new(&it.key),
+            Action::Enrol(it) => is_new(&it.key) && !self.is_for_nobody(it),
             Action::Rotate { old, new } => is_known(old) && !self.is_ended(old) && is_new(new),
             // That an ended key is compromised may be found later, and that it was so earlier.
             Action::Revoke { kid, from } => {

@@ -267,26 +267,29 @@ fn mark<B: Book>(book: &B, known: &[Revocation], marks: &mut [u64]) {
 }
 
 /// Whether a statement is about a release. What permits must name the statement that begins it.
-/// What forbids may name any statement about it; a withdrawal that names none is about every
-/// release of its bytes.
+/// What forbids may name any statement about it. A withdrawal that names none, or one that is not
+/// there, is about every release of its bytes.
 #[inline(never)]
 fn is_about<B: Book>(book: &B, word: &Proven<'_>, begins: &Proven<'_>) -> bool {
-    let Some(mut named) = hash(&word.parsed, 13) else { return is_of_bytes(word, begins) };
+    let Some(mut named) = hash(&word.parsed, 13) else { return forbids_bytes(word, begins) };
     let release = begins.leaf();
     // Nothing names itself, however long the way: a hash is made after what it is of.
     while named != release {
         if !forbids(word) {
             return false;
         }
-        let next = book.said(&named).and_then(|it| hash(&it.parsed, 13));
-        let Some(next) = next else { return false };
-        named = next;
+        let Some(it) = book.said(&named) else { return forbids_bytes(word, begins) };
+        named = match hash(&it.parsed, 13) {
+            Some(next) => next,
+            None if event_of(&it.parsed).is_some_and(release::begins) => return false,
+            None => return forbids_bytes(word, begins),
+        };
     }
     true
 }
 
-/// Whether a withdrawal that names no release is about the bytes of this one.
-fn is_of_bytes(word: &Proven<'_>, begins: &Proven<'_>) -> bool {
+/// Whether a word withdraws the bytes of this release.
+fn forbids_bytes(word: &Proven<'_>, begins: &Proven<'_>) -> bool {
     let image = |it: &Proven<'_>| it.parsed.release_head().map(|head| head.image);
     word.parsed.kind() == Kind::Release && forbids(word) && image(word) == image(begins)
 }

@@ -182,19 +182,31 @@ impl<'b, B: Book> Judge<'b, B> {
             return false;
         }
         let Some(by) = self.judge_of(case, word) else { return false };
-        let mut later = self.later(case, word, by);
-        by != case.author && !later.any(|it| self.takes_place(&it, word))
+        by != case.author
+            && !self.later(case, word, by).any(|it| self.takes_place(&it))
+            && !self.is_taken_back(case, word, by)
     }
 
-    /// Whether a later signature of the same issuer takes the place of an approval: a rejection, an
-    /// approval by a good key, or one that names it.
+    /// Whether a later signature of the same issuer takes the place of an approval: a rejection, or
+    /// an approval by a good key.
     #[inline(never)]
-    fn takes_place(&self, it: &Proven<'b>, word: &Proven<'b>) -> bool {
+    fn takes_place(&self, it: &Proven<'b>) -> bool {
         match meaning(&it.parsed) {
             Some(Meaning::Rejection) => true,
-            Some(Meaning::Approval) if self.permits(it) => true,
-            _ => names(it, 27, word),
+            Some(Meaning::Approval) => self.permits(it),
+            _ => false,
         }
+    }
+
+    /// Whether a later signature of the same issuer names an approval, whatever release it is of.
+    #[inline(never)]
+    fn is_taken_back(&self, case: &Case<'b>, word: &Proven<'b>, by: &str) -> bool {
+        self.book.words().any(|it| {
+            it.parsed.kind() == Kind::Approval
+                && it.index > word.index
+                && names(&it, 27, word)
+                && self.judge_of(case, &it) == Some(by)
+        })
     }
 
     /// The newest rejection that stands.
@@ -304,12 +316,31 @@ impl<'b, B: Book> Judge<'b, B> {
     }
 
     /// Whether the issuer of a release may bring back bytes of which one that begins here was
-    /// recalled: it released them itself, then or before.
+    /// recalled: it is that one's, or had published them before.
     #[inline(never)]
     fn may_bring_back(&self, it: &Proven<'b>, image: &[u8; 32], recalled: LeafIndex) -> bool {
         let author = |it: &Proven<'_>| self.signer(it.parsed.kid()).map(|by| by.issuer);
         let by = author(it);
-        self.releases(image).any(|one| one.index <= recalled && author(&one) == by)
+        self.releases(image).any(|one| {
+            author(&one) == by && (one.index == recalled || self.was_published(&one, recalled))
+        })
+    }
+
+    /// Whether a release was published before this index, by a key that is good.
+    #[inline(never)]
+    fn was_published(&self, begins: &Proven<'b>, before: LeafIndex) -> bool {
+        let published = |it: &Proven<'b>| {
+            it.index < before
+                && event_of(&it.parsed) == Some(EventType::ReleasePublished)
+                && self.permits(it)
+        };
+        let Some(case) = self.case(begins).filter(|_| self.permits(begins)) else { return false };
+        let mut steps = self.about(Kind::Release, begins);
+        published(begins)
+            || steps.any(|it| {
+                let by = self.signer(it.parsed.kid()).map(|by| by.issuer);
+                published(&it) && is_of_same(&it, &case) && by == Some(case.author)
+            })
     }
 
     /// Whether this is a release that counts, that as many approve, and that is on offer.
@@ -334,7 +365,7 @@ impl<'b, B: Book> Judge<'b, B> {
     pub(crate) fn authorisation(
         &self,
         begins: &Proven<'b>,
-        fits: impl Fn(&Parsed<'b>) -> bool,
+        fits: &dyn Fn(&Parsed<'b>) -> bool,
     ) -> Option<Proven<'b>> {
         let case = self.case(begins)?;
         let mut newest = None;
@@ -346,24 +377,53 @@ impl<'b, B: Book> Judge<'b, B> {
         newest
     }
 
+    /// Whether one that `fits` counted until it was withdrawn or replaced.
+    #[inline(never)]
+    pub(crate) fn had_authorisation(
+        &self,
+        begins: &Proven<'b>,
+        fits: &dyn Fn(&Parsed<'b>) -> bool,
+    ) -> bool {
+        let Some(case) = self.case(begins) else { return false };
+        self.about(Kind::Authorisation, begins).any(|word| {
+            fits(&word.parsed)
+                && self.may_authorise(&case, &word)
+                && self.is_withdrawn(&case, &word)
+        })
+    }
+
     #[inline(never)]
     fn authorises(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
+        self.may_authorise(case, word) && !self.is_withdrawn(case, word)
+    }
+
+    #[inline(never)]
+    fn may_authorise(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
         use EventType::{DowngradeAuthorised, UpdateAuthorised};
         let may = matches!(event_of(&word.parsed), Some(UpdateAuthorised | DowngradeAuthorised))
             && matches!(meaning(&word.parsed), Some(Meaning::Approval | Meaning::Responsibility))
             && is_of_image(word, case);
-        may && self.permits(word)
-            && self.judge_of(case, word).is_some()
-            && !self.about(Kind::Authorisation, &case.release).any(|it| {
-                it.index > word.index && self.judge_of(case, &it).is_some() && takes_back(&it, word)
-            })
+        may && self.permits(word) && self.judge_of(case, word).is_some()
     }
-}
 
-/// Whether one authorisation withdraws or replaces another. A withdrawal that names none is of all.
-fn takes_back(later: &Proven<'_>, word: &Proven<'_>) -> bool {
-    let revokes = event_of(&later.parsed) == Some(EventType::AuthorisationRevoked);
-    names(later, 14, word) || revokes && hash(&later.parsed, 14).is_none()
+    /// Whether a later word withdraws or replaces an authorisation by name, whatever release it is
+    /// of, or withdraws all of this release's.
+    #[inline(never)]
+    fn is_withdrawn(&self, case: &Case<'b>, word: &Proven<'b>) -> bool {
+        self.book.words().any(|it| {
+            it.parsed.kind() == Kind::Authorisation
+                && it.index > word.index
+                && self.judge_of(case, &it).is_some()
+                && (names(&it, 14, word) || self.withdraws_all(case, &it))
+        })
+    }
+
+    #[inline(never)]
+    fn withdraws_all(&self, case: &Case<'b>, it: &Proven<'b>) -> bool {
+        event_of(&it.parsed) == Some(EventType::AuthorisationRevoked)
+            && hash(&it.parsed, 14).is_none()
+            && super::is_about(self.book, it, &case.release)
+    }
 }
 
 /// Whether a signature is of the event of approvals, and of these bytes.

@@ -1,6 +1,7 @@
 //! The judge: each rule of docs/spec/standing.md, and each case in which the product once said
 //! better than the log bears.
 
+mod back;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;

@@ -139,14 +139,15 @@ impl Model {
         for (index, leaf, kid, statement) in &self.said {
             let Statement::Approval(it) = statement else { continue };
             let forbids = it.esig.meaning == Meaning::Rejection;
-            if !self.is_about(statement, release) || !self.speaks_for(kid, author, forbids) {
+            if !self.speaks_for(kid, author, forbids) {
                 continue;
             }
+            let is_about = self.is_about(statement, release);
             let (issuer, good) = (&*self.keys[kid].issuer, self.good(kid, *index));
             if let Some(named) = it.supersedes.map(|named| Hash(named.0)) {
                 let of_these = it.image.is_none_or(|it| it == image);
                 let lifts = it.event == EventType::ReleaseApproved && of_these;
-                if good && lifts && rejections.get(&named) == Some(&issuer) {
+                if is_about && good && lifts && rejections.get(&named) == Some(&issuer) {
                     rejections.remove(&named);
                 }
                 if approval_of.get(&named) == Some(&issuer) && newest.contains_key(issuer) {
@@ -157,6 +158,7 @@ impl Model {
                 }
             }
             match it.esig.meaning {
+                _ if !is_about => {}
                 // What permits nothing takes no place either.
                 Meaning::Approval if good => {
                     let of_these = it.image.is_none_or(|it| it == image);
@@ -179,33 +181,45 @@ impl Model {
     /// withdrawal the bytes alone.
     fn is_about(&self, statement: &Statement, release: &Hash) -> bool {
         use EventType::{ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended};
-        let (named, forbids) = match statement {
+        let (named, image, forbids) = match statement {
             Statement::Release(it) => {
                 let withdraws =
                     [ReleaseEndOfSupport, ReleaseRecalled, ReleaseSuspended].contains(&it.event);
-                if withdraws && it.release.is_none() {
-                    return it.image == self.body(release).image;
-                }
-                (it.release, withdraws)
+                (it.release, Some(it.image), withdraws)
             }
-            Statement::Approval(it) => (Some(it.release), it.esig.meaning == Meaning::Rejection),
+            Statement::Approval(it) => {
+                (Some(it.release), None, it.esig.meaning == Meaning::Rejection)
+            }
             _ => return false,
         };
-        named.is_some_and(|it| it.0 == release.0) || forbids && self.leads_to(statement, release)
+        if named.is_some_and(|it| it.0 == release.0) {
+            return true;
+        }
+        // A withdrawal that leads nowhere is about the bytes.
+        forbids
+            && self
+                .leads_to(statement)
+                .map_or_else(|| image == Some(self.body(release).image), |found| found == *release)
     }
 
-    fn leads_to(&self, statement: &Statement, release: &Hash) -> bool {
+    /// The release that a word leads to; none if the way ends elsewhere.
+    fn leads_to(&self, statement: &Statement) -> Option<Hash> {
         let named = match statement {
-            Statement::Release(it) => it.release,
-            Statement::Approval(it) => Some(it.release),
-            Statement::Authorisation(it) => Some(it.release),
-            _ => None,
+            Statement::Release(it) => it.release?,
+            Statement::Approval(it) => it.release,
+            Statement::Authorisation(it) => it.release,
+            _ => return None,
         };
-        let Some(named) = named else { return false };
         let said = self.said.iter().map(|(_, leaf, _, it)| (leaf, it));
         let mut all = said.chain(self.ignored.iter().map(|(leaf, it)| (leaf, it)));
-        let mut other = || all.find(|(leaf, _)| leaf.0 == named.0);
-        named.0 == release.0 || other().is_some_and(|(_, it)| self.leads_to(it, release))
+        let (leaf, it) = all.find(|(leaf, _)| leaf.0 == named.0)?;
+        match it {
+            Statement::Release(it) if it.release.is_none() => {
+                let begins = [EventType::ReleaseProposed, EventType::ReleasePublished];
+                begins.contains(&it.event).then_some(*leaf)
+            }
+            it => self.leads_to(it),
+        }
     }
 
     fn body(&self, release: &Hash) -> &Release {
@@ -285,6 +299,28 @@ impl Model {
         approvals >= usize::from(by) && !rejected && life.published && !stopped
     }
 
+    /// Whether a release of a good key was published before this entry.
+    fn was_published(&self, release: &Hash, author: &str, before: usize) -> bool {
+        let codes = |it: &Release| (it.image, it.version, it.counter);
+        let begun = codes(self.body(release));
+        let good = |leaf: &Hash| {
+            let (index, _, kid, _) = self.said.iter().find(|it| it.1 == *leaf).unwrap();
+            self.good(kid, *index)
+        };
+        good(release)
+            && self.said.iter().any(|(index, leaf, kid, statement)| {
+                let Statement::Release(it) = statement else { return false };
+                let of_it = leaf == release || it.release.map(|it| it.0) == Some(release.0);
+                *index < before
+                    && of_it
+                    && it.event == EventType::ReleasePublished
+                    && codes(it) == begun
+                    && self.keys[kid].issuer == author
+                    && self.keys[kid].role == Role::Manufacturer
+                    && self.good(kid, *index)
+            })
+    }
+
     fn bytes_recalled(&self, of: &Hash, image: &[u8; 32], required: u8) -> bool {
         let begun = || {
             self.said.iter().filter_map(|(index, leaf, kid, statement)| match statement {
@@ -308,8 +344,10 @@ impl Model {
                 let (leaf, kid) = (&leaf, &kid);
                 index > at
                     && it.supersedes.map(|named| named.0) == Some(other.0)
-                    && begun().any(|(first, _, by, _)| {
-                        first <= began && self.keys[&by].issuer == self.keys[kid].issuer
+                    && begun().any(|(first, leaf, by, _)| {
+                        let issuer = &*self.keys[&by].issuer;
+                        let own = first == began || self.was_published(&leaf, issuer, began);
+                        issuer == self.keys[kid].issuer && own
                     })
                     && self.good(kid, index)
                     && self.is_offered(leaf, &self.keys[kid].issuer, required.max(1))

@@ -1,5 +1,5 @@
 //! What a word is about: what permits names the release; what forbids may name anything that was
-//! said of it. And who may bring back bytes that were recalled.
+//! said of it.
 
 use firmlog_statement::{Digest, Enrol, Parsed, Statement};
 
@@ -173,6 +173,138 @@ fn sta_030_authorisations_are_withdrawn_whatever_is_named() {
     }
 }
 
+/// STA-008: a withdrawal that leads nowhere, because it names what is not there or was left out, is
+/// about the bytes that it is of.
+#[test]
+fn sta_008_what_leads_nowhere_is_about_its_bytes() {
+    let recalled = EventType::ReleaseRecalled;
+    let genesis = |log: &Log| firmlog_tlog::merkle::leaf_hash(&log.entries[0]);
+    for named in [None, Some(Hash([9; 32]))] {
+        let (mut log, _) = published(1);
+        let named = named.unwrap_or_else(|| genesis(&log));
+        let mut other = log.clone();
+        let it = Release { release: Some(Digest(named.0)), event: recalled, ..release(9) };
+        log.force(released(BUILD, ACME, it.clone()));
+        blocked(&log, Standing::Recalled, Reason::Withdrawn);
+        let of_others =
+            Release { release: it.release, event: recalled, ..of_image(4, 3, release(9)) };
+        other.force(released(BUILD, ACME, of_others));
+        assert!(judged(&other).1.is_ok());
+    }
+    // The link is there, and left out of a bundle.
+    let (mut log, of) = aimed(Target::Approval);
+    log.put(policy(ADMIN_KEY, 0));
+    log.force(step(BUILD, ACME, of, recalled, 9));
+    let bundle = log.bundle((0..log.entries.len()).filter(|it| *it != 3));
+    let decided = device(&log, &bundle, &running(), &Known::default());
+    assert_eq!(decided, Err(Reason::Withdrawn));
+    // So is the release that was recalled: its bytes under another name are not good.
+    let (mut log, leaf) = published(1);
+    log.put(step(BUILD, ACME, leaf, recalled, 1));
+    let same = log.put(released(BUILD, ACME, release(2)));
+    log.put(opinion(APPROVERS[0], person(0), same, Meaning::Approval, None, 3));
+    let bundle = log.bundle((0..log.entries.len()).filter(|it| *it != 1));
+    let decided = device(&log, &bundle, &running(), &Known::default());
+    assert_eq!(decided, Err(Reason::Withdrawn));
+}
+
+/// STA-010, STA-030: what is taken back by name is gone, whatever release the later word is of.
+#[test]
+fn sta_030_what_is_named_is_taken_back_whatever_the_word_is_of() {
+    let (mut log, leaf) = published(1);
+    let approval = firmlog_tlog::merkle::leaf_hash(&log.entries[2]);
+    let other = log.put(released(BUILD, ACME, of_image(4, 4, release(5))));
+    let downgrade = EventType::DowngradeAuthorised;
+    let back = log.put(authorisation(AUTHORISER, leaf, downgrade, None, 1));
+    let newer = Running { version: 9, ..running() };
+    let decide = |log: &Log, bundle: &Bundle| device(log, bundle, &newer, &Known::default());
+    assert!(decide(&log, &log.whole()).is_ok());
+    for event in [EventType::AuthorisationRevoked, EventType::UpdateAuthorised] {
+        let mut log = log.clone();
+        log.put(authorisation(AUTHORISER, other, event, Some(back), 2));
+        assert_eq!(decide(&log, &log.whole()), Err(Reason::Downgrade), "{event}");
+        assert_eq!(decide(&log, &gathered(&log)), Err(Reason::Downgrade), "{event}");
+    }
+    // One that withdraws all is of its own release's.
+    let mut all = log.clone();
+    all.put(authorisation(AUTHORISER, other, EventType::AuthorisationRevoked, None, 2));
+    assert!(decide(&all, &all.whole()).is_ok());
+    for meaning in [Meaning::Approval, Meaning::Review, Meaning::Rejection] {
+        let mut log = log.clone();
+        log.put(opinion(APPROVERS[0], person(0), other, meaning, Some(approval), 2));
+        assert_eq!(judged(&log).1, Err(Reason::ApprovalsMissing), "{meaning}");
+        let decided = device(&log, &gathered(&log), &running(), &Known::default());
+        assert_eq!(decided, Err(Reason::ApprovalsMissing), "{meaning}");
+    }
+    // Not by another issuer.
+    log.put(opinion(APPROVERS[1], person(1), other, Meaning::Review, Some(approval), 2));
+    assert!(judged(&log).1.is_ok());
+}
+
+/// What the log's own gatherer takes.
+fn gathered(log: &Log) -> Bundle {
+    let sealed = log.seal();
+    histories::Memory::new(&sealed).gather(&Question::Image(IMAGE))
+}
+
+/// STA-030, INS-013, INS-023: an authorisation that holds now counts beside a newer one that does
+/// not; where one was taken back, that it is not the time for another is no reason to forget it.
+#[test]
+fn ins_023_an_authorisation_that_is_gone_is_not_only_late() {
+    let newer = Running { version: 9, ..running() };
+    let at = Known { latest_ms: Some(1_000), earliest_ms: 1_000, ..Known::default() };
+    let downgrade = EventType::DowngradeAuthorised;
+    let (mut log, leaf) = published(1);
+    let late = |n: u8, names| {
+        let from = |it: &mut firmlog_statement::Authorisation| it.from_ms = Some(2_000);
+        authorisation_with(from, AUTHORISER, leaf, downgrade, names, n)
+    };
+    let decide = |log: &Log| device(log, &log.whole(), &newer, &at).map(|it| it.release);
+    let mut only_late = log.clone();
+    only_late.put(late(1, None));
+    assert_eq!(decide(&only_late), Err(Reason::DowngradeNotNow));
+    let now = log.put(authorisation(AUTHORISER, leaf, downgrade, None, 1));
+    let mut replaced = log.clone();
+    replaced.put(late(2, Some(now)));
+    assert_eq!(decide(&replaced), Err(Reason::Downgrade));
+    log.put(late(2, None));
+    assert_eq!(decide(&log), Ok(leaf));
+    log.put(authorisation(AUTHORISER, leaf, EventType::AuthorisationRevoked, Some(now), 3));
+    assert_eq!(decide(&log), Err(Reason::Downgrade));
+}
+
+/// INS-010, INS-023: of an image with several releases the reason is told that another bundle could
+/// leave out.
+#[test]
+fn ins_023_no_other_release_hides_what_has_to_be_remembered() {
+    let others: [&dyn Fn(Release) -> Release; 2] =
+        [&|it| Release { models: vec!["ip-300".into()], ..it }, &|it| Release {
+            component: "boot".into(),
+            ..it
+        }];
+    for (n, other) in others.into_iter().enumerate() {
+        for before in [true, false] {
+            let mut log = Log::new(1);
+            let more = released(BUILD, ACME, other(release(7)));
+            let approve = |log: &mut Log, leaf, n| {
+                log.put(opinion(APPROVERS[0], person(0), leaf, Meaning::Approval, None, n));
+            };
+            if before {
+                let leaf = log.put(more.clone());
+                approve(&mut log, leaf, 1);
+            }
+            let leaf = log.put(released(BUILD, ACME, release(0)));
+            approve(&mut log, leaf, 2);
+            log.put(opinion(APPROVERS[1], person(1), leaf, Meaning::Rejection, None, 3));
+            if !before {
+                let leaf = log.put(more.clone());
+                approve(&mut log, leaf, 4);
+            }
+            assert_eq!(judged(&log).1, Err(Reason::Rejected), "{n}, before: {before}");
+        }
+    }
+}
+
 /// What a device keeps of the whole log.
 fn remembered(log: &Log) -> Vec<Revocation> {
     let [key, a, b] = verifiers();
@@ -183,66 +315,6 @@ fn remembered(log: &Log) -> Vec<Revocation> {
         .expect("evidence")
         .revocations(|it| all.push(it));
     all
-}
-
-fn brings_back(by: Key, issuer: &str, recalled: Hash, n: u8) -> Vec<u8> {
-    let supersedes = Some(Digest(recalled.0));
-    released(by, issuer, Release { supersedes, ..release(n) })
-}
-
-/// STA-020: bytes come back by an issuer that released them no later than the one that was
-/// recalled: not by another manufacturer in the log, whoever approves.
-#[test]
-fn sta_020_bytes_come_back_by_whose_they_were() {
-    let zeta = |log: &Log| {
-        let it = Running { issuers: &[ZETA], ..running() };
-        device(log, &log.whole(), &it, &Known::default()).map(|it| it.index)
-    };
-    let approve = |log: &mut Log, key, by: &str, leaf| {
-        log.put(opinion(key, by, leaf, Meaning::Approval, None, 7));
-    };
-    let (mut log, leaf) = published(1);
-    log.put(step(BUILD, ACME, leaf, EventType::ReleaseRecalled, 1));
-    let other = log.put(brings_back(OTHER_BUILD, ZETA, leaf, 2));
-    approve(&mut log, OTHER_APPROVER, "zeta.example/quality", other);
-    assert_eq!(zeta(&log), Err(Reason::BytesRecalled));
-    let report = judged(&log).0;
-    assert_eq!((report.is_usable(), report.outcome()), (Some(false), Outcome::Against));
-    // Where the issuer brings them back, they are back for all who release them.
-    let own = log.put(brings_back(BUILD, ACME, leaf, 3));
-    assert_eq!(zeta(&log), Err(Reason::BytesRecalled), "nobody approved");
-    approve(&mut log, APPROVERS[0], person(0), own);
-    assert!(zeta(&log).is_ok());
-    assert_eq!(judged(&log).1.map(|it| it.release), Ok(own));
-    // Whoever copies a release and recalls the copy does not take the first one's for good.
-    let (mut log, _) = published(1);
-    let copy = log.put(released(OTHER_BUILD, ZETA, release(2)));
-    log.put(step(OTHER_BUILD, ZETA, copy, EventType::ReleaseRecalled, 3));
-    assert_eq!(judged(&log).1, Err(Reason::BytesRecalled));
-    let back = log.put(brings_back(BUILD, ACME, copy, 4));
-    approve(&mut log, APPROVERS[0], person(0), back);
-    assert_eq!(judged(&log).1.map(|it| it.release), Ok(back));
-}
-
-/// STA-020: of a recall that a device remembers, whose release is not in the evidence, nobody can
-/// say whose the bytes were.
-#[test]
-fn sta_020_a_remembered_recall_stands_where_its_release_is_not_shown() {
-    let (mut log, leaf) = published(1);
-    let at = LeafIndex(log.entries.len() as u64);
-    log.put(step(BUILD, ACME, leaf, EventType::ReleaseRecalled, 1));
-    let back = log.put(brings_back(BUILD, ACME, leaf, 2));
-    log.put(opinion(APPROVERS[0], person(0), back, Meaning::Approval, None, 3));
-    let recalled = EventType::ReleaseRecalled;
-    let heard = [Revocation::withdrawn(leaf, IMAGE, recalled, at).expect("a withdrawal")];
-    let known = Known { revocations: &heard, ..Known::default() };
-    let decide = |without: &[usize]| {
-        let kept = (0..log.entries.len()).filter(|it| !without.contains(it));
-        device(&log, &log.bundle(kept), &running(), &known).map(|it| it.release)
-    };
-    assert_eq!(decide(&[]), Ok(back));
-    assert_eq!(decide(&[3]), Ok(back), "the recall itself is remembered");
-    assert_eq!(decide(&[1, 2, 3]), Err(Reason::BytesRecalled));
 }
 
 /// STA-012: who was enrolled for nobody by name permits for the manufacturer that was there by
@@ -284,6 +356,18 @@ fn sta_012_who_came_before_any_manufacturer_permits_nothing() {
         let named = Enrol { issuers: vec![ACME.into()], ..enrolled(Key(40), third, role) };
         log.put(enrolment(ADMIN_KEY, named));
     }
+    // Where several were there it permits for none, and the log's own bundle shows that they were.
+    let mut log = Log::bare(1);
+    for entry in [first.clone(), second.clone()] {
+        log.put(entry);
+    }
+    log.force(nameless(Role::Approver));
+    let of = log.put(released(BUILD, ACME, release(0)));
+    log.force(opinion(Key(40), third, of, Meaning::Approval, None, 1));
+    let decided = device(&log, &gathered(&log), &running(), &Known::default());
+    assert_eq!(decided, Err(Reason::EvidenceAltered));
+    let report = ask(&log, &gathered(&log), Question::Image(IMAGE));
+    assert_eq!((report.verdict, report.is_usable()), (Verdict::Altered, Some(false)));
     // It may reject for any.
     let mut log = Log::bare(0);
     for entry in [first, nameless(Role::Approver), second] {

@@ -418,9 +418,21 @@ pub(crate) fn authorisation(
     names: Option<Hash>,
     n: u8,
 ) -> Vec<u8> {
+    authorisation_with(|_| {}, by, of, event, names, n)
+}
+
+/// An authorisation with something changed.
+pub(crate) fn authorisation_with(
+    change: impl FnOnce(&mut Authorisation),
+    by: Key,
+    of: Hash,
+    event: EventType,
+    names: Option<Hash>,
+    n: u8,
+) -> Vec<u8> {
     let mut esig = crate::common::esig(&crate::common::Key::p256(1));
     (esig.signer, esig.time_ms) = (by.public_key().thumbprint(), 1_790_000_000_000 + u64::from(n));
-    let it = Authorisation {
+    let mut it = Authorisation {
         image: None,
         event,
         time: time(),
@@ -438,6 +450,7 @@ pub(crate) fn authorisation(
         over_version: None,
         extra: Extra::default(),
     };
+    change(&mut it);
     sign(Statement::Authorisation(it), FIELD, by)
 }
 
