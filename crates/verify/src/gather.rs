@@ -225,7 +225,7 @@ impl<S: Source> Gathering<'_, S> {
     }
 
     /// What forbids counts whatever statement about a release it names, and what it names has to be
-    /// there: else it may be about any.
+    /// there: a withdrawal is about all of its bytes else.
     fn word(&mut self, parsed: &Parsed<'_>, named: Digest) -> Result<(), GatherError<S::Error>> {
         self.want(Wanted::About(Hash(parsed.leaf_hash())))?;
         self.want(Wanted::Leaf(Hash(named.0)))

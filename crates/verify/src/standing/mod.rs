@@ -211,7 +211,8 @@ impl<'b, B: Book> Judge<'b, B> {
         begins: &'c Proven<'b>,
     ) -> impl Iterator<Item = Proven<'b>> + use<'b, 'c, B> {
         let all = self.book.words();
-        all.filter(move |it| it.parsed.kind() == kind && is_about(self.book, it, begins))
+        let leaf = begins.leaf();
+        all.filter(move |it| it.parsed.kind() == kind && is_about(self.book, it, (begins, &leaf)))
     }
 
     /// Releases that begin with this image, in the order of the log.
@@ -236,7 +237,8 @@ impl<'b, B: Book> Judge<'b, B> {
         &'c self,
         release: &'c Proven<'b>,
     ) -> impl Iterator<Item = Proven<'b>> + use<'b, 'c, B> {
-        self.book.words().filter(move |it| is_about(self.book, it, release))
+        let leaf = release.leaf();
+        self.book.words().filter(move |it| is_about(self.book, it, (release, &leaf)))
     }
 
     /// Keys that are compromised, as the book tells.
@@ -270,11 +272,10 @@ fn mark<B: Book>(book: &B, known: &[Revocation], marks: &mut [u64]) {
 /// What forbids may name any statement about it. A withdrawal that names none, or one that is not
 /// there, is about every release of its bytes.
 #[inline(never)]
-fn is_about<B: Book>(book: &B, word: &Proven<'_>, begins: &Proven<'_>) -> bool {
+fn is_about<B: Book>(book: &B, word: &Proven<'_>, (begins, leaf): (&Proven<'_>, &Hash)) -> bool {
     let Some(mut named) = hash(&word.parsed, 13) else { return forbids_bytes(word, begins) };
-    let release = begins.leaf();
     // Nothing names itself, however long the way: a hash is made after what it is of.
-    while named != release {
+    while named != *leaf {
         if !forbids(word) {
             return false;
         }

@@ -422,7 +422,7 @@ impl<'b, B: Book> Judge<'b, B> {
     fn withdraws_all(&self, case: &Case<'b>, it: &Proven<'b>) -> bool {
         event_of(&it.parsed) == Some(EventType::AuthorisationRevoked)
             && hash(&it.parsed, 14).is_none()
-            && super::is_about(self.book, it, &case.release)
+            && super::is_about(self.book, it, (&case.release, &case.leaf))
     }
 }
 
